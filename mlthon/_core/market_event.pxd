@@ -1,0 +1,23 @@
+# What a market does, decoded once: a change of displayed levels, or a public trade.
+
+from libc.stdint cimport int64_t
+from mlthon._core.int128 cimport int128
+from mlthon._core.price_book cimport Level
+
+cdef class DepthUpdate:
+    cdef readonly bint is_snapshot    # True: these levels are the whole book; False: qty 0 deletes
+    cdef readonly int64_t venue_ns    # the venue's stamp (matching engine time where it tells one)
+    cdef readonly int64_t recv_ns     # when the bytes arrived
+    cdef readonly int64_t seq         # the venue's number of this message's last change
+    cdef readonly int64_t prev_seq    # the seq this one continues, or -1 where the venue tells none
+    cdef Level *levels                # bids first, then asks, in the order given
+    cdef Py_ssize_t bid_count
+    cdef Py_ssize_t ask_count
+
+cdef class PublicTrade:
+    cdef readonly int64_t venue_ns
+    cdef readonly int64_t recv_ns
+    cdef readonly str trade_id
+    cdef int taker_side               # 0: Buy, 1: Sell
+    cdef int128 price_mantissa
+    cdef int128 qty_mantissa

@@ -1,0 +1,288 @@
+"""What the engine asks of its surroundings, and what it offers them: the ports.
+
+A connector (`mlthon.exchanges.*`) implements `Connector`, `Feed` and `Gateway`, and talks back through
+`FeedListener` and `GatewayListener`, which the engine implements. All calls are synchronous and happen on the
+one thread; only connecting, closing and loading instruments are awaited.
+
+Invariants that every gateway keeps:
+
+* each ``send_*`` ends in exactly one of ``on_request_accepted`` or ``on_request_refused`` (a request whose fate is
+  unknown is resolved by asking the venue, never by guessing);
+* reports may repeat and may arrive in any order: the listener is idempotent by ``exec_id`` and by order state;
+* a listener method is never called from inside a ``send_*`` or ``fetch_*`` call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon.api.istrat_env import MDSub
+from mlthon.basics.defs import (
+    TIF,
+    CancelCode,
+    Exchange,
+    ExecInstructions,
+    GtwRejectCode,
+    GtwStatus,
+    OrderStatus,
+    OrderType,
+    Side,
+)
+from mlthon.basics.mldecimal import MLDecimal
+from mlthon.basics.mlt_enum import MltEnum
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.instruments.instrument import Instrument
+
+
+class Clock(Protocol):
+    """Where the engine's time comes from: the machine's clock, a tape's, or a test's."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch, UTC."""
+
+
+class RequestKind(MltEnum):
+    """A request to a venue; the value is its published name in reject and unsupported callbacks."""
+
+    NewOrder = "NewOrder"
+    ModifyOrder = "ModifyOrder"
+    CancelOrder = "CancelOrder"
+    CancelAll = "CancelAll"
+    OrderStatus = "OrderStatus"
+    OrdersInfo = "OrdersInfo"
+    PositionInfo = "PositionInfo"
+    WalletInfo = "WalletInfo"
+    AccountInfo = "AccountInfo"
+    FundingInfo = "FundingInfo"
+    MarketData = "MarketData"
+
+
+# -- orders, towards the venue ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrderRequest:
+    wire_id: str
+    instrument: Instrument
+    side: Side
+    price: Price | None  # None: a market order
+    qty: Qty
+    order_type: OrderType
+    tif: TIF
+    exec_instr: ExecInstructions
+    close_position: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyOrderRequest:
+    wire_id: str
+    exchange_id: str  # "" while the venue has not told it
+    instrument: Instrument
+    new_price: Price | None  # None: unchanged
+    new_qty: Qty | None  # total quantity, fills included; None: unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrderRequest:
+    wire_id: str
+    exchange_id: str
+    instrument: Instrument
+
+
+# -- reports, from the venue -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """An order's state as the venue tells it: absolute, so applying it twice changes nothing."""
+
+    wire_id: str  # "" for an order that was not sent with an id
+    exchange_id: str
+    instrument_id: int
+    side: Side
+    price: Price
+    qty: Qty
+    cum_qty: Qty
+    status: OrderStatus
+    order_type: OrderType
+    tif: TIF
+    exec_instr: ExecInstructions
+    cancel_code: CancelCode = CancelCode.Unset
+    reject_code: GtwRejectCode = GtwRejectCode.Other  # meaningful where status is Rejected
+    reason: str = ""
+    venue_ms: int = 0
+    recv_ms: int = 0
+
+    @property
+    def leaves_qty(self) -> Qty:
+        """Quantity still open at the venue; zero once the order has ended."""
+        if self.status in (OrderStatus.New, OrderStatus.PartiallyFilled):
+            return self.qty - self.cum_qty
+        return Qty("0")
+
+
+@dataclass(frozen=True, slots=True)
+class FillReport:
+    """One execution of one order. ``exec_id`` is unique per venue, and is what makes applying it idempotent."""
+
+    exec_id: str
+    wire_id: str
+    exchange_id: str
+    instrument_id: int
+    side: Side
+    price: Price
+    qty: Qty
+    fee: MLDecimal  # positive: paid; negative: a rebate
+    fee_currency: str
+    is_maker: bool
+    exec_ms: int
+    recv_ms: int
+
+
+class GatewayListener(Protocol):
+    """What a gateway tells the engine."""
+
+    def on_status(self, status: GtwStatus, detail: str) -> None: ...
+
+    def on_request_accepted(self, kind: RequestKind, wire_id: str, exchange_id: str) -> None:
+        """The venue took a new, modify or cancel request; the order's state follows in a report."""
+
+    def on_request_refused(self, kind: RequestKind, wire_id: str, code: GtwRejectCode, reason: str) -> None:
+        """The venue refused a new, modify or cancel request."""
+
+    def on_cancel_all_accepted(self, instrument: Instrument) -> None: ...
+
+    def on_cancel_all_refused(self, instrument: Instrument, code: GtwRejectCode, reason: str) -> None: ...
+
+    def on_order_report(self, report: OrderReport) -> None: ...
+
+    def on_fill_report(self, fill: FillReport) -> None: ...
+
+    def on_order_status(self, report: OrderReport) -> None:
+        """Answer to fetch_order_status."""
+
+    def on_orders(self, reports: Sequence[OrderReport]) -> None:
+        """Answer to fetch_orders: the open ones."""
+
+    def on_position(self, instrument: Instrument, position: Qty) -> None:
+        """Signed position, in the instrument's quantity unit; asked for or pushed."""
+
+    def on_wallet(self, coin: str, total: Qty, available: Qty) -> None:
+        """Balances of one coin; asked for or pushed."""
+
+    def on_account(self, user_id: str) -> None: ...
+
+    def on_funding(self, instrument: Instrument, rate: float, next_ms: int) -> None: ...
+
+    def on_query_refused(self, kind: RequestKind, code: GtwRejectCode, detail: str) -> None: ...
+
+    def on_rate_limit(self, limit: int, remaining: int, reset_ms: int) -> None: ...
+
+    def on_unsupported(self, kind: RequestKind) -> None: ...
+
+
+class Gateway(Protocol):
+    """Order entry and queries on one exchange."""
+
+    @property
+    def status(self) -> GtwStatus: ...
+
+    def attach(self, listener: GatewayListener) -> None:
+        """Say who listens; called once, before `connect`."""
+
+    async def connect(self) -> None:
+        """Return once ready to trade; raises VenueError. Reconnects by itself from then on."""
+
+    async def close(self) -> None: ...
+
+    def send_new(self, request: NewOrderRequest) -> None: ...
+
+    def send_modify(self, request: ModifyOrderRequest) -> None: ...
+
+    def send_cancel(self, request: CancelOrderRequest) -> None: ...
+
+    def send_cancel_all(self, instrument: Instrument) -> None: ...
+
+    def fetch_order_status(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None: ...
+
+    def fetch_orders(self, instrument: Instrument | None) -> None: ...
+
+    def fetch_position(self, instrument: Instrument) -> None: ...
+
+    def fetch_wallet(self, coin: str) -> None: ...
+
+    def fetch_account(self) -> None: ...
+
+    def fetch_funding(self, instrument: Instrument) -> None: ...
+
+
+# -- market data -----------------------------------------------------------------------------------------------
+
+
+class FeedListener(Protocol):
+    """What a feed tells the engine. Each call is one whole message."""
+
+    def on_depth(self, instrument_id: int, update: DepthUpdate) -> bool:
+        """Apply a message to the instrument's book.
+
+        Returns whether the book is sound afterwards. On False (crossed) the feed must fetch a new snapshot.
+        """
+
+    def on_trades(self, instrument_id: int, trades: Sequence[PublicTrade]) -> None: ...
+
+    def on_stream_ready(self, instrument_id: int) -> None:
+        """The venue confirmed all of the instrument's subscriptions (the book's snapshot may still be to come)."""
+
+    def on_book_lost(self, instrument_id: int, reason: str) -> None:
+        """The instrument's book is not to be trusted until its next snapshot."""
+
+    def on_feed_lost(self, reason: str) -> None:
+        """The connection is gone, and every book of the exchange with it."""
+
+
+class Feed(Protocol):
+    """Market data of one exchange."""
+
+    def attach(self, listener: FeedListener) -> None:
+        """Say who listens; called once, before `connect`."""
+
+    async def connect(self) -> None:
+        """Return once connected; raises VenueError. Reconnects and resubscribes by itself from then on."""
+
+    async def close(self) -> None: ...
+
+    def unsupported_subs(self) -> frozenset[MDSub]:
+        """The kinds of data this venue does not publish."""
+
+    def subscribe(self, instrument: Instrument, subs: frozenset[MDSub]) -> None:
+        """Add to what the instrument is subscribed to."""
+
+
+class Connector(Protocol):
+    """One exchange, as `run` wires it to the engine."""
+
+    exchange: Exchange
+    feed: Feed
+    gateway: Gateway
+
+    async def load_instruments(self) -> list[Instrument]: ...
+
+    async def close(self) -> None:
+        """Close feed and gateway, and release every socket."""
+
+
+# -- the record ------------------------------------------------------------------------------------------------
+
+
+class Journal(Protocol):
+    """Where the engine writes down what happened, before it acts on it."""
+
+    def record_request(self, engine_ns: int, name: str, arguments: Mapping[str, object]) -> None:
+        """A request the strategy made. Orders carry their wire id here, which makes this the id map."""
+
+    def record_callback(self, engine_ns: int, name: str, arguments: Sequence[object]) -> None:
+        """A callback the strategy was given."""
