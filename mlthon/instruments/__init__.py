@@ -1,0 +1,1 @@
+"""What can be traded: `instrument.Instrument`, its kinds, and `instrument_utils.InstrumentUtils`."""
