@@ -1,0 +1,261 @@
+"""What clients and the simulated exchange say to each other: requests, refusals, orders, fills, views.
+
+Everything here is a value. A `SimOrder` handed to a listener or returned by a call shows the order as it was at that
+moment and never changes; ask the exchange again for a later state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from mlthon.basics.defs import TIF, OrderType, Side
+from mlthon.basics.mldecimal import MLDecimal
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+
+if TYPE_CHECKING:
+    from mlthon._core.market_event import DepthUpdate, PublicTrade
+    from mlthon.sim.account import Account
+
+__all__ = [
+    "EndReason",
+    "Fees",
+    "Limits",
+    "NewOrder",
+    "OrderState",
+    "Position",
+    "Refusal",
+    "Refused",
+    "SelfTrade",
+    "SimFill",
+    "SimListener",
+    "SimOrder",
+    "Wallet",
+]
+
+
+class SelfTrade(Enum):
+    """What happens when an incoming order meets a resting order of its own account.
+
+    The incoming order's choice counts. The values are the matching engine's codes.
+    """
+
+    Allow = 0  #: they trade with each other
+    CancelMaker = 1  #: the resting order is cancelled, the incoming one goes on
+    CancelTaker = 2  #: what is left of the incoming order is cancelled
+    CancelBoth = 3  #: both are cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """A request to place an order. A market order has no price, and never rests whatever its ``tif``."""
+
+    symbol: str  # the exchange's, "BTCUSDT"
+    side: Side
+    qty: Qty
+    price: Price | None = None
+    order_type: OrderType = OrderType.Limit
+    tif: TIF = TIF.GTC
+    post_only: bool = False  # meaningful with GTC only
+    reduce_only: bool = False
+    link_id: str = ""  # the client's own id; "" for none
+    self_trade: SelfTrade = SelfTrade.Allow
+
+
+class OrderState(Enum):
+    """Where an order is in its life."""
+
+    New = 1
+    PartiallyFilled = 2
+    Filled = 3
+    Cancelled = 4  #: ended with quantity left; it may have fills
+    Rejected = 5  #: ended on arrival, unfilled: a post-only order that would have taken
+
+    @property
+    def is_open(self) -> bool:
+        return self in (OrderState.New, OrderState.PartiallyFilled)
+
+
+class EndReason(Enum):
+    """Why an order ended with quantity left. From PostOnlyWouldCross on, the values are the matching engine's codes."""
+
+    NotEnded = -1  #: it is open, or filled
+    ByUser = 0  #: cancel or cancel-all
+    PostOnlyWouldCross = 1
+    NoImmediateLiquidity = 2  #: the rest of an IOC or market order
+    NotFillableWhole = 3  #: a FOK order
+    ReduceOnly = 4  #: nothing left to reduce
+    SelfTrade = 5  #: it met an order of its own account
+
+
+class Refusal(Enum):
+    """Why a request was refused on the spot. A refused request changes nothing."""
+
+    UnknownSymbol = "UnknownSymbol"
+    BadPrice = "BadPrice"  #: missing, not positive or off the tick
+    BadQty = "BadQty"  #: too small, too large or off the lot; an amend below what is filled already
+    BelowMinNotional = "BelowMinNotional"
+    BadCombination = "BadCombination"  #: a post-only IOC, a market order with a price, ...
+    DuplicateLinkId = "DuplicateLinkId"  #: used before by this account, open or not
+    UnknownOrder = "UnknownOrder"
+    OrderDone = "OrderDone"  #: known, and already filled, cancelled or rejected
+    InsufficientFunds = "InsufficientFunds"
+    ReduceOnly = "ReduceOnly"  #: a reduce-only order with nothing to reduce
+    TooManyOrders = "TooManyOrders"
+    NothingToChange = "NothingToChange"  #: an amend to what the order already is
+
+
+class Refused(Exception):
+    """The exchange refused a request; ``reason`` says why in code, ``text`` in words."""
+
+    def __init__(self, reason: Refusal, text: str) -> None:
+        super().__init__(f"{reason.value}: {text}")
+        self.reason = reason
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class SimOrder:
+    """An order as it was at one moment."""
+
+    order_id: int  # unique in the exchange, grows
+    link_id: str
+    account: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    tif: TIF
+    post_only: bool
+    reduce_only: bool
+    self_trade: SelfTrade
+    price: Price | None  # None: a market order
+    qty: Qty
+    leaves_qty: Qty  # still open; zero once the order has ended
+    cum_qty: Qty
+    cum_value: MLDecimal  # sum of price x qty over the fills, in the settlement coin
+    cum_fee: MLDecimal  # positive: paid
+    state: OrderState
+    end_reason: EndReason
+    created_ns: int
+    updated_ns: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.state.is_open
+
+    @property
+    def avg_price(self) -> Price | None:
+        """Average price of the fills, rounded at the 18th decimal; None without fills."""
+        if self.cum_qty.is_zero():
+            return None
+        return Price((self.cum_value / self.cum_qty.to_mldecimal()).to_decimal())
+
+
+@dataclass(frozen=True, slots=True)
+class SimFill:
+    """One execution of one order. A trade between two clients makes two fills."""
+
+    exec_id: int  # unique in the exchange, grows
+    order_id: int
+    link_id: str
+    account: str
+    symbol: str
+    side: Side
+    order_type: OrderType
+    order_price: Price | None
+    order_qty: Qty
+    price: Price
+    qty: Qty
+    leaves_qty: Qty  # of the order, after this fill
+    value: MLDecimal  # price x qty, in the settlement coin
+    fee: MLDecimal  # positive: paid
+    fee_rate: MLDecimal
+    is_maker: bool
+    closed_qty: Qty  # how much of qty closed an existing position
+    realised_pnl: MLDecimal  # of the closed part, before fees
+    exec_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An account's position in one symbol. A flat one has zeros throughout, but keeps its totals."""
+
+    symbol: str
+    size: Qty  # positive: long; negative: short
+    entry_value: MLDecimal  # what the open size cost; has the sign of size
+    avg_price: Price | None  # entry_value / size, rounded at the 18th decimal; None when flat
+    mark_price: Price | None  # mid, else last trade, else None
+    unrealised_pnl: MLDecimal
+    realised_pnl: MLDecimal  # since the account began, before fees
+    fees: MLDecimal  # since the account began; positive: paid
+    margin: MLDecimal  # initial margin the position holds
+    leverage: MLDecimal
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """An account's money in one coin."""
+
+    coin: str
+    balance: MLDecimal  # deposits + realised pnl - fees
+    unrealised_pnl: MLDecimal
+    position_margin: MLDecimal
+    order_margin: MLDecimal  # what open orders would add to the margin, at worst
+
+    @property
+    def equity(self) -> MLDecimal:
+        return self.balance + self.unrealised_pnl
+
+    @property
+    def available(self) -> MLDecimal:
+        """What new orders may use as margin; negative when losses have eaten it."""
+        return self.equity - self.position_margin - self.order_margin
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Fee rates on the value of a fill; a negative rate is a rebate."""
+
+    maker: MLDecimal = MLDecimal("0.0002")
+    taker: MLDecimal = MLDecimal("0.00055")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the exchange allows an account, and how much of its past it remembers."""
+
+    min_notional: MLDecimal = MLDecimal("5")  # price x qty of an order that is not reduce-only
+    max_open_orders: int = 500  # per account and symbol
+    history: int = 10_000  # closed orders, and fills, per account
+    default_leverage: MLDecimal = MLDecimal("10")
+
+
+class SimListener(Protocol):
+    """What the exchange tells. All calls come after the exchange is consistent again, in the order things happened.
+
+    One operation tells, in this order: ``on_order(New)`` of an order that does not end at once, the fills, each
+    touched order once, positions, wallets, trades, depth. A listener may call the exchange; what that causes is told after
+    everything already under way.
+    """
+
+    def on_order(self, order: SimOrder) -> None:
+        """An order began, changed or ended."""
+
+    def on_fill(self, fill: SimFill) -> None: ...
+
+    def on_position(self, account: Account, symbol: str) -> None:
+        """The position may have changed: read ``account.position(symbol)``."""
+
+    def on_wallet(self, account: Account, coin: str) -> None:
+        """The balance changed: read ``account.wallet(coin)``."""
+
+    def on_depth(self, symbol: str, update: DepthUpdate) -> None:
+        """Displayed levels changed: absolute quantities, 0 for a level that is gone.
+
+        ``seq`` is the last sequence number of the symbol's market source, ``venue_ns`` the market's time.
+        """
+
+    def on_trade(self, symbol: str, trade: PublicTrade) -> None:
+        """A public trade: the market's own, or one in which a client took."""
