@@ -1,7 +1,7 @@
 """What clients and the simulated exchange say to each other: requests, refusals, orders, fills, views.
 
-Everything here is a value. A `SimOrder` handed to a listener or returned by a call shows the order as it was at that
-moment and never changes; ask the exchange again for a later state.
+Everything here is a value. A `SimOrder` handed to a listener or returned by a call shows the order as it was
+at that moment and never changes; ask the exchange again for a later state.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 
 if TYPE_CHECKING:
-    from mlthon._core.market_event import DepthUpdate, PublicTrade
     from mlthon.sim.account import Account
+
+    from mlthon._core.market_event import DepthUpdate, PublicTrade
 
 __all__ = [
     "EndReason",
@@ -34,6 +35,10 @@ __all__ = [
     "SimOrder",
     "Wallet",
 ]
+
+_MAKER_RATE = MLDecimal("0.0002")
+_TAKER_RATE = MLDecimal("0.00055")
+_LEVERAGE = MLDecimal("10")
 
 
 class SelfTrade(Enum):
@@ -79,7 +84,7 @@ class OrderState(Enum):
 
 
 class EndReason(Enum):
-    """Why an order ended with quantity left. From PostOnlyWouldCross on, the values are the matching engine's codes."""
+    """Why an order ended with quantity left. The positive values are the matching engine's codes."""
 
     NotEnded = -1  #: it is open, or filled
     ByUser = 0  #: cancel or cancel-all
@@ -96,7 +101,7 @@ class Refusal(Enum):
     UnknownSymbol = "UnknownSymbol"
     BadPrice = "BadPrice"  #: missing, not positive or off the tick
     BadQty = "BadQty"  #: too small, too large or off the lot; an amend below what is filled already
-    BelowMinNotional = "BelowMinNotional"
+    BelowMinNotional = "BelowMinNotional"  #: price x qty, unless the order is reduce-only
     BadCombination = "BadCombination"  #: a post-only IOC, a market order with a price, ...
     DuplicateLinkId = "DuplicateLinkId"  #: used before by this account, open or not
     UnknownOrder = "UnknownOrder"
@@ -218,26 +223,25 @@ class Wallet:
 class Fees:
     """Fee rates on the value of a fill; a negative rate is a rebate."""
 
-    maker: MLDecimal = MLDecimal("0.0002")
-    taker: MLDecimal = MLDecimal("0.00055")
+    maker: MLDecimal = _MAKER_RATE
+    taker: MLDecimal = _TAKER_RATE
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the exchange allows an account, and how much of its past it remembers."""
 
-    min_notional: MLDecimal = MLDecimal("5")  # price x qty of an order that is not reduce-only
     max_open_orders: int = 500  # per account and symbol
     history: int = 10_000  # closed orders, and fills, per account
-    default_leverage: MLDecimal = MLDecimal("10")
+    default_leverage: MLDecimal = _LEVERAGE
 
 
 class SimListener(Protocol):
-    """What the exchange tells. All calls come after the exchange is consistent again, in the order things happened.
+    """What the exchange tells, always after it is consistent again.
 
-    One operation tells, in this order: ``on_order(New)`` of an order that does not end at once, the fills, each
-    touched order once, positions, wallets, trades, depth. A listener may call the exchange; what that causes is told after
-    everything already under way.
+    One operation tells, in this order: ``on_order(New)`` of an order that does not end at once, the fills,
+    each touched order once, positions, wallets, trades, depth. A listener may call the exchange; what that
+    causes is told after everything already under way.
     """
 
     def on_order(self, order: SimOrder) -> None:
