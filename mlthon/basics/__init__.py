@@ -1,0 +1,1 @@
+"""The vocabulary of values: enums, prices, quantities, decimals, and rounding to ticks."""
