@@ -12,8 +12,7 @@ method:
   ``float`` is a TypeError; `Price.from_float(x, tick)` and `TickFormat` are the way in.
 
 Where an instrument is asked for, its id (30000000000) and its name (``"byt:perp:BTC-USD"``) always work; a
-bare symbol (``"BTC-USD"``) works where it fits exactly one of the instruments this strategy requested on that
-exchange.
+bare symbol (``"BTC-USD"``, or the exchange's own ``"BTCUSD"``) works where it fits exactly one instrument.
 """
 
 from __future__ import annotations
@@ -116,8 +115,8 @@ class IStratEnv:
     def request_execution_connection(self, exchange: Exchange, instruments: Sequence[InstrumentRef]) -> None:
         """Ask for order entry on some instruments; calls add up.
 
-        Orders for an instrument that was not asked for here are refused. When the connection is there,
-        ``on_gateway_status`` says ``ReadyToTrade``.
+        Orders on an exchange that was not asked for are refused with ``GtwNotReady``. When the connection is
+        there, ``on_gateway_status`` says ``ReadyToTrade``.
         """
         raise NotImplementedError
 
@@ -229,8 +228,8 @@ class IStratEnv:
         """Call `callback_func()` in `duration_ms` milliseconds, and again as long as it returns ``True``.
 
         Only ``True`` itself renews; None and anything else ends the timer. Legal before ``login``. A timer
-        that fell behind fires once, not in a burst. Timers belong to the run between ``on_start`` and the
-        stop ack: those of a stopped strategy do not fire.
+        that fell behind fires once, not in a burst. No timer fires while the strategy is stopped: those set
+        up while it ran are forgotten with that run, those set up before its first start wait for the next.
 
         Raises ValueError unless `duration_ms` is positive, TypeError when `callback_func` cannot be called.
         """

@@ -14,10 +14,11 @@ from mlthon.instruments.instrument_ids import instrument_name as build_name
 __all__ = ["Instrument"]
 
 DecimalText: TypeAlias = str | Decimal | int
-Member = TypeVar("Member", Exchange, InstrumentType)
+Field = TypeVar("Field")
+Number = TypeVar("Number", Price, Qty, MLDecimal)
 
-# Every constructor argument may be left out, and its accessor then returns None. An instrument that comes from
-# a venue has nearly all, and checking each for None would help nobody: those accessors are typed
+# Every constructor argument may be left out, and its accessor then returns None. An instrument that comes
+# from a venue has nearly all, and checking each for None would help nobody: those accessors are typed
 # ``X | Any``, as in typeshed. The ones typed ``X | None`` are missing on real venues too.
 
 
@@ -98,29 +99,29 @@ class Instrument:
         instrument_name: str | None = None,
         **kwargs: Unpack[AddedFields],
     ) -> None:
-        self._instrument_id_ = instrument_id
-        self._instrument_type_ = member("instrument_type", InstrumentType, instrument_type)
-        self._instrument_group_id_ = instrument_group_id
-        self._exch_instr_id_ = exch_instr_id
-        self._exchange_ = member("exchange", Exchange, exchange)
+        self._instrument_id_ = checked("instrument_id", int, instrument_id)
+        self._instrument_type_ = checked("instrument_type", InstrumentType, instrument_type)
+        self._instrument_group_id_ = checked("instrument_group_id", int, instrument_group_id)
+        self._exch_instr_id_ = checked("exch_instr_id", str, exch_instr_id)
+        self._exchange_ = checked("exchange", Exchange, exchange)
+        mlt_symbol = checked("mlt_symbol", str, mlt_symbol)
         self._mlt_symbol_ = None if mlt_symbol is None else mlt_symbol.upper()
-        self._price_tick_rules_ = None if price_tick_rules is None else Price(price_tick_rules)
-        self._quantity_tick_rules_ = None if quantity_tick_rules is None else Qty(quantity_tick_rules)
-        self._multiplier_ = None if multiplier is None else MLDecimal(multiplier)
-        self._min_quantity_ = None if min_quantity is None else Qty(min_quantity)
-        self._base_currency_ = base_currency
-        self._quote_currency_ = quote_currency
-        self._quantification_ = quantification
-        self._price_precision_ = price_precision
-        self._quantity_precision_ = quantity_precision
-        self._valid_start_ts_ = valid_start_ts
-        self._valid_end_ts_ = valid_end_ts
+        self._price_tick_rules_ = positive("price_tick_rules", Price, price_tick_rules)
+        self._quantity_tick_rules_ = positive("quantity_tick_rules", Qty, quantity_tick_rules)
+        self._multiplier_ = positive("multiplier", MLDecimal, multiplier)
+        self._min_quantity_ = not_negative("min_quantity", Qty, min_quantity)
+        self._max_quantity_ = positive("max_quantity", Qty, kwargs.get("max_quantity"))
+        self._min_notional_ = not_negative("min_notional", MLDecimal, kwargs.get("min_notional"))
+        self._base_currency_ = checked("base_currency", str, base_currency)
+        self._quote_currency_ = checked("quote_currency", str, quote_currency)
+        self._quantification_ = checked("quantification", str, quantification)
+        self._price_precision_ = checked("price_precision", int, price_precision)
+        self._quantity_precision_ = checked("quantity_precision", int, quantity_precision)
+        self._valid_start_ts_ = checked("valid_start_ts", int, valid_start_ts)
+        self._valid_end_ts_ = checked("valid_end_ts", int, valid_end_ts)
         if instrument_name is None and exchange and instrument_type and mlt_symbol:
             instrument_name = build_name(exchange, instrument_type, mlt_symbol)
-        self._instrument_name_ = instrument_name
-        max_quantity, min_notional = kwargs.get("max_quantity"), kwargs.get("min_notional")
-        self._max_quantity_ = None if max_quantity is None else Qty(max_quantity)
-        self._min_notional_ = None if min_notional is None else MLDecimal(min_notional)
+        self._instrument_name_ = checked("instrument_name", str, instrument_name)
 
     # -- what it is ------------------------------------------------------------------------------------------
 
@@ -221,8 +222,34 @@ class Instrument:
         return f"{kind}(instrument_id={self._instrument_id_}, instrument_name={self._instrument_name_!r})"
 
 
-def member(parameter: str, kind: type[Member], value: Member | None) -> Member | None:
-    """Pass on a member of an enum, or None; anything else is a TypeError that names the parameter."""
-    if value is not None and not isinstance(value, kind):
-        raise TypeError(f"{parameter}: expected a member of {kind.__name__}, got {value!r}")
+def checked(parameter: str, kind: type[Field], value: Field | None) -> Field | None:
+    """Pass on a value of that type, or None; anything else is a TypeError that names the parameter."""
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise TypeError(f"{parameter}: expected {kind.__name__}, got {value!r}")
     return value
+
+
+def exact(parameter: str, kind: type[Number], value: Number | DecimalText | None) -> Number | None:
+    """Make an exact number, or pass on None; the error of a bad one names the parameter."""
+    if value is None:
+        return None
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise type(error)(f"{parameter}: {error}") from error
+
+
+def positive(parameter: str, kind: type[Number], value: Number | DecimalText | None) -> Number | None:
+    """Make an exact number that must be above zero."""
+    number = exact(parameter, kind, value)
+    if number is not None and number.sign() <= 0:
+        raise ValueError(f"{parameter}: expected more than 0, got {number}")
+    return number
+
+
+def not_negative(parameter: str, kind: type[Number], value: Number | DecimalText | None) -> Number | None:
+    """Make an exact number that must be zero or above."""
+    number = exact(parameter, kind, value)
+    if number is not None and number.sign() < 0:
+        raise ValueError(f"{parameter}: expected 0 or more, got {number}")
+    return number
