@@ -1,6 +1,6 @@
 # What a market does, decoded once: a change of displayed levels, or a public trade.
 #
-# Invariants: every price is positive; a level's qty is zero or more, a trade's positive; nothing changes after construction.
+# Invariants: prices are positive; a level's qty is zero or more, a trade's positive; nothing ever changes.
 
 from libc.stdint cimport int64_t
 from mlthon._core.int128 cimport int128
@@ -14,7 +14,7 @@ cdef class DepthUpdate:
     cdef readonly int64_t prev_seq    # the seq this one continues, or -1 where the venue tells none
     cdef readonly Py_ssize_t bid_count
     cdef readonly Py_ssize_t ask_count
-    cdef Level *levels                # one array: bids first, then asks, in the order given; NULL when there are none
+    cdef Level *levels                # bids first, then asks, in the order given; NULL when there are none
 
 cdef class PublicTrade:
     cdef readonly int64_t venue_ns
@@ -24,8 +24,8 @@ cdef class PublicTrade:
     cdef int128 price_mantissa
     cdef int128 qty_mantissa
 
-# An update with a copy of the levels (bids first, then asks) and no stamps; the caller keeps the invariants. MemoryError only.
+# An update with a copy of the levels, bids first, without stamps. The caller keeps the invariants.
 cdef DepthUpdate depth_update_from(const Level *levels, Py_ssize_t bid_count, Py_ssize_t ask_count)
 
-# A trade without stamps or id; the caller keeps the invariants.
+# A trade without stamps or id. The caller keeps the invariants.
 cdef PublicTrade public_trade_from(int taker_index, int128 price, int128 qty)

@@ -1,10 +1,11 @@
 """What a market does, decoded once: `DepthUpdate` (displayed levels change) and `PublicTrade`.
 
-Both are values. All text is parsed and checked while the object is made, so an event that exists is sound, and
-applying it can no longer fail halfway. A depth update keeps its levels in one C array.
+Both are values. All text is parsed and checked while the object is made, so an event that exists is sound,
+and applying it can no longer fail halfway. A depth update keeps its levels in one C array.
 """
 
 from cpython.bytes cimport PyBytes_Check
+from cpython.long cimport PyLong_Check
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport int64_t
@@ -24,12 +25,14 @@ from reprlib import repr as clipped_repr
 cdef class DepthUpdate:
     """A change of displayed levels, or with ``is_snapshot`` a whole book.
 
-    ``bids`` and ``asks`` are lists or tuples of ``(price, qty)`` pairs, each decimal text (str or bytes), `Price`
-    or `Qty`; quantities are absolute, and 0 deletes the level. Prices must be positive and quantities not negative.
-    ``seq`` is the venue's number of the message, ``prev_seq`` the number it continues (-1: the venue tells none).
+    ``bids`` and ``asks`` are lists or tuples of ``(price, qty)`` pairs, each decimal text (str or bytes),
+    `Price` or `Qty`; quantities are absolute, and 0 deletes the level. Prices must be positive, quantities
+    not negative. ``seq`` is the venue's number of the message, ``prev_seq`` the number it continues (-1: the
+    venue tells none).
 
-    Raises TypeError for a wrong shape or type and ValueError for a wrong value (one that does not fit included);
-    the text names the side, the index and what came.
+    Raises TypeError for a wrong type and ValueError for a wrong shape or value (one that does not fit
+    included); the text names the side, the index and what came. Stamps and numbers beyond 64 bits raise
+    OverflowError.
 
     >>> update = DepthUpdate([("9226.5", "3")], [(b"9227.0", "0")], seq=8)
     >>> update.bids(), len(update), update.seq
@@ -37,16 +40,20 @@ cdef class DepthUpdate:
     """
 
     def __init__(
-        self, bids, asks, *, bint is_snapshot=False,
-        int64_t venue_ns=0, int64_t recv_ns=0, int64_t seq=0, int64_t prev_seq=-1,
+        self, bids, asks, *, bint is_snapshot=False, venue_ns=0, recv_ns=0, seq=0, prev_seq=-1,
     ):
         cdef Py_ssize_t bid_count = count_of(bids, "bids")
         cdef Py_ssize_t ask_count = count_of(asks, "asks")
+        cdef int64_t[4] stamps
+        stamps[0] = int64_of(venue_ns, "venue_ns")
+        stamps[1] = int64_of(recv_ns, "recv_ns")
+        stamps[2] = int64_of(seq, "seq")
+        stamps[3] = int64_of(prev_seq, "prev_seq")
         cdef Level *levels = new_levels(bid_count + ask_count)
         try:
             parse_levels(bids, "bids", bid_count, levels)
             parse_levels(asks, "asks", ask_count, levels + bid_count)
-        except:
+        except BaseException:
             PyMem_Free(levels)
             raise
         PyMem_Free(self.levels)
@@ -54,10 +61,7 @@ cdef class DepthUpdate:
         self.bid_count = bid_count
         self.ask_count = ask_count
         self.is_snapshot = is_snapshot
-        self.venue_ns = venue_ns
-        self.recv_ns = recv_ns
-        self.seq = seq
-        self.prev_seq = prev_seq
+        self.venue_ns, self.recv_ns, self.seq, self.prev_seq = stamps[0], stamps[1], stamps[2], stamps[3]
 
     def __dealloc__(self):
         PyMem_Free(self.levels)
@@ -113,8 +117,8 @@ cdef class DepthUpdate:
 cdef class PublicTrade:
     """A public trade: the taker's side, a positive price and a positive quantity.
 
-    ``price`` and ``qty`` are decimal text (str or bytes), `Price` or `Qty`. Raises TypeError for a wrong type and
-    ValueError for a wrong value.
+    ``price`` and ``qty`` are decimal text (str or bytes), `Price` or `Qty`. Raises TypeError for a wrong type
+    and ValueError for a wrong value.
 
     >>> from mlthon._core.enums import Side
     >>> trade = PublicTrade(Side.Sell, "9226.5", "0.1", trade_id="77")
@@ -122,10 +126,14 @@ cdef class PublicTrade:
     ('Sell', Price('9226.50000000'), Qty('0.10000000'))
     """
 
-    def __init__(self, taker_side, price, qty, *, int64_t venue_ns=0, int64_t recv_ns=0, str trade_id not None=""):
+    def __init__(
+        self, taker_side, price, qty, *, venue_ns=0, recv_ns=0, str trade_id not None="",
+    ):
         cdef int taker_index = side_index(taker_side)
         cdef int128 price_mantissa = 0
         cdef int128 qty_mantissa = 0
+        cdef int64_t venue_stamp = int64_of(venue_ns, "venue_ns")
+        cdef int64_t recv_stamp = int64_of(recv_ns, "recv_ns")
         parse_price(price, "trade", -1, &price_mantissa)
         parse_qty(qty, "trade", -1, &qty_mantissa)
         if qty_mantissa == 0:
@@ -133,8 +141,8 @@ cdef class PublicTrade:
         self.taker_index = taker_index
         self.price_mantissa = price_mantissa
         self.qty_mantissa = qty_mantissa
-        self.venue_ns = venue_ns
-        self.recv_ns = recv_ns
+        self.venue_ns = venue_stamp
+        self.recv_ns = recv_stamp
         self.trade_id = trade_id
 
     @property
@@ -217,7 +225,13 @@ cdef PublicTrade public_trade_from(int taker_index, int128 price, int128 qty):
     return trade
 
 
-# -- levels ----------------------------------------------------------------------------------------------------
+cdef int64_t int64_of(object value, str name) except? -1:
+    if not PyLong_Check(value):       # Cython's own conversion would cut a float
+        raise TypeError(f"{name}: expected an integer, got {clipped_repr(value)}")
+    return value
+
+
+# -- levels --------------------------------------------------------------------------------------------------
 
 
 cdef Level *new_levels(Py_ssize_t count) except? NULL:
@@ -276,8 +290,8 @@ cdef int parse_text(object value, str where, Py_ssize_t index, str field, int128
     try:
         mantissa_of_text(value, out)
     except (ValueError, OverflowError) as error:
-        shown = clipped_repr(value)
-        raise ValueError(f"{place(where, index)}: {field}: expected decimal text, got {shown}: {error}") from None
+        came = f"{place(where, index)}: {field}: expected decimal text, got {clipped_repr(value)}"
+        raise ValueError(f"{came}: {error}") from None
     return 0
 
 
@@ -300,6 +314,8 @@ cdef bint same_update(DepthUpdate a, DepthUpdate b) noexcept:
 
 
 cdef bint same_trade(PublicTrade a, PublicTrade b) noexcept:
-    if a.taker_index != b.taker_index or a.price_mantissa != b.price_mantissa or a.qty_mantissa != b.qty_mantissa:
+    if a.price_mantissa != b.price_mantissa or a.qty_mantissa != b.qty_mantissa:
         return False
-    return a.venue_ns == b.venue_ns and a.recv_ns == b.recv_ns and a.trade_id == b.trade_id
+    if a.taker_index != b.taker_index or a.venue_ns != b.venue_ns or a.recv_ns != b.recv_ns:
+        return False
+    return a.trade_id == b.trade_id
