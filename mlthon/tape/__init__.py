@@ -1,0 +1,1 @@
+"""Recorded markets: readers that yield what a venue published, in order, with the time between."""
