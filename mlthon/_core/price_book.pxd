@@ -1,7 +1,7 @@
 # A two-sided book of price levels, for other compiled modules.
 #
 # Invariants: a side is sorted, its best level last; every level's qty is positive. What `BookSide.set` builds
-# holds a price once; a side built by `insert_at` (level_book.pyx) may hold it several times, the first come last.
+# holds a price once; a side built by `insert_at` (level_book.pyx) may hold it several times, first come last.
 
 from mlthon._core.int128 cimport int128
 

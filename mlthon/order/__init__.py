@@ -1,0 +1,1 @@
+"""Orders and their manager; the books are in `mlthon.order.books`."""

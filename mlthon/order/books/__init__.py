@@ -1,0 +1,1 @@
+"""Books a strategy keeps from its market data callbacks: by price, or by level id."""
