@@ -211,6 +211,9 @@ class Gateway(Protocol):
 
     def fetch_orders(self, instrument: Instrument | None) -> None: ...
 
+    def recover_fills(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
+        """Ask for all fills of one order; they arrive as fill reports, known ones included."""
+
     def fetch_position(self, instrument: Instrument) -> None: ...
 
     def fetch_wallet(self, coin: str) -> None: ...
@@ -236,6 +239,9 @@ class FeedListener(Protocol):
 
     def on_stream_ready(self, instrument_id: int) -> None:
         """The venue confirmed all of the instrument's subscriptions (the book's snapshot may still be to come)."""
+
+    def on_subscribe_refused(self, instrument_id: int, code: GtwRejectCode, reason: str) -> None:
+        """The venue will not send this instrument's data; nothing more comes for it."""
 
     def on_book_lost(self, instrument_id: int, reason: str) -> None:
         """The instrument's book is not to be trusted until its next snapshot."""

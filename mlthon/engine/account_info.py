@@ -1,0 +1,72 @@
+"""What a venue tells of the account: positions, balances, funding, limits, and refused questions."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from mlthon._core.dispatch import Dispatcher
+from mlthon.basics.defs import Exchange, GtwRejectCode
+from mlthon.basics.qty import Qty
+from mlthon.engine.ports import RequestKind
+from mlthon.instruments.instrument import Instrument
+
+__all__ = ["AccountInfo"]
+
+
+class AccountInfo:
+    """The part of `GatewayListener` that is not about single orders.
+
+    Venues push positions and balances far more often than they change. The strategy is told an answer it asked
+    for always, and a pushed value when it is new.
+    """
+
+    def __init__(self, exchange: Exchange, dispatcher: Dispatcher) -> None:
+        self._exchange = exchange
+        self._dispatcher = dispatcher
+        self._positions: dict[int, Qty] = {}
+        self._wallets: dict[str, tuple[Qty, Qty]] = {}
+        self._asked: Counter[object] = Counter()  # by instrument id or coin
+
+    def expect_answer(self, about: int | str) -> None:
+        """Note that the strategy asked for a position (by instrument id) or a balance (by coin)."""
+        self._asked[about] += 1
+
+    def venue_position(self, instrument: Instrument) -> Qty | None:
+        """The position the venue last told; None: it told none yet."""
+        return self._positions.get(instrument.get_instrument_id())
+
+    def on_position(self, instrument: Instrument, position: Qty) -> None:
+        number = instrument.get_instrument_id()
+        changed = self._positions.get(number) != position
+        self._positions[number] = position
+        if self._is_answer(number) or changed:
+            self._dispatcher.call("on_position_info", self._exchange, number, position)
+
+    def on_wallet(self, coin: str, total: Qty, available: Qty) -> None:
+        changed = self._wallets.get(coin) != (total, available)
+        self._wallets[coin] = (total, available)
+        if self._is_answer(coin) or changed:
+            self._dispatcher.call("on_wallet_info", self._exchange, coin, total, available)
+
+    def on_account(self, user_id: str) -> None:
+        self._dispatcher.call("on_account_info", self._exchange, user_id)
+
+    def on_funding(self, instrument: Instrument, rate: float, next_ms: int) -> None:
+        self._dispatcher.call(
+            "on_funding_info", self._exchange, instrument.get_instrument_id(), rate, next_ms
+        )
+
+    def on_query_refused(self, kind: RequestKind, code: GtwRejectCode, detail: str) -> None:
+        self._dispatcher.call("on_request_reject", self._exchange, code, detail, kind.value)
+
+    def on_rate_limit(self, limit: int, remaining: int, reset_ms: int) -> None:
+        self._dispatcher.call("on_rate_limit_info", self._exchange, limit, remaining, reset_ms)
+
+    def on_unsupported(self, kind: RequestKind) -> None:
+        self._dispatcher.call("on_unsupported_op", self._exchange, kind.value)
+
+    def _is_answer(self, about: int | str) -> bool:
+        if not self._asked[about]:
+            return False
+        self._asked[about] -= 1
+        return True

@@ -1,0 +1,157 @@
+"""The live engine: one strategy on the wall clock, driven by asyncio.
+
+The same for a simulated venue, paper and real trading; only the connectors differ.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
+
+from mlthon.engine.clock import LiveClock
+from mlthon.engine.instrument_table import InstrumentTable
+from mlthon.engine.ports import Connector, Journal
+from mlthon.engine.session import SessionState
+from mlthon.engine.strat_env import StratEnv
+from mlthon.engine.wire_ids import WireIds, run_epoch
+from mlthon.instruments.instrument import Instrument
+
+__all__ = ["LiveEngine"]
+
+log = logging.getLogger("mlthon.engine")
+
+_NS_PER_S = 1_000_000_000
+_ORDERS_GONE_DEADLINE_S = 5.0
+
+
+class LiveEngine:
+    """Connects a strategy to its venues, keeps its timers, and winds it down without leaving orders behind.
+
+    `start`, then wait for `failed` or whatever else ends the run, then `stop` and `close`, in this order, whatever
+    happened.
+    """
+
+    def __init__(
+        self,
+        strategy: object,
+        connectors: Sequence[Connector],
+        *,
+        clock: LiveClock,
+        params: Mapping[str, object] | None = None,
+        choose_defaults: Callable[[InstrumentTable], Sequence[Instrument]] = lambda _table: (),
+        journal: Journal | None = None,
+        time_zone: tzinfo | None = None,
+    ) -> None:
+        self._strategy = strategy
+        self._connectors = connectors
+        self._clock = clock
+        self._params = params
+        self._choose_defaults = choose_defaults
+        self._journal = journal
+        self._time_zone = time_zone
+        self._timer: asyncio.TimerHandle | None = None
+        self._changed = asyncio.Event()
+        self._env: StratEnv | None = None
+        self.failed = asyncio.Event()  #: the strategy raised: nothing more reaches it
+
+    @property
+    def env(self) -> StratEnv:
+        """The strategy's environment; there from `start` on."""
+        assert self._env is not None, "LiveEngine.env is there once start() has loaded the instruments"
+        return self._env
+
+    async def start(self) -> None:
+        """Load instruments, connect, log the strategy in and start it; raises MLThonError."""
+        loop = asyncio.get_running_loop()
+        lists = await asyncio.gather(*(connector.load_instruments() for connector in self._connectors))
+        instruments = InstrumentTable(instrument for found in lists for instrument in found)
+        self._env = env = StratEnv(
+            self._strategy,
+            {connector.exchange: connector for connector in self._connectors},
+            instruments,
+            self._clock,
+            wire_ids=WireIds(run_epoch(self._clock.now_ns())),
+            wake=lambda: loop.call_soon(self._woken) and None,
+            params=self._params,
+            defaults=self._choose_defaults(instruments),
+            journal=self._journal,
+            time_zone=self._time_zone,
+        )
+        env.scheduler.on_change = self._arm
+        env.session.on_change = self._changed.set
+        for connector in self._connectors:
+            await asyncio.gather(connector.gateway.connect(), connector.feed.connect())
+        env.session.connect(env)
+        env.session.start()
+        env.session.raise_failure()
+
+    async def stop(self) -> None:
+        """Stop the strategy, wait for its ack, and cancel what it has left open.
+
+        A strategy that has failed is not asked any more; its orders are cancelled all the same.
+        """
+        if self._env is None:
+            return
+        session = self._env.session
+        if session.state is SessionState.RUNNING and not self.failed.is_set():
+            session.stop()
+        while session.state is SessionState.STOPPING and not self.failed.is_set():
+            self._changed.clear()
+            await self._next_change()
+        await self._cancel_own_orders()
+
+    async def close(self) -> None:
+        """Tell the strategy that the framework goes, and release every socket; raises StrategyError if it failed."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for connector in self._connectors:
+            await connector.close()
+        if self._env is not None:
+            self._env.scheduler.on_change = lambda: None
+            self._env.session.close()
+            self._env.session.raise_failure()
+
+    # -- details -----------------------------------------------------------------------------------------------
+
+    async def _next_change(self) -> None:
+        """Wait until the session moves on or the strategy fails."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._changed, self.failed)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _cancel_own_orders(self) -> None:
+        """Cancel what is open, and wait until the venue confirms that it is gone."""
+        deadline = asyncio.get_running_loop().time() + _ORDERS_GONE_DEADLINE_S
+        while left := [order for desk in self.env.desks.values() for order in desk.open_orders()]:
+            if asyncio.get_running_loop().time() > deadline:
+                names = ", ".join(f"{order.client_id} ({order.wire_id})" for order in left)
+                log.error("%d orders may still be open at the venue: %s", len(left), names)
+                return
+            self.env.orders.cancel_own_orders()
+            await asyncio.sleep(0.02)
+
+    def _woken(self) -> None:
+        env = self.env
+        env.dispatcher.deliver_waiting()
+        if env.dispatcher.failure is not None:
+            self.failed.set()
+
+    def _arm(self) -> None:
+        """Set the one asyncio timer to the next due time of the scheduler."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due_ns = self.env.scheduler.next_due_ns()
+        if due_ns is not None:
+            delay_s = max(due_ns - self._clock.now_ns(), 0) / _NS_PER_S
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self.env.scheduler.fire_due()
+        self._arm()
