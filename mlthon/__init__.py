@@ -1,0 +1,9 @@
+"""MLThon: write a trading strategy once; run it in backtest, simulated, on paper and live.
+
+Importing the package loads the standard library and the compiled core, nothing heavier. `TickUnit` stands here
+because that is where it is published; every other name is imported from its own module.
+"""
+
+from mlthon.basics.tick_unit import TickUnit
+
+__all__ = ["TickUnit"]

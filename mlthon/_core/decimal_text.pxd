@@ -5,7 +5,8 @@ from mlthon._core.int128 cimport int128
 cdef enum:
     DECIMALS = 18
 
-# Parse plain or exponent decimal text. Raises ValueError (not a number, finer than 18 decimals) or OverflowError.
+# Parse plain or exponent decimal text. Raises ValueError (not a number, finer than 18 decimals) or
+# OverflowError.
 cdef int parse_mantissa(const char *text, Py_ssize_t size, int128 *out) except -1
 
 # The same for a Python str or bytes; TypeError for anything else.

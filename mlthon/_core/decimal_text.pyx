@@ -5,8 +5,8 @@ Spaces, underscores, `nan`, `inf` and other scripts' digits are not numbers. Mor
 unless the surplus digits are zeros.
 """
 
+import decimal
 import re
-from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_Check, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_Check, PyUnicode_DecodeASCII
@@ -21,10 +21,12 @@ cdef extern from "Python.h":
 cdef enum:
     SHOWN = 40                        # characters of an offending text that an error repeats
     WORD_DIGITS = 19                  # decimal digits that always fit in 64 bits
+    USUAL_DECIMALS = 8                # more than most ticks and lots have
     TEXT_ROOM = 48                    # sign, 21 digits, point, 18 digits
 
 cdef int64_t EXPONENT_CAP = 10**15    # exponents beyond are all alike: far from anything that fits
 
+cdef uint64_t SURPLUS = 10**10        # what the decimals beyond the usual weigh
 cdef uint64_t[DECIMALS + 1] POWERS
 
 
@@ -154,6 +156,9 @@ cdef str mantissa_to_text(int128 mantissa, int min_decimals):
     cdef uint128 whole = magnitude // SCALE
     cdef uint64_t fraction = <uint64_t>(magnitude - whole * SCALE)
     cdef int decimals = DECIMALS
+    if min_decimals <= USUAL_DECIMALS and fraction % SURPLUS == 0:
+        fraction //= SURPLUS          # at one stroke: most values have no more
+        decimals = USUAL_DECIMALS
     while decimals > min_decimals and fraction % 10 == 0:
         fraction //= 10
         decimals -= 1
@@ -184,18 +189,21 @@ cdef char *put_digits(char *end, uint64_t value, int width) noexcept:
     return end
 
 
-# Decimal does the padding and grouping, once the precision is settled: its own would round by the caller's context.
-cdef object SPEC = re.compile(r"((?:.?[<>=^])?[-+ ]?0?[0-9]*,?)(?:(\.[0-9]+)?f)?", re.DOTALL)
-cdef object WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN)
+# Decimal pads and groups, once the precision is settled: its own rounding would be by the caller's context.
+cdef object Decimal = decimal.Decimal
+cdef object SPEC = re.compile(r"((?:.?[<>=^])?[-+ ]?0?[0-9]{0,4},?)(?:(\.[0-9]{1,4})?f)?", re.DOTALL)
+cdef object WIDE = decimal.Context(prec=60, rounding=decimal.ROUND_HALF_EVEN)
 
 
 cdef str format_mantissa(int128 mantissa, str spec, int min_decimals):
     cdef str text = mantissa_to_text(mantissa, min_decimals)
+    if not spec:
+        return text
     match = SPEC.fullmatch(spec)
     if match is None:
         raise ValueError(
-            "expected a format like '.2f', '>20' or '+,.8f' (fill, alignment, sign, width, comma, precision, f), "
-            f"got {shown(spec)}"
+            "expected a format like '.2f', '>20' or '+,.8f' (fill, alignment, sign, width, comma, precision, "
+            f"f; at most 9999 wide), got {shown(spec)}"
         )
     layout, precision = match.groups()
     if precision is None:

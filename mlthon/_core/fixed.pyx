@@ -1,7 +1,8 @@
 """Price, Qty and MLDecimal: exact decimal values with a 128-bit mantissa at 18 decimals.
 
-Invariants: a value never changes after construction; every result is exact or, for products and quotients, rounded
-half-even once at the 18th decimal; what does not fit raises OverflowError. The three types never mix by accident:
+Invariants: a value never changes after construction; every result is exact or, for products and quotients,
+rounded half-even once at the 18th decimal; what does not fit raises OverflowError. The three types never mix
+by accident:
 
     X + X, X - X, -X, +X, abs(X)                    X
     X * int, int * X, X / int                       X
@@ -14,8 +15,8 @@ half-even once at the 18th decimal; what does not fit raises OverflowError. The 
 Everything else, floats above all, is a TypeError. Values compare with their own type only.
 """
 
+import decimal
 import sys
-from decimal import Decimal
 
 cimport cython
 from cpython.bool cimport PyBool_Check
@@ -46,9 +47,13 @@ from mlthon._core.int128 cimport (
 cdef enum:
     PUBLISHED_DECIMALS = 8            # str() shows at least these
 
+cdef uint128 TEN_DECIMALS = 10**10
+cdef uint128 EXACT_DOUBLES = 2**53    # up to here every integer is a double
 cdef uint64_t HASH_MODULUS = sys.hash_info.modulus                       # 2**61 - 1
 cdef uint64_t HASH_UNIT = pow(10, -18, sys.hash_info.modulus)           # the hash of 10**-18
 
+cdef object Decimal = decimal.Decimal
+cdef object ZERO = 0
 cdef object ONE = 10**18              # the mantissa of one, as a Python int
 cdef str RANGE = "+-170141183460469231731.687303715884105727"
 
@@ -65,6 +70,8 @@ cdef class Fixed:
     def __cinit__(self, value=0):
         if type(self) is Fixed:
             raise TypeError("Fixed is not a value: use Price, Qty or MLDecimal")
+        if value is ZERO:             # also the way of everything that sets the mantissa right afterwards
+            return
         if PyUnicode_Check(value) or PyBytes_Check(value):
             mantissa_of_text(value, &self.mantissa)
         elif PyLong_Check(value) and not PyBool_Check(value):
@@ -86,33 +93,34 @@ cdef class Fixed:
         >>> Qty.from_mantissa(25 * 10**17)
         Qty('2.50000000')
         """
-        cdef Fixed value = cls.__new__(cls)
-        int128_of(mantissa, &value.mantissa)
-        return value
+        cdef int128 checked
+        int128_of(mantissa, &checked)
+        return of_type(cls, checked)
 
     @classmethod
     def from_float(cls, x, tick):
         """Build the multiple of ``tick`` nearest to a float, ties to the even multiple.
 
-        ``tick`` is a positive value of this type, or what its constructor takes. Raises ValueError for NaN and
-        infinities, OverflowError when the result does not fit.
+        ``tick`` is a positive value of this type, or what its constructor takes. Raises ValueError for NaN
+        and infinities, OverflowError beyond the range.
 
         >>> from mlthon.basics.price import Price
         >>> Price.from_float(0.1 + 0.2, "0.01")
         Price('0.30000000')
         """
         cdef Fixed step = positive_tick(cls, tick)
-        if not PyFloat_Check(x) and not PyLong_Check(x):
+        cdef int128 result
+        if not PyFloat_Check(x) and not is_integer(x):
             raise TypeError(f"{cls.__name__}.from_float: expected a float, got {type(x).__name__}")
         if PyFloat_Check(x) and not isfinite(PyFloat_AS_DOUBLE(x)):
             raise ValueError(f"{cls.__name__}.from_float: expected a finite number, got {x!r}")
         numerator, denominator = x.as_integer_ratio()
-        step_mantissa = step.mantissa
-        return cls.from_mantissa(
-            nearest(numerator * ONE, denominator * step_mantissa) * step_mantissa
-        )
+        count = nearest(numerator * ONE, denominator * step.mantissa)
+        if not mantissa_fits(count * step.mantissa, &result):
+            raise OverflowError(f"{cls.__name__}.from_float: {x!r} is beyond {RANGE}")
+        return of_type(cls, result)
 
-    # -- comparison ------------------------------------------------------------------------------------------
+    # -- comparison --------------------------------------------------------------------------------
 
     def __richcmp__(self, other, int op):
         cdef int128 left, right
@@ -137,9 +145,7 @@ cdef class Fixed:
         cdef uint128 magnitude = magnitude_of(self.mantissa)
         cdef uint128 folded = (magnitude % HASH_MODULUS) * HASH_UNIT
         cdef Py_hash_t result = <Py_hash_t>(folded % HASH_MODULUS)
-        if self.mantissa < 0:
-            result = -result
-        return -2 if result == -1 else result
+        return -result if self.mantissa < 0 else result
 
     def __bool__(self):
         return self.mantissa != 0
@@ -152,7 +158,7 @@ cdef class Fixed:
         """Return -1, 0 or 1."""
         return (self.mantissa > 0) - (self.mantissa < 0)
 
-    # -- arithmetic ------------------------------------------------------------------------------------------
+    # -- arithmetic --------------------------------------------------------------------------------
 
     def __add__(self, other):
         cdef int128 result
@@ -225,7 +231,7 @@ cdef class Fixed:
     def __abs__(self):
         return -self if self.mantissa < 0 else self
 
-    # -- rounding --------------------------------------------------------------------------------------------
+    # -- rounding ----------------------------------------------------------------------------------
 
     def round_down(self, tick):
         """Return the greatest multiple of ``tick`` that is not above the value.
@@ -265,7 +271,7 @@ cdef class Fixed:
             raise overflow(self)
         return same_type(self, result)
 
-    # -- text and other types --------------------------------------------------------------------------------
+    # -- text and other types ----------------------------------------------------------------------
 
     def __str__(self):
         return mantissa_to_text(self.mantissa, PUBLISHED_DECIMALS)
@@ -273,7 +279,7 @@ cdef class Fixed:
     def __repr__(self):
         return f"{type(self).__name__}('{mantissa_to_text(self.mantissa, PUBLISHED_DECIMALS)}')"
 
-    def __format__(self, str spec):
+    def __format__(self, str spec not None):
         return format_mantissa(self.mantissa, spec, PUBLISHED_DECIMALS)
 
     def to_str(self):
@@ -286,6 +292,12 @@ cdef class Fixed:
 
     def to_float(self):
         """Return the float nearest to the value: for reports, not for arithmetic on money."""
+        cdef uint128 magnitude = magnitude_of(self.mantissa)
+        cdef uint128 short = magnitude // TEN_DECIMALS
+        cdef double ratio
+        if short <= EXACT_DOUBLES and short * TEN_DECIMALS == magnitude:
+            ratio = <double>short / 1e8                   # both exact, so rounded once
+            return -ratio if self.mantissa < 0 else ratio
         return self.mantissa / ONE
 
     def __reduce__(self):
@@ -302,8 +314,9 @@ cdef class Fixed:
 cdef class Price(Fixed):
     """A price: exact, at most 18 decimals, up to about 1.7e20 either side of zero.
 
-    Built from str, bytes, int, Decimal or Price. Raises TypeError for a float (use `from_float`), ValueError for text
-    that is not a number or is finer than 18 decimals, OverflowError beyond the range.
+    Built from str, bytes, int, Decimal or Price; `Price()` is zero. Raises TypeError for a float (use
+    `from_float`), ValueError for text that is not a number or is finer than 18 decimals, OverflowError beyond
+    the range. `mantissa` is the value times 10**18, an int.
 
     >>> bid, ask = Price("9226.5"), Price("9227")
     >>> (bid + ask) / 2, ask > bid, str(bid)
@@ -344,7 +357,7 @@ cdef class MLDecimal(Fixed):
     """
 
 
-# -- building values -------------------------------------------------------------------------------------------
+# -- building values -------------------------------------------------------------------------------
 
 
 cdef Price price_from(int128 mantissa):
@@ -379,26 +392,26 @@ cdef int int128_of(object number, int128 *out) except -1:
     """Convert a Python int that is a mantissa or a factor."""
     if not is_integer(number):
         raise TypeError(f"expected an int, got {type(number).__name__}")
-    try:
-        out[0] = number
-    except OverflowError:
-        raise OverflowError(f"int beyond 128 bits: {shown_int(number)}") from None
+    if not mantissa_fits(number, out):
+        raise OverflowError(f"beyond 128 bits: {shown_int(number)}")
     return 0
 
 
 cdef int mantissa_of_int(object number, int128 *out) except -1:
     """Convert a Python int that is a value."""
     cdef int128 whole
-    try:
-        whole = number
-    except OverflowError:
-        whole = 0
-        fits = False
-    else:
-        fits = not mul_overflows(whole, <int128>SCALE, out)
-    if not fits:
+    if not mantissa_fits(number, &whole) or mul_overflows(whole, <int128>SCALE, out):
         raise OverflowError(f"beyond {RANGE}: {shown_int(number)}")
     return 0
+
+
+cdef bint mantissa_fits(object number, int128 *out) except -1:
+    """Convert a Python int if it fits, and tell whether it did."""
+    try:
+        out[0] = number
+    except OverflowError:
+        return False
+    return True
 
 
 cdef Fixed positive_tick(type kind, object tick):
@@ -419,7 +432,7 @@ cdef object nearest(object numerator, object denominator):
     return quotient
 
 
-# -- what may be combined with what ----------------------------------------------------------------------------
+# -- what may be combined with what ----------------------------------------------------------------
 
 
 cdef bint is_integer(object number) noexcept:
@@ -445,7 +458,7 @@ cdef type quotient_type(Fixed left, object right):
     return None
 
 
-# -- errors ----------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------
 
 
 cdef object not_defined(object left, str operator, object right):

@@ -3,7 +3,7 @@
 # An addition, a negation or a product that does not fit is reported, never wrapped.
 # All values here are mantissas at 18 decimals unless a name says otherwise.
 #
-# Every function that can fail returns 0 and stores its result, or returns non-zero when the result does not fit.
+# Every function that can fail returns 0 and stores its result, or returns non-zero when that does not fit.
 
 from libc.stdint cimport int64_t, uint64_t
 
@@ -62,7 +62,7 @@ cdef extern from *:
         *high = (mlthon_uint128)a1 * b1 + (cross >> 64) + (middle >> 64);
     }
 
-    /* The 256 bits high:low by divisor, rounded half-even; fails when the quotient needs more than 128 bits. */
+    /* The 256 bits high:low by divisor, half-even; fails when the quotient needs more than 128 bits. */
     static inline int mlthon_wide_quotient(mlthon_uint128 high, mlthon_uint128 low, mlthon_uint128 divisor,
                                            mlthon_uint128 *out) {
         mlthon_uint128 quotient, rest;
@@ -120,7 +120,7 @@ cdef extern from *:
             || mlthon_signed(magnitude, (a < 0) != (b < 0), out);
     }
 
-    /* The multiples of step (> 0) next to a: below or equal, above or equal, nearest with ties to the even multiple. */
+    /* Multiples of step (> 0): the greatest not above a, the least not below, the nearest (ties to even). */
     static inline mlthon_int128 mlthon_above_multiple(mlthon_int128 a, mlthon_int128 step) {
         mlthon_int128 rest = a % step;
         return rest < 0 ? rest + step : rest;
@@ -154,7 +154,9 @@ cdef extern from *:
 
     uint128 magnitude_of "mlthon_magnitude"(int128 value) noexcept nogil
     bint signed_overflows "mlthon_signed"(uint128 magnitude, bint negative, int128 *out) noexcept nogil
-    bint append_overflows "mlthon_append_digits"(uint128 *magnitude, int64_t power, unsigned digit) noexcept nogil
+    bint append_overflows "mlthon_append_digits"(
+        uint128 *magnitude, int64_t power, unsigned digit
+    ) noexcept nogil
 
     bint mul_scaled_overflows "mlthon_mul_scaled"(int128 a, int128 b, int128 *out) noexcept nogil
     bint div_scaled_overflows "mlthon_div_scaled"(int128 a, int128 b, int128 *out) noexcept nogil

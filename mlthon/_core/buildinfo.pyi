@@ -1,0 +1,5 @@
+from typing import Final, Literal
+
+MODE: Final[Literal["release", "checked", "trace"]]
+
+def is_release() -> bool: ...

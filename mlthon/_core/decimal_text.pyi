@@ -1,0 +1,1 @@
+# Nothing here for Python: other compiled modules cimport it (see decimal_text.pxd).
