@@ -107,16 +107,20 @@ class IStratEnv:
 
         May be called from ``on_framework_connected`` on, most often in ``on_start``; calls add up. The feed's
         progress arrives in ``on_feed_handler_status``. An unknown instrument comes back in
-        ``on_request_reject``, a kind that the venue does not publish in ``on_unsupported_op``, both naming
-        ``MarketData``.
+        ``on_request_reject`` as ``MarketData``, a kind that the venue does not publish in
+        ``on_unsupported_op`` as, for example, ``MarketData.OrderBook``.
+
+        A strategy that never asks is given the run's own instruments, with all the data it has callbacks for.
         """
         raise NotImplementedError
 
     def request_execution_connection(self, exchange: Exchange, instruments: Sequence[InstrumentRef]) -> None:
         """Ask for order entry on some instruments; calls add up.
 
-        Orders on an exchange that was not asked for are refused with ``GtwNotReady``. When the connection is
-        there, ``on_gateway_status`` says ``ReadyToTrade``.
+        Orders for an instrument that was not asked for are refused with ``GtwNotReady``. Whether the exchange
+        takes orders is told by ``on_gateway_status``, once the parameters have been delivered.
+
+        A strategy that never asks may trade the run's own instruments.
         """
         raise NotImplementedError
 
@@ -146,8 +150,8 @@ class IStratEnv:
         ``OrderType.Market`` only. With `close_position` the order can only shrink the position, never open or
         turn one.
 
-        Answered by ``on_new_order_ack`` or ``on_new_order_reject``, and then by ``on_order_execution`` for
-        each fill and ``on_order_cancelled`` when the rest ends. A fill may arrive before the ack.
+        Answered by ``on_new_order_ack`` or ``on_new_order_reject``, then by ``on_order_execution`` for each
+        fill and ``on_order_cancelled`` when the rest ends; always in this order.
         """
         raise NotImplementedError
 
@@ -256,5 +260,8 @@ class IStratEnv:
         raise NotImplementedError
 
     def publish_telegram(self, msg: str) -> None:
-        """Post a message (Markdown) to the strategy's Telegram channel, or to the log if it has none."""
+        """Post a message (Markdown) to the strategy's Telegram channel.
+
+        Without a channel it goes to the log, and ``on_unsupported_op`` says ``PublishTelegram``.
+        """
         raise NotImplementedError

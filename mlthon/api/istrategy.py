@@ -102,7 +102,7 @@ class IStrategy:
         """
 
     def on_instruments(self, instruments: Iterable[Instrument]) -> None:
-        """Keep what is needed of the instruments; called once, with all that this strategy may use.
+        """Keep what is needed of the instruments; called once, with all that the run's exchanges list.
 
         >>> class Keeper(IStrategy):
         ...     def on_instruments(self, instruments):
@@ -165,10 +165,11 @@ class IStrategy:
         """
 
     @abstractmethod
-    def on_unsupported_op(self, exchange: Exchange, unsupported_msg_type: str) -> None:
-        """Learn that an exchange has no such request; nothing was sent.
+    def on_unsupported_op(self, exchange: Exchange | None, unsupported_msg_type: str) -> None:
+        """Learn that an exchange has no such request, or MLThon no such service; nothing was sent.
 
-        `unsupported_msg_type` is the request's name: ``"ModifyOrder"``, ``"MarketData"`` and so on.
+        `unsupported_msg_type` is the request's name: ``"ModifyOrder"``, ``"MarketData.OrderBook"`` and so on.
+        `exchange` is None where none is concerned, as for ``"PublishTelegram"`` without a channel.
         """
 
     @abstractmethod
@@ -199,7 +200,7 @@ class IStrategy:
     ) -> None:
         """Learn that the exchange took a new order; `exchange_id` is its name for it.
 
-        `leaves_qty` is what is still open. A fill may have been delivered before this.
+        Comes before the order's first fill, and once. `leaves_qty` is what is still open.
         """
 
     @abstractmethod
@@ -272,7 +273,8 @@ class IStrategy:
     ) -> None:
         """Book a fill: `fill_qty` was traded at `price`, `leaves_qty` of the order is still open.
 
-        Each fill is delivered once. `exec_ts` is the exchange's time.
+        Each fill is delivered once. No cancel of the order follows when `leaves_qty` is zero. `exec_ts` is
+        the exchange's time.
         """
 
     @abstractmethod
