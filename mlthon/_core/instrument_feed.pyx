@@ -96,7 +96,7 @@ cdef class InstrumentFeed:
         """Tell a public trade."""
         if self.trades:
             self.dispatcher.public_trade(
-                self.exchange, self.instrument_id, trade.taker_side, trade.price_mantissa, trade.qty_mantissa,
+                self.exchange, self.instrument_id, trade.taker_index, trade.price_mantissa, trade.qty_mantissa,
                 trade.venue_ns // NS_PER_MS, trade.recv_ns // NS_PER_MS,
             )
 

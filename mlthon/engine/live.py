@@ -24,6 +24,7 @@ log = logging.getLogger("mlthon.engine")
 
 _NS_PER_S = 1_000_000_000
 _ORDERS_GONE_DEADLINE_S = 5.0
+_CANCEL_RETRY_S = 0.05
 
 
 class LiveEngine:
@@ -133,7 +134,7 @@ class LiveEngine:
                 log.error("%d orders may still be open at the venue: %s", len(left), names)
                 return
             self.env.orders.cancel_own_orders()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(_CANCEL_RETRY_S)
 
     def _woken(self) -> None:
         env = self.env

@@ -44,6 +44,8 @@ from mlthon.engine.ports import (
 )
 from mlthon.engine.scheduler import Scheduler
 from mlthon.instruments.instrument import Instrument
+from mlthon.order.order import Order
+from mlthon.order.order_state import OrderState
 
 __all__ = ["DeskOrder", "OrderDesk"]
 
@@ -420,3 +422,22 @@ class OrderDesk(AccountInfo):
             return False
         self._cancel_alls[number] -= 1
         return True
+
+    def _published_order(self, report: OrderReport) -> Order:
+        """An order as strategies know it: an own one under its client id, another under its wire id."""
+        order = self._find(report.wire_id, report.exchange_id)
+        return Order(
+            OrderState(
+                client_id=order.client_id if order is not None else report.wire_id,
+                exchange_id=report.exchange_id,
+                instrument_id=report.instrument_id,
+                side=report.side,
+                price=report.price,
+                qty=report.qty,
+                order_type=report.order_type,
+                tif=report.tif,
+                exec_instr=report.exec_instr,
+                proven_qty=report.cum_qty,
+                is_cancel_pending=order is not None and order.cancel_pending,
+            )
+        )

@@ -1,0 +1,1 @@
+"""Running strategies: the only place that wires the parts together."""
