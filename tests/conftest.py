@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# A busy machine is no failure, and a failure anywhere can be repeated here.
+settings.register_profile("mlthon", deadline=None, print_blob=True)
+settings.load_profile("mlthon")
 
 
 @pytest.fixture(scope="session")

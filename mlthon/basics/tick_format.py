@@ -84,11 +84,13 @@ TickSize = float | int | str | Decimal | Price | Qty
 def _step_mantissa(tick_size: TickSize, tick_unit: TickUnit) -> int:
     if not isinstance(tick_unit, TickUnit):
         raise TypeError(f"tick_unit: expected a TickUnit, got {tick_unit!r}")
-    if isinstance(tick_size, Price | Qty):
-        mantissa = tick_size.mantissa
-    else:
-        text = repr(float(tick_size)) if isinstance(tick_size, float) else tick_size
-        mantissa = Qty(text).mantissa
+    number = repr(float(tick_size)) if isinstance(tick_size, float) else tick_size
+    try:
+        mantissa = number.mantissa if isinstance(number, Price | Qty) else Qty(number).mantissa
+    except TypeError:
+        raise TypeError(f"tick_size: expected a number, got {tick_size!r}") from None
+    except ValueError as error:
+        raise ValueError(f"tick_size: expected a positive number, got {tick_size!r} ({error})") from None
     if mantissa <= 0:
         raise ValueError(f"tick_size: expected a positive number, got {tick_size!r}")
     return mantissa
