@@ -65,7 +65,6 @@ class LiveEngine:
 
     async def start(self) -> None:
         """Load instruments, connect, log the strategy in and start it; raises MLThonError."""
-        loop = asyncio.get_running_loop()
         lists = await asyncio.gather(*(connector.load_instruments() for connector in self._connectors))
         instruments = InstrumentTable(instrument for found in lists for instrument in found)
         self._env = env = StratEnv(
@@ -74,7 +73,7 @@ class LiveEngine:
             instruments,
             self._clock,
             wire_ids=WireIds(run_epoch(self._clock.now_ns())),
-            wake=lambda: loop.call_soon(self._woken) and None,
+            wake=self._wake,
             params=self._params,
             defaults=self._choose_defaults(instruments),
             journal=self._journal,
@@ -135,6 +134,9 @@ class LiveEngine:
                 return
             self.env.orders.cancel_own_orders()
             await asyncio.sleep(_CANCEL_RETRY_S)
+
+    def _wake(self) -> None:
+        asyncio.get_running_loop().call_soon(self._woken)
 
     def _woken(self) -> None:
         env = self.env

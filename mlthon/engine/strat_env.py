@@ -144,16 +144,20 @@ class StratEnv(IStratEnv):
         *,
         symbol: str | None = None,
     ) -> int:
-        if (instrument_id is None) == (symbol is None):
-            raise TypeError("send_new_order: expected instrument_id, or symbol in its place")
-        ref = instrument_id if instrument_id is not None else symbol
+        if instrument_id is not None and symbol is not None:
+            raise TypeError("send_new_order: expected instrument_id or symbol, got both")
+        ref = symbol if instrument_id is None else instrument_id
+        given = {"instrument_id": ref, "side": side, "qty": qty}
+        missing = [name for name, value in given.items() if value is None]
+        if ref is None or side is None or qty is None:
+            raise TypeError(f"send_new_order: expected {' and '.join(missing)}, got None")
         return self.orders.new(
             client_id,
             exchange,
-            _given("instrument_id", ref),
-            _given("side", side),
+            ref,
+            side,
             price,
-            _given("qty", qty),
+            qty,
             exec_instr,
             ord_type,
             time_in_force,
@@ -229,12 +233,6 @@ class StratEnv(IStratEnv):
     def _record_callback(self, name: str, arguments: tuple[object, ...]) -> None:
         assert self._journal is not None
         self._journal.record_callback(self._clock.now_ns(), name, arguments)
-
-
-def _given(name: str, value: _T | None) -> _T:
-    if value is None:
-        raise TypeError(f"send_new_order: expected {name}, got None")
-    return value
 
 
 def _list_of(name: str, values: Sequence[_T]) -> list[_T]:
