@@ -33,7 +33,7 @@ VOLATILITY = 3.0  # of the fair price, in ticks per square root of a second
 RETURN_TIME = 1800.0  # of the fair price to where it began
 CALM_HALF_SPREAD = 0.1  # ticks that makers keep from the fair price in any case
 ACTIVE_HALF_SPREAD = 0.4  # and for each unit of activity
-IMPACT = 0.3  # ticks that a market order of e - 1 typical sizes moves the fair price
+IMPACT = 0.3  # ticks that a market order moves the fair price, per log(1 + size / median size)
 
 MIN_LEVELS = 250  # a side never shows fewer
 MAX_LEVELS = 600

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, pairwise
 from random import Random
 from typing import Any
 
@@ -199,7 +199,7 @@ class Seconds:
                 flow.requote()
 
     def returns(self) -> list[float]:
-        return [after - before for before, after in zip(self.mids, self.mids[1:], strict=False)]
+        return [after - before for before, after in pairwise(self.mids)]
 
 
 @pytest.fixture(scope="module", params=SEEDS)
