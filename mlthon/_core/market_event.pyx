@@ -152,10 +152,12 @@ cdef class PublicTrade:
 
     @property
     def price(self):
+        """What was paid for one unit."""
         return price_from(self.price_mantissa)
 
     @property
     def qty(self):
+        """How much changed hands."""
         return qty_from(self.qty_mantissa)
 
     def copy(self):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -15,12 +17,15 @@ from mlthon.basics.defs import Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 
-STAMPS = {"venue_ns": 11, "recv_ns": 12, "seq": 13, "prev_seq": 9}
-
 
 def test_depth_update_keeps_levels_in_order() -> None:
     update = DepthUpdate(
-        [("9226.5", "3"), (b"9225", b"0.000000000000000001")], [[Price("9227"), Qty("0")]], **STAMPS
+        [("9226.5", "3"), (b"9225", b"0.000000000000000001")],
+        [[Price("9227"), Qty("0")]],
+        venue_ns=11,
+        recv_ns=12,
+        seq=13,
+        prev_seq=9,
     )
     assert update.bids() == [
         (Price("9226.5"), Qty("3")),
@@ -101,8 +106,29 @@ def test_events_never_change() -> None:
 def test_a_failed_second_init_keeps_the_first() -> None:
     update = DepthUpdate([("1", "2")], [])
     with pytest.raises(ValueError, match=r"asks\[0\]"):
-        update.__init__([("5", "5")], [("x", "1")])  # type: ignore[misc]
+        update.__init__([("5", "5")], [("x", "1")])
     assert update.bids() == [(Price("1"), Qty("2"))]
+
+
+def test_levels_are_given_back() -> None:
+    def churn() -> None:
+        for _ in range(200):
+            update = DepthUpdate([("1", "2")] * 50, [("3", "4")] * 50)
+            pickle.loads(pickle.dumps(update.copy()))
+            update.__init__([("1", "2")] * 70, [])
+            with pytest.raises(ValueError, match="asks"):
+                DepthUpdate([("1", "2")] * 50, [("3", "x")])
+
+    churn()  # fills caches and free lists
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        churn()
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 20_000, "200 updates of 100 levels take 640,000 bytes"
 
 
 def test_trade() -> None:

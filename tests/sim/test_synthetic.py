@@ -124,13 +124,13 @@ class Replay:
                 assert qty.mantissa % self.lot == 0
                 assert (side, price.mantissa) not in told
                 told[side, price.mantissa] = qty.mantissa
-        for (side, price), taken in self.taken.items():
-            assert told[side, price] == self.books[side][price] - taken
+        for (side, level), taken in self.taken.items():
+            assert told[side, level] == self.books[side][level] - taken
         self.taken.clear()
-        for (side, price), qty in told.items():
-            self.books[side][price] = qty
-            if qty == 0:
-                del self.books[side][price]
+        for (side, level), shown in told.items():
+            self.books[side][level] = shown
+            if shown == 0:
+                del self.books[side][level]
         assert self.best(Side.Buy) < self.best(Side.Sell)
         assert min(len(levels) for levels in self.books.values()) >= 200
         assert min(self.books[Side.Buy]) > 0
