@@ -62,7 +62,7 @@ cdef extern from *:
         *high = (mlthon_uint128)a1 * b1 + (cross >> 64) + (middle >> 64);
     }
 
-    /* The 256 bits high:low by divisor, half-even; fails when the quotient needs more than 128 bits. */
+    /* The 256 bits high:low by divisor (at most 2**127), half-even; fails when that needs more than 128 bits. */
     static inline int mlthon_wide_quotient(mlthon_uint128 high, mlthon_uint128 low, mlthon_uint128 divisor,
                                            mlthon_uint128 *out) {
         mlthon_uint128 quotient, rest;
@@ -81,10 +81,9 @@ cdef extern from *:
             rest = high;
             quotient = low;
             for (int bit = 0; bit < 128; bit++) {
-                int carry = (int)(rest >> 127);
                 rest = (rest << 1) | (quotient >> 127);
                 quotient <<= 1;
-                if (carry || rest >= divisor) {
+                if (rest >= divisor) {
                     rest -= divisor;
                     quotient |= 1;
                 }
