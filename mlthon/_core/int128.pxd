@@ -62,7 +62,7 @@ cdef extern from *:
         *high = (mlthon_uint128)a1 * b1 + (cross >> 64) + (middle >> 64);
     }
 
-    /* The 256 bits high:low by divisor (at most 2**127), half-even; fails when that needs more than 128 bits. */
+    /* The 256 bits high:low by divisor (at most 2**127), half-even; fails when it needs more than 128. */
     static inline int mlthon_wide_quotient(mlthon_uint128 high, mlthon_uint128 low, mlthon_uint128 divisor,
                                            mlthon_uint128 *out) {
         mlthon_uint128 quotient, rest;
