@@ -25,7 +25,8 @@ class AccountInfo:
         self._dispatcher = dispatcher
         self._positions: dict[int, Qty] = {}
         self._wallets: dict[str, tuple[Qty, Qty]] = {}
-        self._asked: Counter[object] = Counter()  # by instrument id or coin
+        self._asked: Counter[int | str] = Counter()  # by instrument id or coin
+        self.events = 0  # reports and answers received
 
     def expect_answer(self, about: int | str) -> None:
         """Note that the strategy asked for a position (by instrument id) or a balance (by coin)."""
@@ -36,6 +37,7 @@ class AccountInfo:
         return self._positions.get(instrument.get_instrument_id())
 
     def on_position(self, instrument: Instrument, position: Qty) -> None:
+        self.events += 1
         number = instrument.get_instrument_id()
         changed = self._positions.get(number) != position
         self._positions[number] = position
@@ -43,6 +45,7 @@ class AccountInfo:
             self._dispatcher.call("on_position_info", self._exchange, number, position)
 
     def on_wallet(self, coin: str, total: Qty, available: Qty) -> None:
+        self.events += 1
         changed = self._wallets.get(coin) != (total, available)
         self._wallets[coin] = (total, available)
         if self._is_answer(coin) or changed:

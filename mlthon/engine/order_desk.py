@@ -216,6 +216,7 @@ class OrderDesk(AccountInfo):
     # -- GatewayListener: what became of orders ------------------------------------------------------------------
 
     def on_order_report(self, report: OrderReport) -> None:
+        self.events += 1
         order = self._find(report.wire_id, report.exchange_id)
         if order is None:
             self.counts["foreign"] += 1
@@ -237,6 +238,7 @@ class OrderDesk(AccountInfo):
                 )
 
     def on_fill_report(self, fill: FillReport) -> None:
+        self.events += 1
         order = self._find(fill.wire_id, fill.exchange_id)
         if order is None:
             self.counts["foreign"] += 1

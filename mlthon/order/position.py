@@ -82,7 +82,15 @@ class Position:
         open_qty = abs(self.size)
         released = self._entry_cost
         if qty < open_qty:
-            released = self._entry_cost * (qty.to_mldecimal() / open_qty.to_mldecimal())
+            released = _share(self._entry_cost, qty, open_qty)
         self._entry_cost -= released
         proceeds = price * qty
         return proceeds - released if self.size.sign() > 0 else released - proceeds
+
+
+def _share(total: MLDecimal, part: Qty, whole: Qty) -> MLDecimal:
+    """``total * part / whole`` with one rounding, half-even, and no intermediate that could overflow."""
+    quotient, rest = divmod(total.mantissa * part.mantissa, whole.mantissa)
+    if 2 * rest > whole.mantissa or (2 * rest == whole.mantissa and quotient % 2 == 1):
+        quotient += 1
+    return MLDecimal.from_mantissa(quotient)

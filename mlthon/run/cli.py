@@ -1,0 +1,199 @@
+"""The command line: ``python -m mlthon.run [demo|venue] ...``.
+
+Exit codes: 0 it ran; 2 the command line, the strategy file or the tape cannot be used; 3 the strategy's books and
+the venue's disagree; 4 the strategy raised; 5 the venue cannot be reached or refused; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+import yaml
+from rich.console import Console
+from rich.logging import RichHandler
+
+from mlthon.errors import (
+    ConfigError,
+    DataError,
+    LedgerMismatch,
+    MLThonError,
+    StrategyError,
+    UsageError,
+    VenueError,
+)
+from mlthon.run.demo import DemoOptions, run_demo
+from mlthon.run.market_choice import MarketChoice
+from mlthon.run.venue import run_venue
+
+__all__ = ["main"]
+
+_EXIT_CODES: tuple[tuple[type[MLThonError], int], ...] = (
+    (UsageError, 2),
+    (DataError, 2),
+    (LedgerMismatch, 3),
+    (StrategyError, 4),
+    (VenueError, 5),
+)
+_ANYTHING_ELSE = 1
+
+app = typer.Typer(
+    name="mlthon.run",
+    help="Run a trading strategy. Without a command: demo.",
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Tape = Annotated[
+    Path | None,
+    typer.Option("--tape", metavar="FILE", help="Replay this recording instead of a synthetic market."),
+]
+Speed = Annotated[float, typer.Option("--speed", metavar="X", help="Play the market X times as fast.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the synthetic market.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what the engine and the connector do.")]
+
+
+@app.command()
+def demo(
+    strategy: Annotated[
+        str,
+        typer.Option(
+            "--strategy", metavar="SPEC", help="The strategy: module:Class, or path/to/file.py:Class."
+        ),
+    ] = "mlthon.strats.demo_strat:DemoStrat",
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param",
+            metavar="KEY=VALUE",
+            help="A strategy parameter, a YAML scalar; may be repeated. Delivered by on_strat_params_update.",
+        ),
+    ] = None,
+    tape: Tape = None,
+    speed: Speed = 1.0,
+    seed: Seed = 1,
+    duration: Annotated[
+        float, typer.Option("--duration", metavar="S", help="Seconds to trade; a tape may end sooner.")
+    ] = 20.0,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="End with the summary as one JSON object, the last line of stdout."),
+    ] = False,
+    event_log: Annotated[
+        Path | None,
+        typer.Option("--event-log", metavar="FILE", help="Write every request and callback as JSON lines."),
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Trade against a simulated Bybit on this machine: no key, no account, no network.
+
+    The strategy runs behind the real connector, over real sockets. Ctrl-C ends it cleanly.
+    """
+    _log_to_stderr(verbose)
+    options = DemoOptions(
+        strategy=strategy,
+        params=parse_params(param or []),
+        market=MarketChoice(tape, seed, speed),
+        duration_s=_positive("--duration", duration),
+        as_json=as_json,
+        event_log=event_log,
+    )
+    asyncio.run(run_demo(options))
+
+
+venue_app = typer.Typer(
+    help="Run a simulated venue alone, for any client in any language.", rich_markup_mode=None
+)
+app.add_typer(venue_app, name="venue")
+
+
+@venue_app.callback()
+def venue() -> None:
+    """Run a simulated venue alone, for any client in any language."""
+
+
+@venue_app.command()
+def bybit(
+    port: Annotated[
+        int,
+        typer.Option("--port", metavar="N", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one."),
+    ] = 0,
+    tape: Tape = None,
+    speed: Speed = 1.0,
+    seed: Seed = 1,
+    verbose: Verbose = False,
+) -> None:
+    """Serve Bybit v5 (REST and websockets) on 127.0.0.1 until Ctrl-C.
+
+    Prints one line of JSON when ready: rest, ws_public, ws_private, ws_trade, api_key, api_secret.
+    """
+    _log_to_stderr(verbose)
+    asyncio.run(run_venue(MarketChoice(tape, seed, speed), port))
+
+
+def parse_params(pairs: list[str]) -> dict[str, object]:
+    """Read ``key=value`` pairs whose values are YAML scalars; raises ConfigError.
+
+    >>> parse_params(["size=3", "name=fast one", "edge='0.5'", "on=true", "skip=null"])
+    {'size': 3, 'name': 'fast one', 'edge': '0.5', 'on': True, 'skip': None}
+    """
+    params: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--param: expected key=value, got {pair!r}")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"--param {key}: expected a YAML scalar, got {text!r}") from None
+        if isinstance(value, dict | list):
+            raise ConfigError(
+                f"--param {key}: expected a YAML scalar, got a {type(value).__name__}: {text!r}"
+            )
+        params[key.strip()] = value
+    return params
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit; an error is one line on stderr."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or (arguments[0].startswith("-") and arguments[0] != "--help"):
+        arguments = ["demo", *arguments]
+    try:
+        app(arguments, prog_name="python -m mlthon.run")
+    except MLThonError as error:
+        if isinstance(error, StrategyError):
+            _show_strategy_traceback(error)
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"error: {error}", markup=False)
+        sys.exit(next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), _ANYTHING_ELSE))
+    sys.exit(0)
+
+
+def _show_strategy_traceback(error: StrategyError) -> None:
+    """Show where in the strategy's code it went wrong: that is what its author needs."""
+    import traceback  # noqa: PLC0415  (only when something failed)
+
+    if error.__cause__ is not None:
+        traceback.print_exception(error.__cause__)
+
+
+def _positive(option: str, value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise ConfigError(f"{option}: expected a number above 0, got {value:g}")
+    return value
+
+
+def _log_to_stderr(verbose: bool) -> None:
+    """Send logs to stderr: stdout is for results."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[RichHandler(console=Console(stderr=True), show_path=False, markup=False)],
+    )
