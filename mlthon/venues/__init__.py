@@ -1,0 +1,1 @@
+"""Protocol servers in front of the simulated exchange, one package a venue."""
