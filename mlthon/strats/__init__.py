@@ -1,0 +1,1 @@
+"""Strategies to start from: `demo_strat.DemoStrat`."""
