@@ -1,7 +1,7 @@
 """Books whose levels are known by an id: several may stand at one price, in the order they came.
 
 The arrays, their order and all queries are those of `price_book`. What is added is the way from an id to its
-level: the book's dict tells the id's `Place`, the place its price, the price the run of levels to look through.
+level: the book's dict tells the id's `Place`, the place its price, the price the levels to look through.
 """
 
 from cpython.long cimport PyLong_Check
