@@ -1,0 +1,69 @@
+# A market's anonymous levels and clients' resting orders in one book, for the matching engine.
+#
+# Invariants between calls: what is displayed at a price is what the market shows there plus what clients rest there;
+# a position is what its account's fills sum to.
+
+from libc.stdint cimport int64_t
+from mlthon._core.int128 cimport int128
+from mlthon._core.market_side cimport MarketSide
+from mlthon._core.price_book cimport Level, PriceLevelBook
+from mlthon._core.resting_orders cimport Order, RestingSide
+
+cdef enum EndCode:                    # why an order ended with quantity left; 0 while it may go on
+    OPEN = 0
+    POST_ONLY = 1
+    NO_LIQUIDITY = 2
+    NOT_WHOLE = 3
+    REDUCE_ONLY = 4
+    SELF_TRADE = 5
+
+cdef struct LevelArray:
+    Level *items
+    Py_ssize_t size
+    Py_ssize_t capacity
+
+cdef class JoinedBook:
+    cdef readonly PriceLevelBook displayed     # the market's levels not taken, plus clients' orders; do not change it
+    cdef readonly Py_ssize_t account_count
+    cdef readonly int64_t market_ns            # venue time of the last market event
+    cdef readonly int64_t market_seq           # sequence number of the last depth message
+    cdef MarketSide market_bids
+    cdef MarketSide market_asks
+    cdef RestingSide client_bids
+    cdef RestingSide client_asks
+    cdef dict resting                          # order id -> address of its Order, as an int
+    cdef Py_ssize_t reduce_only_count          # resting orders that are reduce-only
+    cdef int128 *positions                     # by account
+    cdef int128 *trial_positions               # as many, for a look-ahead
+    cdef list fills
+    cdef list ended
+    cdef LevelArray touched[2]                 # prices whose displayed quantity may have changed
+    cdef LevelArray changed[2]                 # displayed levels that the current call changed
+
+    cdef MarketSide market(self, int side)
+    cdef RestingSide clients(self, int side)
+    cdef Order *find(self, object order_id) except NULL        # KeyError when it does not rest
+
+    # Every fill goes through one of these, and every order leaves the book through one of the others.
+    cdef int128 allowed(self, Order *order, const int128 *positions) noexcept
+    cdef int fill_taker(self, Order *taker, int128 price, int128 qty, int64_t maker_id) except -1
+    cdef bint fill_maker(self, Order *maker, int128 qty, int64_t taker_id) except -1
+    cdef int128 fill_from_market(self, Order *maker, int128 qty) except -1
+    cdef int end_if_reduced(self, Order *taker) except -1
+    cdef int end_maker(self, Order *maker, int reason) except -1
+    cdef int link(self, Order *order) except -1
+    cdef int unlink(self, Order *order) except -1
+
+    # A call that changes anything begins and finishes.
+    cdef void begin(self) noexcept
+    cdef int touch(self, int side, int128 price) except -1
+    cdef int finish(self) except -1
+    cdef int end_irreducible(self, RestingSide clients) except -1
+    cdef int display(self, int side) except -1
+
+cdef inline int128 smaller(int128 a, int128 b) noexcept:
+    return a if a < b else b
+
+# What filling the order by `qty` adds to its account's position.
+cdef inline int128 signed(const Order *order, int128 qty) noexcept:
+    return qty if order.side == 0 else -qty

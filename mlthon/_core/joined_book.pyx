@@ -1,0 +1,269 @@
+"""One book of a market's anonymous levels and clients' resting orders, and what of it is displayed.
+
+`JoinedBook` keeps the parts in step: every fill moves a position and is noted, every change of a quantity is
+noted for the displayed book, which `finish` then brings up to date. The rules of who meets whom are in
+`matching`, which builds on it.
+"""
+
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from libc.stdint cimport int64_t
+
+from mlthon._core.fixed cimport price_from, qty_from
+from mlthon._core.int128 cimport INT128_MAX, int128
+from mlthon._core.market_event cimport DepthUpdate, depth_update_from
+from mlthon._core.market_side cimport MarketSide
+from mlthon._core.price_book cimport BookSide, Change, Level, PriceLevelBook
+from mlthon._core.resting_orders cimport Order, RestingSide, free_order
+
+cdef enum:
+    FIRST_CAPACITY = 64               # levels of an array; doubled whenever it does not suffice
+
+
+cdef class JoinedBook:
+    """The state of one instrument's market; `MatchingEngine` is the kind that trades."""
+
+    def __cinit__(self):
+        self.displayed = PriceLevelBook()
+        self.market_bids = MarketSide(True)
+        self.market_asks = MarketSide(False)
+        self.client_bids = RestingSide(True)
+        self.client_asks = RestingSide(False)
+        self.resting = {}
+        self.fills = []
+        self.ended = []
+
+    def __dealloc__(self):
+        cdef int side
+        PyMem_Free(self.positions)
+        PyMem_Free(self.trial_positions)
+        for side in range(2):
+            PyMem_Free(self.touched[side].items)
+            PyMem_Free(self.changed[side].items)
+
+    def add_account(self):
+        """Make room for one more account, flat, and return its index."""
+        cdef Py_ssize_t size = (self.account_count + 1) * sizeof(int128)
+        cdef int128 *positions = <int128 *>PyMem_Realloc(self.positions, size)
+        if positions is NULL:
+            raise MemoryError("no memory for an account")
+        self.positions = positions
+        positions = <int128 *>PyMem_Realloc(self.trial_positions, size)
+        if positions is NULL:
+            raise MemoryError("no memory for an account")
+        self.trial_positions = positions
+        self.positions[self.account_count] = 0
+        self.account_count += 1
+        return self.account_count - 1
+
+    # -- what happened, and how things are ---------------------------------------------------------------------
+
+    def take_fills(self):
+        """The fills since last asked: ``(order_id, price, qty, is_maker, other order's id or 0 for the market)``.
+
+        A trade between two clients makes two: the taker's, then the maker's.
+        """
+        fills, self.fills = self.fills, []
+        return fills
+
+    def take_ended(self):
+        """The orders that the engine ended since last asked: ``(order_id, code)``."""
+        ended, self.ended = self.ended, []
+        return ended
+
+    def last_changes(self):
+        """The displayed levels that the last call changed, as a new `DepthUpdate`, or None.
+
+        It carries the sequence number of the last depth message and the venue time of the last market event.
+        """
+        cdef LevelArray *bids = &self.changed[0]
+        cdef LevelArray *asks = &self.changed[1]
+        cdef Py_ssize_t index
+        if bids.size == 0 and asks.size == 0:
+            return None
+        cdef Py_ssize_t bid_count = bids.size
+        for index in range(asks.size):                    # behind the bids, for the copy only
+            push(bids, asks.items[index])
+        cdef DepthUpdate update = depth_update_from(bids.items, bid_count, asks.size)
+        bids.size = bid_count
+        update.seq = self.market_seq
+        update.venue_ns = self.market_ns
+        return update
+
+    def best_bid(self):
+        """The best displayed bid's price, or None."""
+        cdef Level *level = self.displayed.bid_side.best()
+        return None if level is NULL else price_from(level.price)
+
+    def best_ask(self):
+        """The best displayed ask's price, or None."""
+        cdef Level *level = self.displayed.ask_side.best()
+        return None if level is NULL else price_from(level.price)
+
+    def position(self, Py_ssize_t account):
+        """An account's signed position: what it bought less what it sold."""
+        if not 0 <= account < self.account_count:
+            raise ValueError(f"account: expected 0 to {self.account_count - 1}, got {account}")
+        return qty_from(self.positions[account])
+
+    def leaves_qty(self, order_id):
+        """What is open of a resting order; raises KeyError for an order that does not rest."""
+        return qty_from(self.find(order_id).leaves)
+
+    def qty_ahead(self, order_id):
+        """What must trade at its price before a resting order's turn: anonymous quantity and earlier orders."""
+        cdef Order *order = self.find(order_id)
+        cdef int128 ahead = order.ahead
+        order = order.previous
+        while order is not NULL:
+            ahead += order.leaves
+            order = order.previous
+        return qty_from(ahead)
+
+    def __contains__(self, order_id):
+        return order_id in self.resting
+
+    def __len__(self):
+        """How many orders rest."""
+        return len(self.resting)
+
+    cdef MarketSide market(self, int side):
+        return self.market_bids if side == 0 else self.market_asks
+
+    cdef RestingSide clients(self, int side):
+        return self.client_bids if side == 0 else self.client_asks
+
+    cdef Order *find(self, object order_id) except NULL:
+        address = self.resting.get(order_id)
+        if address is None:
+            raise KeyError(order_id)
+        return <Order *><size_t>address
+
+    # -- fills and ends ----------------------------------------------------------------------------------------
+
+    cdef int128 allowed(self, Order *order, const int128 *positions) noexcept:
+        """How much an order may fill: all, or for a reduce-only order what there is to reduce."""
+        if not order.is_reduce_only:
+            return INT128_MAX
+        cdef int128 reducible = positions[order.account] if order.side == 1 else -positions[order.account]
+        return reducible if reducible > 0 else 0
+
+    cdef int fill_taker(self, Order *taker, int128 price, int128 qty, int64_t maker_id) except -1:
+        taker.leaves -= qty
+        self.positions[taker.account] += signed(taker, qty)
+        self.fills.append((taker.order_id, price_from(price), qty_from(qty), False, maker_id))
+        return 0
+
+    cdef bint fill_maker(self, Order *maker, int128 qty, int64_t taker_id) except -1:
+        """Fill a resting order by no more than it is allowed; True when it is gone."""
+        self.clients(maker.side).reduce(maker, qty)
+        self.positions[maker.account] += signed(maker, qty)
+        self.fills.append((maker.order_id, price_from(maker.price), qty_from(qty), True, taker_id))
+        if maker.leaves > 0 and self.allowed(maker, self.positions) > 0:
+            self.touch(maker.side, maker.price)
+            return False
+        if maker.leaves > 0:
+            self.end_maker(maker, REDUCE_ONLY)
+            return True
+        self.unlink(maker)
+        free_order(maker)
+        return True
+
+    cdef int128 fill_from_market(self, Order *maker, int128 qty) except -1:
+        """Fill a resting order against the market; returns how much. It is gone when that is less than `qty`."""
+        qty = smaller(smaller(qty, maker.leaves), self.allowed(maker, self.positions))
+        if qty == 0:
+            self.end_maker(maker, REDUCE_ONLY)
+        else:
+            self.fill_maker(maker, qty, 0)
+        return qty
+
+    cdef int end_if_reduced(self, Order *taker) except -1:
+        if taker.leaves > 0 and self.allowed(taker, self.positions) == 0:
+            taker.end_reason = REDUCE_ONLY
+        return 0
+
+    cdef int end_maker(self, Order *maker, int reason) except -1:
+        self.ended.append((maker.order_id, reason))
+        self.unlink(maker)
+        free_order(maker)
+        return 0
+
+    cdef int link(self, Order *order) except -1:
+        """Put an order at the end of its queue, where it rests from now on."""
+        order.ahead = self.market(order.side).shown(order.price)
+        self.clients(order.side).append(order)
+        self.resting[order.order_id] = <size_t>order
+        self.reduce_only_count += order.is_reduce_only
+        return self.touch(order.side, order.price)
+
+    cdef int unlink(self, Order *order) except -1:
+        """Take a resting order out of its queue; the caller frees it or lets it enter anew."""
+        del self.resting[order.order_id]
+        self.reduce_only_count -= order.is_reduce_only
+        self.clients(order.side).remove(order)
+        return self.touch(order.side, order.price)
+
+    # -- the displayed book ------------------------------------------------------------------------------------
+
+    cdef void begin(self) noexcept:
+        self.changed[0].size = 0
+        self.changed[1].size = 0
+
+    cdef int touch(self, int side, int128 price) except -1:
+        """Note that the displayed quantity at a price may have changed."""
+        return push(&self.touched[side], Level(price, 0))
+
+    cdef int finish(self) except -1:
+        if self.reduce_only_count:
+            self.end_irreducible(self.client_bids)
+            self.end_irreducible(self.client_asks)
+        self.display(0)
+        self.display(1)
+        return 0
+
+    cdef int end_irreducible(self, RestingSide clients) except -1:
+        """End the resting reduce-only orders that have nothing left to reduce."""
+        cdef Py_ssize_t index
+        cdef Order *order
+        cdef Order *following
+        for index in range(clients.size - 1, -1, -1):     # from the best on: ending may drop the queue looked at
+            order = clients.queues[index].first
+            while order is not NULL:
+                following = order.next
+                if self.allowed(order, self.positions) == 0:
+                    self.end_maker(order, REDUCE_ONLY)
+                order = following
+        return 0
+
+    cdef int display(self, int side) except -1:
+        """Bring the displayed book up to date at the touched prices, and note what changed."""
+        cdef MarketSide market = self.market(side)
+        cdef RestingSide clients = self.clients(side)
+        cdef BookSide displayed = self.displayed.side(side)
+        cdef LevelArray *touched = &self.touched[side]
+        cdef Py_ssize_t index
+        cdef Level level
+        cdef Change change
+        for index in range(touched.size):
+            level.price = touched.items[index].price
+            level.qty = market.shown(level.price) + clients.qty_at(level.price)
+            change = displayed.set(level.price, level.qty)
+            if change != Change.UNCHANGED and change != Change.ABSENT:
+                push(&self.changed[side], level)
+        touched.size = 0
+        return 0
+
+
+cdef int push(LevelArray *array, Level level) except -1:
+    cdef Py_ssize_t capacity
+    cdef Level *items
+    if array.size == array.capacity:
+        capacity = array.capacity * 2 if array.capacity else FIRST_CAPACITY
+        items = <Level *>PyMem_Realloc(array.items, capacity * sizeof(Level))
+        if items is NULL:
+            raise MemoryError(f"no memory for {capacity} levels")
+        array.items = items
+        array.capacity = capacity
+    array.items[array.size] = level
+    array.size += 1
+    return 0

@@ -1,0 +1,24 @@
+# One side of the market's anonymous levels, and what is no longer to be had of them.
+#
+# Invariants between messages: at each price 0 <= taken <= levels and 0 <= traded <= levels - taken; `taken`, `basis`
+# and `traded` hold only prices that `levels` holds, `taken` and `basis` the same ones.
+
+from mlthon._core.int128 cimport int128
+from mlthon._core.price_book cimport BookSide, Change
+
+cdef class MarketSide:
+    cdef BookSide levels              # as the market's own messages tell it
+    cdef BookSide taken               # what clients took; gone until the market's book changes at the price
+    cdef BookSide basis               # what `levels` had there at the time
+    cdef BookSide traded              # what public trades took and no depth message has told yet
+
+    cdef int128 shown(self, int128 price) noexcept             # what is displayed: levels - taken
+    cdef int128 matchable(self, int128 price) noexcept         # what a client can take: shown - traded
+
+    # A depth message is told level by level, then settled.
+    cdef Change tell(self, int128 price, int128 qty) except Change.FAILED
+    cdef int settle(self) except -1
+
+    cdef int take(self, int128 price, int128 qty) except -1    # qty <= matchable; hides the level it empties
+    cdef int hide(self, int128 price) except -1                # take all, and display nothing
+    cdef int trade(self, int128 price, int128 qty) except -1   # a public trade; qty beyond matchable is cut

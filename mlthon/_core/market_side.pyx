@@ -1,0 +1,69 @@
+"""The market's anonymous levels of one side, and two overlays: what clients took of them, and what traded.
+
+The market's own messages never know of our clients. So what a client takes is remembered beside the level, until
+the market says something new about it; and what a public trade took is remembered until the depth message
+that contains it arrives, so that nobody takes the same quantity in between.
+"""
+
+cimport cython
+from mlthon._core.int128 cimport int128
+from mlthon._core.price_book cimport BookSide, Change, Level
+
+
+@cython.final
+cdef class MarketSide:
+    """One side's anonymous levels; for compiled code only."""
+
+    def __cinit__(self, bint is_bid):
+        self.levels = BookSide(is_bid)
+        self.taken = BookSide(is_bid)
+        self.basis = BookSide(is_bid)
+        self.traded = BookSide(is_bid)
+
+    cdef int128 shown(self, int128 price) noexcept:
+        return qty_at(self.levels, price) - qty_at(self.taken, price)
+
+    cdef int128 matchable(self, int128 price) noexcept:
+        return self.shown(price) - qty_at(self.traded, price)
+
+    cdef Change tell(self, int128 price, int128 qty) except Change.FAILED:
+        if self.traded.size:
+            self.traded.set(price, 0)
+        return self.levels.set(price, qty)
+
+    cdef int settle(self) except -1:
+        """Give back what was taken where the message, as a whole, changed the market's book."""
+        cdef Py_ssize_t index
+        cdef int128 price
+        for index in range(self.taken.size - 1, -1, -1):
+            price = self.taken.levels[index].price
+            if qty_at(self.levels, price) != qty_at(self.basis, price):
+                self.taken.set(price, 0)
+                self.basis.set(price, 0)
+        return 0
+
+    cdef int take(self, int128 price, int128 qty) except -1:
+        if qty == self.matchable(price):
+            return self.hide(price)
+        self.taken.set(price, qty_at(self.taken, price) + qty)
+        self.basis.set(price, qty_at(self.levels, price))
+        return 0
+
+    cdef int hide(self, int128 price) except -1:
+        self.taken.set(price, qty_at(self.levels, price))
+        self.basis.set(price, qty_at(self.levels, price))
+        self.traded.set(price, 0)
+        return 0
+
+    cdef int trade(self, int128 price, int128 qty) except -1:
+        cdef int128 left = self.matchable(price)
+        if left > 0 and qty > 0:
+            self.traded.set(price, qty_at(self.traded, price) + (qty if qty < left else left))
+        return 0
+
+
+cdef int128 qty_at(BookSide side, int128 price) noexcept:
+    if side.size == 0:
+        return 0
+    cdef Level *level = side.find(price)
+    return 0 if level is NULL else level.qty

@@ -1,0 +1,498 @@
+"""The matching engine: one instrument, a market of anonymous levels, and clients' orders that meet it.
+
+The market is told from outside, by depth messages and public trades, and knows nothing of the clients. The engine
+lets both act as if they stood in one book:
+
+* a client's order queues behind what is displayed at its price when it arrives; `ahead` counts the anonymous
+  part of that. A public trade at the price takes from the front of the queue; one at a worse price proves that
+  nothing better was left, so it empties what is anonymous there and fills clients at their own price, up to
+  its quantity; a depth message that leaves less than `ahead` cuts it to what is left;
+* a depth message applies whole. Where it then crosses resting orders, they are filled at their own price, up to
+  the crossing quantity;
+* what clients take of a level stays taken until the market's own book changes at that price; what a public trade
+  took cannot be taken again before the depth message that tells it (see `market_side`);
+* clients' orders meet each other by price, then time, at the resting order's price.
+
+Invariants between calls: no client's order reaches a price that somebody displays on the other side; nobody has
+more in front of him than is displayed; no resting reduce-only order has nothing left to reduce. Only a market
+that crosses itself can make the displayed book cross (`crossed_updates` counts that).
+
+Same calls, same results: there is no clock and no randomness. Prices and quantities are mantissas throughout.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+
+cimport cython
+from mlthon._core.enums cimport side_index
+from mlthon._core.fixed cimport Price, Qty, qty_from
+from mlthon._core.int128 cimport int128
+from mlthon._core.joined_book cimport (
+    NO_LIQUIDITY, NOT_WHOLE, OPEN, POST_ONLY, REDUCE_ONLY, SELF_TRADE, signed, smaller,
+)
+from mlthon._core.market_event cimport DepthUpdate, PublicTrade
+from mlthon._core.market_side cimport MarketSide
+from mlthon._core.price_book cimport BookSide, Change, Level
+from mlthon._core.resting_orders cimport Order, Queue, RestingSide, free_order, new_order
+
+# Bounds that let sums inside go unchecked. A quantity may be more than 10**15 units; a position and all that can
+# still be added to it fit a mantissa.
+cdef int128 MAX_QTY = <int128>1 << 110
+cdef int128 MAX_POSITION = <int128>1 << 125
+
+cdef enum:
+    MAX_RESTING = 65536
+
+
+@cython.final
+cdef class MatchingEngine:
+    """Match one instrument's orders; what happens is collected and taken with the ``take_*`` methods.
+
+    Codes are small ints. ``self_trade``: 0 allow, 1 cancel the resting order, 2 the incoming one, 3 both. Why an
+    order ended: 1 post-only would have taken, 2 no (more) liquidity, 3 not fillable whole, 4 nothing to reduce,
+    5 it met an order of its own account.
+
+    >>> from mlthon._core.enums import Side
+    >>> from mlthon._core.fixed import Price, Qty
+    >>> from mlthon._core.market_event import DepthUpdate
+    >>> engine = MatchingEngine()
+    >>> account = engine.add_account()
+    >>> engine.apply_depth(DepthUpdate([("99", "2")], [("101", "3")]))
+    >>> engine.place(1, account, Side.Buy, Qty("5"), Price("101"))
+    >>> engine.take_fills()
+    [(1, Price('101.00000000'), Qty('3.00000000'), False, 0)]
+    >>> print(engine.displayed)
+    <PriceLevelBook: Buy 2.00000000 @ 101.00000000 | no ask, 2 + 0 levels>
+    """
+
+    # -- what clients do -------------------------------------------------------------------------------------
+
+    def place(
+        self, int64_t order_id, Py_ssize_t account, side, Qty qty not None, Price price=None, *,
+        bint immediate=False, bint whole=False, bint post_only=False, bint reduce_only=False, int self_trade=ALLOW,
+    ):
+        """Enter an order; without a price it is a market order. It rests unless it fills or ends at once.
+
+        ``immediate``: never rests (IOC); with ``whole`` too: fills whole at once or not at all (FOK).
+        Raises ValueError for an id that is not positive or rests already, an unknown account, and a price or
+        quantity out of range.
+        """
+        cdef int index = side_index(side)
+        if order_id <= 0 or order_id in self.resting:
+            raise ValueError(f"order_id: expected a new positive id, got {order_id}")
+        if not 0 <= account < self.account_count:
+            raise ValueError(f"account: expected 0 to {self.account_count - 1}, got {account}")
+        check_order_values(price, qty)
+        self.check_room(account)
+        cdef Order *order = new_order()
+        order.order_id = order_id
+        order.account = <int>account
+        order.side = index
+        order.is_market = price is None
+        order.price = 0 if price is None else price.mantissa
+        order.leaves = qty.mantissa
+        order.is_immediate = immediate or price is None
+        order.is_whole = whole
+        order.is_post_only = post_only
+        order.is_reduce_only = reduce_only
+        order.self_trade = self_trade
+        self.begin()
+        self.enter(order)
+        self.finish()
+
+    def amend(self, order_id, Price price not None, Qty leaves_qty not None):
+        """Change a resting order's price and open quantity.
+
+        It keeps its place in the queue when the price stays and the quantity does not grow; otherwise it enters
+        anew, and may take. Raises KeyError for an order that does not rest, ValueError for values out of range.
+        """
+        cdef Order *order = self.find(order_id)
+        check_order_values(price, leaves_qty)
+        self.begin()
+        if price.mantissa == order.price and leaves_qty.mantissa <= order.leaves:
+            self.clients(order.side).reduce(order, order.leaves - leaves_qty.mantissa)
+            self.touch(order.side, order.price)
+        else:
+            self.unlink(order)
+            order.price = price.mantissa
+            order.leaves = leaves_qty.mantissa
+            self.enter(order)
+        self.finish()
+
+    def cancel(self, order_id):
+        """Take a resting order out of the book; raises KeyError for an order that does not rest."""
+        cdef Order *order = self.find(order_id)
+        self.begin()
+        self.unlink(order)
+        free_order(order)
+        self.finish()
+
+    # -- what the market does ----------------------------------------------------------------------------------
+
+    def apply_depth(self, DepthUpdate update not None):
+        """Apply a depth message whole, then fill the resting orders it crosses.
+
+        Raises ValueError, and applies nothing, for a quantity beyond 2**110 / 10**18.
+        """
+        cdef Py_ssize_t index
+        for index in range(update.bid_count + update.ask_count):
+            if update.levels[index].qty > MAX_QTY:
+                raise ValueError(f"depth: qty: {qty_from(update.levels[index].qty)} is beyond {qty_from(MAX_QTY)}")
+        self.begin()
+        self.market_seq = update.seq
+        self.market_ns = update.venue_ns
+        self.depth_ns = update.venue_ns
+        self.apply_side(0, update.is_snapshot, update.levels, update.bid_count)
+        self.apply_side(1, update.is_snapshot, update.levels + update.bid_count, update.ask_count)
+        if crosses(self.market_bids.levels.best(), self.market_asks.levels.best()):
+            self.crossed_updates += 1
+        self.fill_crossed(0)
+        self.fill_crossed(1)
+        self.finish()
+
+    def apply_trade(self, PublicTrade trade not None):
+        """Apply a public trade: it advances queues and fills the clients who stood in its way.
+
+        One stamped later than the last depth message (or not stamped at all) is not in the levels yet: nobody can
+        take its quantity again, nor anything at a better price. Raises ValueError for a quantity out of range.
+        """
+        cdef int side = 1 - trade.taker_index
+        cdef int128 left
+        if trade.qty_mantissa > MAX_QTY:
+            raise ValueError(f"trade: qty: {trade.qty} is beyond {qty_from(MAX_QTY)}")
+        self.begin()
+        self.market_ns = trade.venue_ns
+        left = self.trade_through(side, trade.price_mantissa, trade.qty_mantissa)
+        left = self.trade_at(side, trade.price_mantissa, left)
+        if trade.venue_ns == 0 or trade.venue_ns > self.depth_ns:
+            self.mark_traded(side, trade.price_mantissa, left)
+        self.finish()
+
+    cdef int check_room(self, Py_ssize_t account) except -1:
+        """Refuse what could make sums overflow later."""
+        if len(self.resting) >= MAX_RESTING:
+            raise ValueError(f"orders: expected {MAX_RESTING} at most to rest")
+        if not -MAX_POSITION < self.positions[account] < MAX_POSITION:
+            raise ValueError(f"position: {qty_from(self.positions[account])} is out of range")
+        return 0
+
+    # -- an order comes in -------------------------------------------------------------------------------------
+
+    cdef int enter(self, Order *order) except -1:
+        """Match an order, then rest or end it; it is linked or freed when this returns."""
+        if order.is_reduce_only and self.allowed(order, self.positions) == 0:
+            order.end_reason = REDUCE_ONLY
+        elif order.is_post_only and self.would_take(order):
+            order.end_reason = POST_ONLY
+        elif order.is_whole and not self.fills_whole(order):
+            order.end_reason = NOT_WHOLE
+        else:
+            self.sweep(order)
+            if is_active(order):
+                if not order.is_immediate:
+                    return self.rest(order)
+                order.end_reason = NO_LIQUIDITY
+        if order.leaves > 0:
+            self.ended.append((order.order_id, order.end_reason))
+        free_order(order)
+        return 0
+
+    cdef int rest(self, Order *order) except -1:
+        cdef MarketSide opposite = self.market(1 - order.side)
+        cdef Py_ssize_t depth = 0
+        cdef Level *level = opposite.levels.best()
+        # Whatever it reaches is not to be had any more, or it would have taken it: do not display it either.
+        while level is not NULL and reaches(order, level.price):
+            if opposite.shown(level.price) > 0:
+                opposite.hide(level.price)
+                self.touch(1 - order.side, level.price)
+            depth += 1
+            level = opposite.levels.at(depth)
+        return self.link(order)
+
+    cdef int sweep(self, Order *taker) except -1:
+        """Match price by price until the order is filled, ended, or reaches nothing more."""
+        cdef BookSide levels = self.market(1 - taker.side).levels
+        cdef RestingSide makers = self.clients(1 - taker.side)
+        cdef Py_ssize_t depth = 0
+        cdef Level *level
+        cdef int128 price = 0
+        while is_active(taker):
+            # What a price had is gone when the loop comes back: its queue from the book, its level by `depth`.
+            level = levels.at(depth)
+            if not better_price(makers, level, makers.best(), &price) or not reaches(taker, price):
+                break
+            if level is not NULL and level.price == price:
+                depth += 1
+            self.sweep_price(taker, price)
+        return 0
+
+    cdef int sweep_price(self, Order *taker, int128 price) except -1:
+        """Match at one price: the orders there in turn, and before each the anonymous quantity in front of it."""
+        cdef MarketSide market = self.market(1 - taker.side)
+        cdef RestingSide makers = self.clients(1 - taker.side)
+        cdef int128 there = market.matchable(price)
+        cdef int128 taken = 0
+        cdef Queue *queue = makers.find(price)
+        cdef Order *maker = NULL if queue is NULL else queue.first
+        cdef Order *following
+        while maker is not NULL and is_active(taker):
+            taken += self.take_market(taker, price, smaller(maker.ahead, there) - taken)
+            if is_active(taker):
+                following = maker.next
+                if self.meet(taker, maker):
+                    maker = following
+        if is_active(taker):
+            taken += self.take_market(taker, price, there - taken)
+        if taken == 0:
+            return 0
+        market.take(price, taken)
+        queue = makers.find(price)
+        if queue is not NULL:
+            makers.advance(queue, taken)
+            makers.cap_ahead(queue, market.shown(price))
+        return self.touch(1 - taker.side, price)
+
+    cdef int128 take_market(self, Order *taker, int128 price, int128 qty) except -1:
+        """Fill an incoming order against the market; returns how much."""
+        qty = smaller(smaller(qty, taker.leaves), self.allowed(taker, self.positions))
+        if qty <= 0:
+            return 0
+        self.fill_taker(taker, price, qty, 0)
+        self.end_if_reduced(taker)
+        return qty
+
+    cdef bint meet(self, Order *taker, Order *maker) except -1:
+        """Let an incoming order meet the resting one whose turn it is; True when that one is gone."""
+        if taker.account == maker.account and taker.self_trade != ALLOW:
+            if taker.self_trade != CANCEL_MAKER:
+                taker.end_reason = SELF_TRADE
+            if taker.self_trade != CANCEL_TAKER:
+                self.end_maker(maker, SELF_TRADE)
+            return taker.self_trade != CANCEL_TAKER
+        cdef int128 allowed = self.allowed(maker, self.positions)
+        if allowed == 0:
+            self.end_maker(maker, REDUCE_ONLY)
+            return True
+        cdef int128 qty = smaller(smaller(taker.leaves, maker.leaves), allowed)
+        qty = smaller(qty, self.allowed(taker, self.positions))
+        self.fill_taker(taker, maker.price, qty, maker.order_id)
+        cdef bint is_gone = self.fill_maker(maker, qty, taker.order_id)
+        self.end_if_reduced(taker)
+        return is_gone
+
+    cdef bint would_take(self, Order *taker) noexcept:
+        cdef MarketSide market = self.market(1 - taker.side)
+        cdef Queue *queue = self.clients(1 - taker.side).best()
+        if queue is not NULL and reaches(taker, queue.price):
+            return True
+        cdef Py_ssize_t depth = 0
+        cdef Level *level = market.levels.best()
+        while level is not NULL and reaches(taker, level.price):
+            if market.matchable(level.price) > 0:
+                return True
+            depth += 1
+            level = market.levels.at(depth)
+        return False
+
+    # -- would it fill whole? The same walk as `sweep`, on trial ------------------------------------------------
+
+    cdef bint fills_whole(self, Order *taker) noexcept:
+        cdef BookSide levels = self.market(1 - taker.side).levels
+        cdef RestingSide makers = self.clients(1 - taker.side)
+        cdef Py_ssize_t depth = 0
+        cdef Py_ssize_t queue_depth = 0
+        cdef Level *level
+        cdef Queue *queue
+        cdef int128 price = 0
+        cdef int128 wanted = taker.leaves
+        memcpy(self.trial_positions, self.positions, self.account_count * sizeof(int128))
+        while wanted > 0:
+            level = levels.at(depth)
+            queue = makers.at(queue_depth)
+            if not better_price(makers, level, queue, &price) or not reaches(taker, price):
+                return False
+            if level is not NULL and level.price == price:
+                depth += 1
+            if queue is not NULL and queue.price == price:
+                queue_depth += 1
+            else:
+                queue = NULL
+            if not self.try_price(taker, price, queue, &wanted):
+                return False
+        return True
+
+    cdef bint try_price(self, Order *taker, int128 price, Queue *queue, int128 *wanted) noexcept:
+        """Take from `wanted` what one price would give; False when the order would end there."""
+        cdef int128 there = self.market(1 - taker.side).matchable(price)
+        cdef int128 taken = 0
+        cdef Order *maker = NULL if queue is NULL else queue.first
+        while maker is not NULL and wanted[0] > 0:
+            taken += self.try_market(taker, smaller(maker.ahead, there) - taken, wanted)
+            if wanted[0] == 0:
+                return True
+            if not self.try_meet(taker, maker, wanted):
+                return False
+            maker = maker.next
+        self.try_market(taker, there - taken, wanted)
+        return wanted[0] == 0 or self.allowed(taker, self.trial_positions) > 0
+
+    cdef int128 try_market(self, Order *taker, int128 qty, int128 *wanted) noexcept:
+        qty = smaller(smaller(qty, wanted[0]), self.allowed(taker, self.trial_positions))
+        if qty <= 0:
+            return 0
+        wanted[0] -= qty
+        self.trial_positions[taker.account] += signed(taker, qty)
+        return qty
+
+    cdef bint try_meet(self, Order *taker, Order *maker, int128 *wanted) noexcept:
+        cdef int128 taker_allowed = self.allowed(taker, self.trial_positions)
+        cdef int128 maker_allowed = self.allowed(maker, self.trial_positions)
+        cdef int128 qty = smaller(wanted[0], maker.leaves)
+        if taker_allowed == 0:
+            return False
+        if taker.account == maker.account:
+            # A trade with itself moves no position, so allowances do not shrink by it.
+            if taker.self_trade == ALLOW and maker_allowed > 0:
+                wanted[0] -= qty
+            return taker.self_trade == ALLOW or taker.self_trade == CANCEL_MAKER
+        qty = smaller(qty, smaller(taker_allowed, maker_allowed))
+        wanted[0] -= qty
+        self.trial_positions[taker.account] += signed(taker, qty)
+        self.trial_positions[maker.account] += signed(maker, qty)
+        return True
+
+    # -- the market moves --------------------------------------------------------------------------------------
+
+    cdef int apply_side(self, int side, bint is_snapshot, const Level *levels, Py_ssize_t count) except -1:
+        cdef MarketSide market = self.market(side)
+        cdef RestingSide clients = self.clients(side)
+        cdef Py_ssize_t index
+        cdef Queue *queue
+        if is_snapshot:
+            self.drop_absent(side, levels, count)
+        for index in range(count):
+            if market.tell(levels[index].price, levels[index].qty) != Change.ABSENT:
+                self.touch(side, levels[index].price)
+        # Judged at the message's end: a level may come and go within it.
+        market.settle()
+        for index in range(clients.size):
+            queue = clients.at(index)
+            clients.cap_ahead(queue, market.shown(queue.price))
+        return 0
+
+    cdef int drop_absent(self, int side, const Level *levels, Py_ssize_t count) except -1:
+        """Delete the levels that a snapshot does not have; those it has keep what clients took of them."""
+        cdef MarketSide market = self.market(side)
+        cdef BookSide kept = BookSide(side == 0)
+        cdef Py_ssize_t index
+        cdef int128 price
+        for index in range(count):
+            kept.set(levels[index].price, levels[index].qty)
+        for index in range(market.levels.size - 1, -1, -1):
+            price = market.levels.levels[index].price
+            if kept.find(price) is NULL:
+                market.tell(price, 0)
+                self.touch(side, price)
+        return 0
+
+    cdef int fill_crossed(self, int side) except -1:
+        """Fill one side's resting orders against the anonymous quantity that has crossed them."""
+        cdef RestingSide clients = self.clients(side)
+        cdef MarketSide opposite = self.market(1 - side)
+        cdef Py_ssize_t depth = 0
+        cdef Queue *queue = clients.best()
+        cdef Level *level = opposite.levels.best()
+        cdef int128 price, used
+        while queue is not NULL and level is not NULL and reaches(queue.first, level.price):
+            price = level.price
+            used = opposite.matchable(price)
+            if used == 0:
+                depth += 1
+                level = opposite.levels.at(depth)
+                continue
+            used = self.fill_from_market(queue.first, used)
+            if used > 0:
+                opposite.take(price, used)
+                self.touch(1 - side, price)
+            queue = clients.best()
+        return 0
+
+    cdef int128 trade_through(self, int side, int128 price, int128 qty) except -1:
+        """Fill the orders that stand at better prices than a public trade; returns what is left of it."""
+        cdef RestingSide clients = self.clients(side)
+        cdef Py_ssize_t depth = 0
+        cdef Queue *queue = clients.best()
+        while queue is not NULL and clients.is_better(queue.price, price):
+            clients.cap_ahead(queue, 0)
+            depth += 1
+            queue = clients.at(depth)
+        queue = clients.best()
+        while qty > 0 and queue is not NULL and clients.is_better(queue.price, price):
+            qty -= self.fill_from_market(queue.first, qty)
+            queue = clients.best()
+        return qty
+
+    cdef int128 trade_at(self, int side, int128 price, int128 qty) except -1:
+        """Advance the queue at a public trade's price; returns how much of the trade was not with clients."""
+        cdef RestingSide clients = self.clients(side)
+        cdef Queue *queue = clients.find(price)
+        cdef Order *maker = NULL if queue is NULL else queue.first
+        cdef Order *following
+        cdef int128 passed = 0
+        cdef int128 used
+        while maker is not NULL and qty > 0:
+            used = smaller(maker.ahead - passed, qty)
+            if used > 0:
+                passed += used
+                qty -= used
+            if qty > 0:
+                following = maker.next
+                qty -= self.fill_from_market(maker, qty)
+                maker = following
+        queue = clients.find(price)
+        if queue is not NULL:
+            clients.advance(queue, passed)
+        return passed + qty
+
+    cdef int mark_traded(self, int side, int128 price, int128 qty) except -1:
+        cdef MarketSide market = self.market(side)
+        cdef RestingSide clients = self.clients(side)
+        cdef Py_ssize_t depth = 0
+        cdef Level *level = market.levels.best()
+        while level is not NULL and clients.is_better(level.price, price):
+            market.trade(level.price, level.qty)
+            depth += 1
+            level = market.levels.at(depth)
+        return market.trade(price, qty)
+
+cdef int check_order_values(Price price, Qty qty) except -1:
+    if price is not None and price.mantissa <= 0:
+        raise ValueError(f"price: expected more than 0, got {price}")
+    if not 0 < qty.mantissa <= MAX_QTY:
+        raise ValueError(f"qty: expected more than 0, and {qty_from(MAX_QTY)} at most, got {qty}")
+    return 0
+
+
+cdef bint is_active(const Order *order) noexcept:
+    return order.leaves > 0 and order.end_reason == OPEN
+
+
+cdef bint reaches(const Order *order, int128 price) noexcept:
+    """Tell whether an order may trade at a price of the other side."""
+    return order.is_market or (price <= order.price if order.side == 0 else price >= order.price)
+
+
+cdef bint crosses(const Level *bid, const Level *ask) noexcept:
+    return bid is not NULL and ask is not NULL and bid.price >= ask.price
+
+
+cdef bint better_price(RestingSide makers, const Level *level, const Queue *queue, int128 *price) noexcept:
+    """Store the better of a level's and a queue's price; False when there is neither."""
+    if level is NULL and queue is NULL:
+        return False
+    if queue is NULL or (level is not NULL and makers.is_better(level.price, queue.price)):
+        price[0] = level.price
+    else:
+        price[0] = queue.price
+    return True

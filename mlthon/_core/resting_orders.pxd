@@ -1,0 +1,53 @@
+# Clients' resting orders of one side: a queue per price, first come first, for the matching engine.
+#
+# Invariants: queues are sorted, the best price last; no queue is empty; a queue's qty is the sum of its orders'
+# leaves; along a queue `ahead` never falls.
+
+from libc.stdint cimport int64_t
+from mlthon._core.int128 cimport int128
+
+cdef struct Order:
+    int64_t order_id
+    int account                       # the engine's index of it
+    int side                          # 0: Buy, 1: Sell
+    int self_trade                    # the engine's code for what to do on meeting an own order
+    int end_reason                    # 0 while it may go on; else the engine's code
+    bint is_market                    # any price will do; `price` means nothing
+    bint is_immediate                 # never rests
+    bint is_whole                     # fills whole at once, or not at all
+    bint is_post_only
+    bint is_reduce_only
+    int128 price
+    int128 leaves
+    int128 ahead                      # anonymous quantity in front of it in its queue
+    Order *previous
+    Order *next
+
+cdef struct Queue:
+    int128 price
+    int128 qty
+    Order *first
+    Order *last
+
+cdef class RestingSide:
+    cdef Queue *queues
+    cdef Py_ssize_t size
+    cdef Py_ssize_t capacity
+    cdef bint is_bid
+
+    cdef Queue *best(self) noexcept                            # NULL when empty
+    cdef Queue *at(self, Py_ssize_t depth) noexcept            # depth 0 is the best; NULL beyond the end
+    cdef Queue *find(self, int128 price) noexcept              # NULL when absent
+    cdef int128 qty_at(self, int128 price) noexcept            # 0 when absent
+    cdef bint is_better(self, int128 price, int128 than) noexcept
+    cdef int append(self, Order *order) except -1              # MemoryError only
+    cdef void remove(self, Order *order) noexcept              # the order stays the caller's; Queue pointers do not
+    cdef void reduce(self, Order *order, int128 qty) noexcept  # by qty; does not remove at zero
+    cdef void advance(self, Queue *queue, int128 qty) noexcept     # qty of the anonymous quantity in front went
+    cdef void cap_ahead(self, Queue *queue, int128 qty) noexcept   # no more than qty is in front of anybody
+
+    cdef Py_ssize_t slot(self, int128 price) noexcept
+    cdef int insert(self, Py_ssize_t index, int128 price) except -1
+
+cdef Order *new_order() except NULL
+cdef void free_order(Order *order) noexcept

@@ -1,0 +1,327 @@
+"""A slow matcher, written to be obviously right: the oracle of the matching tests.
+
+Where the engine keeps numbers (how much is in front of an order), this keeps the queue itself: every price has a
+list of orders and of anonymous chunks, front first. Whether an order would fill whole or take at all is found by
+trying it on a deep copy. Nothing here is shared with the engine but the rules.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+BUY, SELL = 0, 1
+POST_ONLY, NO_LIQUIDITY, NOT_WHOLE, REDUCE_ONLY, SELF_TRADE = 1, 2, 3, 4, 5
+ALLOW, CANCEL_MAKER, CANCEL_TAKER, CANCEL_BOTH = range(4)
+ZERO = Decimal(0)
+
+
+@dataclass
+class NaiveOrder:
+    order_id: int
+    account: int
+    side: int
+    price: Decimal | None
+    leaves: Decimal
+    immediate: bool = False
+    whole: bool = False
+    post_only: bool = False
+    reduce_only: bool = False
+    self_trade: int = ALLOW
+    end: int = 0
+
+    @property
+    def active(self) -> bool:
+        return self.leaves > 0 and not self.end
+
+    def reaches(self, price: Decimal) -> bool:
+        if self.price is None:
+            return True
+        return price <= self.price if self.side == BUY else price >= self.price
+
+
+@dataclass
+class Chunk:
+    """Anonymous quantity somewhere in a queue."""
+
+    qty: Decimal
+
+
+@dataclass
+class Level:
+    queue: list[NaiveOrder | Chunk] = field(default_factory=list)
+    told: Decimal = ZERO  # what the market's own book has here
+    traded: Decimal = ZERO  # traded since, and not yet told
+
+    def chunks(self) -> list[Chunk]:
+        return [item for item in self.queue if isinstance(item, Chunk)]
+
+    def orders(self) -> list[NaiveOrder]:
+        return [item for item in self.queue if isinstance(item, NaiveOrder)]
+
+    def anonymous(self) -> Decimal:
+        return sum((chunk.qty for chunk in self.chunks()), ZERO)
+
+    def matchable(self) -> Decimal:
+        return self.anonymous() - self.traded
+
+    def shown(self) -> Decimal:
+        return self.anonymous() + sum((order.leaves for order in self.orders()), ZERO)
+
+    def set_anonymous(self, qty: Decimal) -> None:
+        """Grow at the back; shrink from the back, for cancels are assumed behind us."""
+        extra = self.anonymous() - qty
+        if extra < 0:
+            self.queue.append(Chunk(-extra))
+        for chunk in reversed(self.chunks()):
+            gone = min(chunk.qty, max(extra, ZERO))
+            chunk.qty -= gone
+            extra -= gone
+
+    def hide(self) -> None:
+        self.set_anonymous(ZERO)
+        self.traded = ZERO
+
+    def all_anonymous_last(self) -> None:
+        self.queue = [*self.orders(), Chunk(self.anonymous())]
+
+
+class NaiveMatcher:
+    def __init__(self, accounts: int) -> None:
+        self.sides: tuple[dict[Decimal, Level], dict[Decimal, Level]] = ({}, {})
+        self.positions = [ZERO] * accounts
+        self.fills: list[tuple[int, Decimal, Decimal, bool, int]] = []
+        self.ended: list[tuple[int, int]] = []
+        self.depth_ns = 0
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def level(self, side: int, price: Decimal) -> Level:
+        return self.sides[side].setdefault(price, Level())
+
+    def best_first(self, side: int) -> list[Decimal]:
+        return sorted(self.sides[side], reverse=side == BUY)
+
+    def resting(self) -> Iterator[NaiveOrder]:
+        for levels in self.sides:
+            for level in levels.values():
+                yield from level.orders()
+
+    def order(self, order_id: int) -> NaiveOrder:
+        return next(order for order in self.resting() if order.order_id == order_id)
+
+    def displayed(self, side: int) -> list[tuple[Decimal, Decimal]]:
+        levels = ((price, self.sides[side][price].shown()) for price in self.best_first(side))
+        return [(price, qty) for price, qty in levels if qty]
+
+    def qty_ahead(self, order: NaiveOrder) -> Decimal:
+        total = ZERO
+        for item in self.level(order.side, order.price).queue:
+            if item is order:
+                return total
+            total += item.qty if isinstance(item, Chunk) else item.leaves
+        raise AssertionError("not in its queue")
+
+    # -- clients -------------------------------------------------------------------------------------------
+
+    def place(self, order: NaiveOrder) -> None:
+        self.enter(order)
+        self.end_irreducible()
+
+    def cancel(self, order_id: int) -> None:
+        self.remove(self.order(order_id))
+        self.end_irreducible()
+
+    def amend(self, order_id: int, price: Decimal, leaves: Decimal) -> None:
+        order = self.order(order_id)
+        if price == order.price and leaves <= order.leaves:
+            order.leaves = leaves
+        else:
+            self.remove(order)
+            order.price, order.leaves = price, leaves
+            self.enter(order)
+        self.end_irreducible()
+
+    def enter(self, order: NaiveOrder) -> None:
+        if self.cap(order) == 0:
+            order.end = REDUCE_ONLY
+        elif order.post_only and self.would_take(order):
+            order.end = POST_ONLY
+        elif order.whole and self.tried(order)[1].leaves > 0:
+            order.end = NOT_WHOLE
+        else:
+            self.match(order)
+            if order.active and (order.immediate or order.price is None):
+                order.end = NO_LIQUIDITY
+        if order.active:
+            for price, level in self.sides[1 - order.side].items():
+                if order.reaches(price):
+                    assert level.matchable() == 0, "it rests, and could have taken"
+                    level.hide()
+            self.level(order.side, order.price).queue.append(order)
+        elif order.leaves:
+            self.ended.append((order.order_id, order.end))
+
+    def tried(self, order: NaiveOrder) -> tuple[NaiveMatcher, NaiveOrder]:
+        """What would be, if the order were matched now."""
+        world, twin = copy.deepcopy((self, order))
+        world.fills.clear()
+        world.ended.clear()
+        world.match(twin)
+        return world, twin
+
+    def would_take(self, order: NaiveOrder) -> bool:
+        world, twin = self.tried(order)
+        return bool(world.fills or world.ended or twin.end)
+
+    def match(self, taker: NaiveOrder) -> None:
+        for price in self.best_first(1 - taker.side):
+            if not taker.active or not taker.reaches(price):
+                return
+            self.match_at(taker, price)
+
+    def match_at(self, taker: NaiveOrder, price: Decimal) -> None:
+        level = self.level(1 - taker.side, price)
+        had = level.matchable()
+        left = had
+        for item in list(level.queue):
+            if isinstance(item, Chunk):
+                qty = min(item.qty, left, taker.leaves, self.cap(taker)) if taker.active else ZERO
+                if qty > 0:
+                    item.qty -= qty
+                    left -= qty
+                    self.fill(taker, price, qty, False, 0)
+                    self.end_if_reduced(taker)
+            while isinstance(item, NaiveOrder) and item.active and taker.active:
+                self.meet(taker, item)
+        if had > 0 and left == 0:
+            level.hide()
+
+    def meet(self, taker: NaiveOrder, maker: NaiveOrder) -> None:
+        if taker.account == maker.account and taker.self_trade != ALLOW:
+            if taker.self_trade in (CANCEL_TAKER, CANCEL_BOTH):
+                taker.end = SELF_TRADE
+            if taker.self_trade in (CANCEL_MAKER, CANCEL_BOTH):
+                self.end(maker, SELF_TRADE)
+            return
+        qty = min(taker.leaves, maker.leaves, self.cap(taker), self.cap(maker))
+        if qty == 0:
+            self.end(maker, REDUCE_ONLY)
+            return
+        self.fill(taker, maker.price, qty, False, maker.order_id)
+        self.fill(maker, maker.price, qty, True, taker.order_id)
+        self.end_if_reduced(taker)
+        self.settle(maker)
+
+    # -- the market ----------------------------------------------------------------------------------------
+
+    def depth(
+        self,
+        bids: list[tuple[Decimal, Decimal]],
+        asks: list[tuple[Decimal, Decimal]],
+        snapshot: bool,
+        at_ns: int,
+    ) -> None:
+        self.depth_ns = at_ns
+        final: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
+        for side, told in enumerate((bids, asks)):
+            if snapshot:
+                final[side].update(dict.fromkeys(self.sides[side], ZERO))
+            final[side].update(told)
+        for side in (BUY, SELL):
+            for price, qty in final[side].items():
+                level = self.level(side, price)
+                level.traded = ZERO
+                if level.told != qty:
+                    level.told = qty
+                    level.set_anonymous(qty)
+        self.fill_crossed(BUY)
+        self.fill_crossed(SELL)
+        self.end_irreducible()
+
+    def fill_crossed(self, side: int) -> None:
+        for own in self.best_first(side):
+            for order in self.level(side, own).orders():
+                for price in self.best_first(1 - side):
+                    level = self.level(1 - side, price)
+                    qty = min(level.matchable(), order.leaves, self.cap(order)) if order.active else ZERO
+                    if qty > 0 and order.reaches(price):
+                        emptied = qty == level.matchable()
+                        self.fill(order, own, qty, True, 0)
+                        level.hide() if emptied else level.set_anonymous(level.anonymous() - qty)
+                        self.settle(order)
+
+    def trade(self, taker_side: int, price: Decimal, qty: Decimal, at_ns: int) -> None:
+        side = 1 - taker_side
+        better = [p for p in self.best_first(side) if (p > price if side == BUY else p < price)]
+        for own in better:
+            self.level(side, own).all_anonymous_last()
+        for own in better:
+            for order in self.level(side, own).orders():
+                qty -= self.fill_from_market(order, qty)
+        left = self.trade_at(self.level(side, price), qty)
+        if at_ns == 0 or at_ns > self.depth_ns:
+            for own in better:
+                self.level(side, own).traded = self.level(side, own).anonymous()
+            level = self.level(side, price)
+            level.traded = min(level.anonymous(), level.traded + left)
+        self.end_irreducible()
+
+    def trade_at(self, level: Level, qty: Decimal) -> Decimal:
+        """Serve the queue from its front; the anonymous part stays displayed, at the back."""
+        passed = ZERO
+        for item in list(level.queue):
+            if isinstance(item, Chunk):
+                gone = min(item.qty, qty)
+                item.qty -= gone
+                passed += gone
+                qty -= gone
+            else:
+                qty -= self.fill_from_market(item, qty)
+        level.queue.append(Chunk(passed))
+        return passed + qty
+
+    def fill_from_market(self, order: NaiveOrder, qty: Decimal) -> Decimal:
+        qty = min(qty, order.leaves, self.cap(order))
+        if qty > 0:
+            self.fill(order, order.price, qty, True, 0)
+            self.settle(order)
+        return qty
+
+    # -- fills and ends ------------------------------------------------------------------------------------
+
+    def cap(self, order: NaiveOrder) -> Decimal:
+        if not order.reduce_only:
+            return Decimal("Infinity")
+        position = self.positions[order.account]
+        return max(ZERO, position if order.side == SELL else -position)
+
+    def fill(self, order: NaiveOrder, price: Decimal, qty: Decimal, is_maker: bool, other: int) -> None:
+        order.leaves -= qty
+        self.positions[order.account] += qty if order.side == BUY else -qty
+        self.fills.append((order.order_id, price, qty, is_maker, other))
+
+    def settle(self, maker: NaiveOrder) -> None:
+        if maker.leaves == 0:
+            self.remove(maker)
+        elif self.cap(maker) == 0:
+            self.end(maker, REDUCE_ONLY)
+
+    def end_if_reduced(self, taker: NaiveOrder) -> None:
+        if taker.leaves and self.cap(taker) == 0:
+            taker.end = REDUCE_ONLY
+
+    def end(self, maker: NaiveOrder, reason: int) -> None:
+        maker.end = reason
+        self.ended.append((maker.order_id, reason))
+        self.remove(maker)
+
+    def remove(self, order: NaiveOrder) -> None:
+        self.level(order.side, order.price).queue.remove(order)
+
+    def end_irreducible(self) -> None:
+        for order in list(self.resting()):
+            if self.cap(order) == 0:
+                self.end(order, REDUCE_ONLY)
