@@ -16,9 +16,8 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 
 if TYPE_CHECKING:
-    from mlthon.sim.account import Account
-
     from mlthon._core.market_event import DepthUpdate, PublicTrade
+    from mlthon.sim.account import Account
 
 __all__ = [
     "EndReason",

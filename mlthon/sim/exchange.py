@@ -1,0 +1,366 @@
+"""SimExchange: a simulated exchange without a protocol. Venues put one in front of it, `run` plays a market into it.
+
+It checks orders, matches them (`mlthon._core.matching`), books what comes of it (`ledger`), and tells its listeners.
+One thread, no clock of its own, no randomness: the same calls at the same times give the same answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.price_book import PriceLevelBook
+from mlthon.basics.defs import TIF, OrderType, Side
+from mlthon.basics.mldecimal import MLDecimal
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.errors import ConfigError
+from mlthon.instruments.instrument import Instrument
+from mlthon.sim.account import Account
+from mlthon.sim.ledger import ZERO, ZERO_QTY, Ledger
+from mlthon.sim.orders import (
+    EndReason,
+    Fees,
+    Limits,
+    NewOrder,
+    OrderState,
+    Refusal,
+    Refused,
+    SimFill,
+    SimListener,
+    SimOrder,
+)
+from mlthon.sim.outbox import Outbox
+from mlthon.sim.settlement import Settlement
+from mlthon.sim.symbol_market import SymbolMarket
+
+__all__ = ["Account", "SimExchange"]
+
+
+class SimExchange:
+    """Linear contracts, traded by accounts against each other and against a market told from outside.
+
+    `now_ns` stamps orders and fills; it is asked only when something happens to one.
+
+    >>> from mlthon.instruments.perpetual import Perpetual
+    >>> btc = Perpetual(exch_instr_id="BTCUSDT", quote_currency="USDT", settlement_method="linear",
+    ...                 price_tick_rules="0.10", quantity_tick_rules="0.001", min_quantity="0.001")
+    >>> exchange = SimExchange([btc], now_ns=lambda: 0)
+    >>> exchange.apply_depth("BTCUSDT", DepthUpdate([("60000.0", "2")], [("60000.1", "3")], is_snapshot=True))
+    >>> account = exchange.add_account("alice", {"USDT": Qty("100000")})
+    >>> exchange.place(account, NewOrder("BTCUSDT", Side.Buy, Qty("1"), Price("60001"))).state
+    <OrderState.Filled: 3>
+    >>> account.position("BTCUSDT").avg_price, account.wallet("USDT").balance
+    (Price('60000.10000000'), MLDecimal('99966.99994500'))
+    """
+
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        now_ns: Callable[[], int],
+        *,
+        fees: Fees | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.fees = fees or Fees()
+        self.limits = limits or Limits()
+        if self.limits.history <= self.limits.max_open_orders:
+            raise ConfigError(
+                f"history: expected more than {self.limits.max_open_orders}, got {self.limits.history}"
+            )
+        self._now_ns = now_ns
+        self._markets = {market.symbol: market for market in map(SymbolMarket, instruments)}
+        self._coin_of = {symbol: market.coin for symbol, market in self._markets.items()}
+        self._ledger = Ledger(self._coin_of)
+        self._outbox = Outbox()
+        self._settlement = Settlement(self._ledger, self._outbox, self.fees, self.limits.history, now_ns)
+        self._accounts: list[Account] = []
+        self._orders_made = 0
+
+    @property
+    def instruments(self) -> Mapping[str, Instrument]:
+        """What is traded, by the exchange's symbol."""
+        return {symbol: market.instrument for symbol, market in self._markets.items()}
+
+    def add_account(self, name: str, deposits: Mapping[str, Qty | MLDecimal]) -> Account:
+        """Open an account with money in it; raises ConfigError for a name that is taken."""
+        if any(account.name == name for account in self._accounts):
+            raise ConfigError(f"account: {name!r} exists already")
+        purse = self._ledger.open_purse({coin: MLDecimal(str(amount)) for coin, amount in deposits.items()})
+        index = len(self._accounts)
+        for market in self._markets.values():
+            market.engine.add_account()
+        leverage = self.limits.default_leverage
+        account = Account(name, index, purse, self._coin_of, self.mark_price, leverage)
+        self._accounts.append(account)
+        self._settlement.open_archive(account)
+        return account
+
+    def attach(self, listener: SimListener) -> None:
+        """Tell a listener everything from now on; several are told in the order in which they attached."""
+        self._outbox.attach(listener)
+
+    # -- what clients do ---------------------------------------------------------------------------------------
+
+    def place(self, account: Account, order: NewOrder) -> SimOrder:
+        """Enter an order, and return it as it is then: resting, filled, or ended. Raises Refused."""
+        market = self._market(order.symbol)
+        self._check_new(account, market, order)
+        placed = self._new_order(account, order)
+        market.engine.place(
+            placed.order_id,
+            account.index,
+            order.side,
+            order.qty,
+            order.price,
+            immediate=order.tif in (TIF.IOC, TIF.FOK),
+            whole=order.tif is TIF.FOK,
+            post_only=order.post_only,
+            reduce_only=order.reduce_only,
+            self_trade=order.self_trade.value,
+        )
+        self._settlement.put(account, placed)
+        self._settlement.settle(market, placed=placed)
+        return self._told(account, placed)
+
+    def amend(
+        self,
+        account: Account,
+        symbol: str,
+        *,
+        order_id: int | None = None,
+        link_id: str | None = None,
+        price: Price | None = None,
+        qty: Qty | None = None,
+    ) -> SimOrder:
+        """Change an open order's price, or its total quantity (fills included), or both. Raises Refused.
+
+        It keeps its place in the queue only when the quantity shrinks and the price stays.
+        """
+        market = self._market(symbol)
+        before = self._find_open(account, symbol, order_id, link_id)
+        after = self._amended(account, market, before, price, qty)
+        assert after.price is not None, "a market order never rests"
+        market.engine.amend(after.order_id, after.price, after.leaves_qty)
+        self._settlement.put(account, after)
+        self._settlement.settle(market, changed=after)
+        return self._told(account, after)
+
+    def cancel(
+        self, account: Account, symbol: str, *, order_id: int | None = None, link_id: str | None = None
+    ) -> SimOrder:
+        """End an open order. Raises Refused."""
+        market = self._market(symbol)
+        order = self._find_open(account, symbol, order_id, link_id)
+        self._cancel(market, account, order)
+        return self._told(account, order)
+
+    def cancel_all(self, account: Account, symbol: str) -> list[SimOrder]:
+        """End all of an account's open orders in a symbol, the oldest first. Raises Refused."""
+        market = self._market(symbol)
+        cancelled = [self._cancel(market, account, order) for order in self.open_orders(account, symbol)]
+        self._outbox.deliver()
+        return cancelled
+
+    # -- what the market does ------------------------------------------------------------------------------------
+
+    def apply_depth(self, symbol: str, update: DepthUpdate) -> None:
+        """Apply a message of the market's own book. Raises ValueError for quantities out of range."""
+        market = self._market(symbol)
+        market.engine.apply_depth(update)
+        self._settlement.settle(market)
+        self._outbox.deliver()
+
+    def apply_trade(self, symbol: str, trade: PublicTrade) -> None:
+        """Apply a trade of the market's own. Raises ValueError for a quantity out of range."""
+        market = self._market(symbol)
+        market.engine.apply_trade(trade)
+        market.last_price = trade.price
+        self._settlement.settle(market, trade=trade)
+        self._outbox.deliver()
+
+    # -- how things are ------------------------------------------------------------------------------------------
+
+    def book(self, symbol: str) -> PriceLevelBook:
+        """The displayed book: the market's levels not taken, and clients' orders. Live, and not to be changed."""
+        return self._market(symbol).engine.displayed
+
+    def mark_price(self, symbol: str) -> Price | None:
+        """Mid of the displayed book, else the last trade's price, else None."""
+        return self._market(symbol).mark_price()
+
+    def market_seq(self, symbol: str) -> int:
+        """Sequence number of the market's last depth message."""
+        return self._market(symbol).engine.market_seq
+
+    def market_ns(self, symbol: str) -> int:
+        """Venue time of the market's last event."""
+        return self._market(symbol).engine.market_ns
+
+    def open_orders(self, account: Account, symbol: str | None = None) -> list[SimOrder]:
+        """An account's open orders, the oldest first."""
+        orders = self._settlement.archive(account).open_orders()
+        return [order for order in orders if symbol is None or order.symbol == symbol]
+
+    def recent_orders(self, account: Account) -> list[SimOrder]:
+        """An account's closed orders, as many as are remembered, in the order in which they closed."""
+        return list(self._settlement.archive(account).closed_orders())
+
+    def find_order(
+        self, account: Account, order_id: int | None = None, link_id: str | None = None
+    ) -> SimOrder | None:
+        """An order by the exchange's id, or else by the client's; None when unknown or forgotten."""
+        return self._settlement.archive(account).find(order_id, link_id)
+
+    def fills(self, account: Account) -> list[SimFill]:
+        """An account's fills, as many as are remembered, the oldest first."""
+        return list(self._settlement.archive(account).fills)
+
+    def qty_ahead(self, order: SimOrder) -> Qty:
+        """What must trade at an open order's price before its turn; raises KeyError when it does not rest."""
+        return self._market(order.symbol).engine.qty_ahead(order.order_id)
+
+    def crossed_updates(self, symbol: str) -> int:
+        """How many depth messages left the market's own book crossed."""
+        return self._market(symbol).engine.crossed_updates
+
+    def check_conservation(self) -> None:
+        """Raise AssertionError unless money and positions are conserved, and engine and ledger agree, exactly."""
+        self._ledger.check()
+        for account in self._accounts:
+            for symbol, market in self._markets.items():
+                held, matched = account.purse.holding(symbol).size, market.engine.position(account.index)
+                if held != matched:
+                    raise AssertionError(f"{account.name}: {symbol}: booked {held}, matched {matched}")
+
+    # -- checks --------------------------------------------------------------------------------------------------
+
+    def _market(self, symbol: str) -> SymbolMarket:
+        market = self._markets.get(symbol)
+        if market is None:
+            raise Refused(Refusal.UnknownSymbol, f"symbol: {symbol!r} is not traded here")
+        return market
+
+    def _check_new(self, account: Account, market: SymbolMarket, order: NewOrder) -> None:
+        check_combination(order)
+        if order.price is not None:
+            market.check_price(order.price)
+        market.check_qty(order.qty)
+        if order.link_id and self._settlement.archive(account).is_link_used(order.link_id):
+            raise Refused(Refusal.DuplicateLinkId, f"link id: {order.link_id!r} was used before")
+        if account.open_orders_in(order.symbol) >= self.limits.max_open_orders:
+            raise Refused(
+                Refusal.TooManyOrders, f"orders: at most {self.limits.max_open_orders} in {order.symbol}"
+            )
+        if order.reduce_only:
+            self._check_reduces(account, order)
+            return
+        if order.price is not None:
+            market.check_notional(order.price, order.qty)
+        self._check_funds(account, order.symbol, order.side, market.value_for_margin(order))
+
+    def _check_reduces(self, account: Account, order: NewOrder) -> None:
+        held = account.purse.holding(order.symbol).size
+        if held.sign() != (-1 if order.side is Side.Buy else 1):
+            raise Refused(Refusal.ReduceOnly, f"reduce-only: nothing to reduce in a position of {held}")
+
+    def _check_funds(self, account: Account, symbol: str, side: Side, more_value: MLDecimal) -> None:
+        if not account.can_afford(symbol, side, more_value):
+            available = account.wallet(self._coin_of[symbol]).available
+            raise Refused(
+                Refusal.InsufficientFunds, f"funds: {more_value} more is not covered by {available} available"
+            )
+
+    def _find_open(
+        self, account: Account, symbol: str, order_id: int | None, link_id: str | None
+    ) -> SimOrder:
+        order = self._settlement.archive(account).find(order_id, link_id)
+        name = f"link id {link_id!r}" if order_id is None else f"id {order_id}"
+        if order is None or order.symbol != symbol:
+            raise Refused(Refusal.UnknownOrder, f"order: none with {name} in {symbol}")
+        if not order.is_open:
+            raise Refused(Refusal.OrderDone, f"order: the one with {name} is {order.state.name}")
+        return order
+
+    def _amended(
+        self, account: Account, market: SymbolMarket, before: SimOrder, price: Price | None, qty: Qty | None
+    ) -> SimOrder:
+        """The order as an amend would leave it, if it may."""
+        assert before.price is not None, "a market order never rests"
+        new_price, new_qty = price or before.price, qty or before.qty
+        if new_price == before.price and new_qty == before.qty:
+            raise Refused(Refusal.NothingToChange, "amend: price and qty are what they were")
+        market.check_price(new_price)
+        market.check_qty(new_qty)
+        if new_qty <= before.cum_qty:
+            raise Refused(
+                Refusal.BadQty, f"qty: expected more than the filled {before.cum_qty}, got {new_qty}"
+            )
+        after = replace(
+            before,
+            price=new_price,
+            qty=new_qty,
+            leaves_qty=new_qty - before.cum_qty,
+            updated_ns=self._now_ns(),
+        )
+        if not before.reduce_only:
+            market.check_notional(new_price, new_qty)
+            more = new_price * after.leaves_qty - before.price * before.leaves_qty
+            if more > ZERO:
+                self._check_funds(account, before.symbol, before.side, more)
+        return after
+
+    # -- what comes of it ----------------------------------------------------------------------------------------
+
+    def _new_order(self, account: Account, order: NewOrder) -> SimOrder:
+        self._orders_made += 1
+        now_ns = self._now_ns()
+        return SimOrder(
+            order_id=self._orders_made,
+            link_id=order.link_id,
+            account=account.name,
+            symbol=order.symbol,
+            side=order.side,
+            order_type=order.order_type,
+            tif=order.tif,
+            post_only=order.post_only,
+            reduce_only=order.reduce_only,
+            self_trade=order.self_trade,
+            price=order.price,
+            qty=order.qty,
+            leaves_qty=order.qty,
+            cum_qty=ZERO_QTY,
+            cum_value=ZERO,
+            cum_fee=ZERO,
+            state=OrderState.New,
+            end_reason=EndReason.NotEnded,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+        )
+
+    def _cancel(self, market: SymbolMarket, account: Account, order: SimOrder) -> SimOrder:
+        market.engine.cancel(order.order_id)
+        ended = self._settlement.end(account, order, OrderState.Cancelled, EndReason.ByUser)
+        self._settlement.settle(market, changed=ended)
+        return ended
+
+    def _told(self, account: Account, order: SimOrder) -> SimOrder:
+        """The order as it is after the operation; then everybody is told."""
+        after = self._settlement.archive(account).find(order.order_id)
+        assert after is not None, "history holds more than one operation can close"
+        self._outbox.deliver()
+        return after
+
+
+def check_combination(order: NewOrder) -> None:
+    """Raise Refused for what contradicts itself."""
+    is_limit = order.order_type is OrderType.Limit
+    if order.order_type is OrderType.Unset or order.tif is TIF.Unset:
+        raise Refused(Refusal.BadCombination, "order: expected an order type and a time in force")
+    if is_limit and order.price is None:
+        raise Refused(Refusal.BadPrice, "price: a limit order needs one")
+    if not is_limit and order.price is not None:
+        raise Refused(Refusal.BadCombination, "price: a market order has none")
+    if order.post_only and (not is_limit or order.tif is not TIF.GTC):
+        raise Refused(Refusal.BadCombination, "post-only: expected a limit order that may rest")

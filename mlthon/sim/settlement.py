@@ -1,0 +1,180 @@
+"""From what the matching engine did to what is booked, remembered and told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from mlthon._core.market_event import PublicTrade
+from mlthon.basics.defs import Side
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.sim.account import Account
+from mlthon.sim.ledger import ZERO_QTY, Ledger
+from mlthon.sim.order_archive import OrderArchive
+from mlthon.sim.orders import EndReason, Fees, OrderState, SimFill, SimOrder
+from mlthon.sim.outbox import Outbox
+from mlthon.sim.symbol_market import SymbolMarket
+
+__all__ = ["Settlement"]
+
+OPPOSITE = {Side.Buy: Side.Sell, Side.Sell: Side.Buy}
+
+
+class Settlement:
+    """Books fills, keeps the state of orders, and queues what there is to tell."""
+
+    def __init__(
+        self, ledger: Ledger, outbox: Outbox, fees: Fees, history: int, now_ns: Callable[[], int]
+    ) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._fees = fees
+        self._history = history
+        self._now_ns = now_ns
+        self._archives: dict[str, OrderArchive] = {}  # by account name
+        self._owners: dict[int, Account] = {}  # of open orders
+        self._fills_made = 0
+
+    def open_archive(self, account: Account) -> None:
+        self._archives[account.name] = OrderArchive(self._history)
+
+    def archive(self, account: Account) -> OrderArchive:
+        return self._archives[account.name]
+
+    def put(self, account: Account, order: SimOrder) -> None:
+        """Keep an order's new state."""
+        before = self._archives[account.name].put(order)
+        account.follow(before, order)
+        if order.is_open:
+            self._owners[order.order_id] = account
+        else:
+            self._owners.pop(order.order_id, None)
+
+    def end(self, account: Account, order: SimOrder, state: OrderState, reason: EndReason) -> SimOrder:
+        """Keep that an order has ended with quantity left."""
+        ended = replace(order, state=state, end_reason=reason, leaves_qty=ZERO_QTY, updated_ns=self._now_ns())
+        self.put(account, ended)
+        return ended
+
+    def settle(
+        self,
+        market: SymbolMarket,
+        *,
+        placed: SimOrder | None = None,
+        changed: SimOrder | None = None,
+        trade: PublicTrade | None = None,
+    ) -> None:
+        """Book and queue all that the engine did in one call.
+
+        `placed` is the order that came in, if one did; `changed` one that was amended or cancelled; `trade` the
+        public trade that was applied.
+        """
+        engine = market.engine
+        if placed is not None and placed.order_id in engine:
+            self._outbox.on_order(placed)
+        told: dict[int, SimOrder] = {} if changed is None else {changed.order_id: changed}
+        traders: dict[str, Account] = {}
+        trades = [] if trade is None else [trade]
+        for order_id, price, qty, is_maker, other_id in engine.take_fills():
+            account = self._owners[order_id]
+            order = self._book(market, account, order_id, price, qty, is_maker, other_id)
+            told[order_id] = order
+            traders[account.name] = account
+            # Who stood in the way of a public trade traded in that trade; all else is a trade of its own.
+            if not is_maker:
+                trades.append(self._public_trade(market, order.side, price, qty))
+            elif other_id == 0 and trade is None:
+                trades.append(self._public_trade(market, OPPOSITE[order.side], price, qty))
+        for order_id, code in engine.take_ended():
+            told[order_id] = self._end_by_engine(order_id, EndReason(code), placed)
+        self._tell(market, told.values(), traders.values(), trades)
+
+    def _tell(
+        self,
+        market: SymbolMarket,
+        orders: Iterable[SimOrder],
+        traders: Iterable[Account],
+        trades: Iterable[PublicTrade],
+    ) -> None:
+        for order in orders:
+            self._outbox.on_order(order)
+        for account in traders:
+            self._outbox.on_position(account, market.symbol)
+        for account in traders:
+            self._outbox.on_wallet(account, market.coin)
+        for trade in trades:
+            self._outbox.on_trade(market.symbol, trade)
+        depth = market.engine.last_changes()
+        if depth is not None:
+            self._outbox.on_depth(market.symbol, depth)
+
+    def _book(
+        self,
+        market: SymbolMarket,
+        account: Account,
+        order_id: int,
+        price: Price,
+        qty: Qty,
+        is_maker: bool,
+        other_id: int,
+    ) -> SimOrder:
+        """Book one fill; returns the order after it."""
+        before = self._archives[account.name].open_order(order_id)
+        value = price * qty
+        rate = self._fees.maker if is_maker else self._fees.taker
+        fee = value * rate
+        booked = self._ledger.book(account.purse, market.symbol, before.side, price, qty, fee)
+        if other_id == 0:
+            self._ledger.book_market(market.symbol, OPPOSITE[before.side], price, qty)
+        now_ns = self._now_ns()
+        leaves_qty = before.leaves_qty - qty
+        order = replace(
+            before,
+            leaves_qty=leaves_qty,
+            cum_qty=before.cum_qty + qty,
+            cum_value=before.cum_value + value,
+            cum_fee=before.cum_fee + fee,
+            state=OrderState.Filled if leaves_qty.is_zero() else OrderState.PartiallyFilled,
+            updated_ns=now_ns,
+        )
+        self.put(account, order)
+        self._fills_made += 1
+        fill = SimFill(
+            exec_id=self._fills_made,
+            order_id=order_id,
+            link_id=order.link_id,
+            account=account.name,
+            symbol=market.symbol,
+            side=order.side,
+            order_type=order.order_type,
+            order_price=order.price,
+            order_qty=order.qty,
+            price=price,
+            qty=qty,
+            leaves_qty=leaves_qty,
+            value=value,
+            fee=fee,
+            fee_rate=rate,
+            is_maker=is_maker,
+            closed_qty=booked.closed_qty,
+            realised_pnl=booked.realised_pnl,
+            exec_ns=now_ns,
+        )
+        self._archives[account.name].fills.append(fill)
+        self._outbox.on_fill(fill)
+        market.last_price = price
+        return order
+
+    def _end_by_engine(self, order_id: int, reason: EndReason, placed: SimOrder | None) -> SimOrder:
+        account = self._owners[order_id]
+        order = self._archives[account.name].open_order(order_id)
+        # Only an order that never stood is rejected; one amended to where it would take is cancelled.
+        is_new = placed is not None and placed.order_id == order_id
+        rejected = is_new and reason is EndReason.PostOnlyWouldCross
+        return self.end(account, order, OrderState.Rejected if rejected else OrderState.Cancelled, reason)
+
+    def _public_trade(self, market: SymbolMarket, taker_side: Side, price: Price, qty: Qty) -> PublicTrade:
+        return PublicTrade(
+            taker_side, price, qty, venue_ns=market.engine.market_ns, trade_id=f"s{self._fills_made}"
+        )

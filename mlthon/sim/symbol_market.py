@@ -1,0 +1,89 @@
+"""One listed contract inside the exchange: its rules as numbers, its matching engine, its prices."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from mlthon._core.matching import MatchingEngine
+from mlthon.basics.mldecimal import MLDecimal
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.errors import ConfigError
+from mlthon.instruments.instrument import Instrument
+from mlthon.sim.orders import NewOrder, Refusal, Refused
+
+__all__ = ["SymbolMarket"]
+
+Value = TypeVar("Value")
+
+LARGEST_QTY = Qty.from_mantissa(2**110)  # of the matching engine: more than 10**15 units
+
+
+class SymbolMarket:
+    """A linear contract that is traded. Raises ConfigError for an instrument that lacks what trading needs."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.symbol: str = required(instrument, "exch_instr_id", instrument.get_exch_instr_id())
+        self.coin: str = required(instrument, "quote_currency", instrument.get_quote_currency())
+        self._tick: Price = required(instrument, "price_tick_rules", instrument.get_price_tick_rules())
+        self._lot: Qty = required(instrument, "quantity_tick_rules", instrument.get_quantity_tick_rules())
+        if instrument.get_multiplier() not in (None, MLDecimal("1")):
+            raise ConfigError(
+                f"{self.symbol}: expected a linear contract with multiplier 1, got {instrument.get_multiplier()}"
+            )
+        self._min_qty: Qty = instrument.get_min_quantity() or self._lot
+        self._max_qty = min(instrument.get_max_quantity() or LARGEST_QTY, LARGEST_QTY)
+        self._min_notional = instrument.get_min_notional() or MLDecimal("0")
+        self.engine = MatchingEngine()
+        self.last_price: Price | None = None
+
+    def mark_price(self) -> Price | None:
+        """Mid of the displayed book, else the last trade's price, else None."""
+        bid, ask = self.engine.best_bid(), self.engine.best_ask()
+        if bid is None or ask is None:
+            return self.last_price
+        return Price.from_mantissa((bid.mantissa + ask.mantissa) // 2)
+
+    def value_for_margin(self, order: NewOrder) -> MLDecimal:
+        """What an order is worth before it has traded: a market order at the best price it would meet."""
+        best = self.engine.best_ask() if order.side.name == "Buy" else self.engine.best_bid()
+        price = order.price or best or self.last_price
+        return MLDecimal("0") if price is None else self.value(price, order.qty)
+
+    def value(self, price: Price, qty: Qty) -> MLDecimal:
+        """Price x qty; raises Refused when that is beyond what can be counted."""
+        try:
+            return price * qty
+        except OverflowError:
+            raise Refused(Refusal.BadQty, f"{price} x {qty} is beyond what can be counted") from None
+
+    # -- rules for orders --------------------------------------------------------------------------------------
+
+    def check_price(self, price: Price) -> None:
+        """Raise Refused for a price that is not a positive multiple of the tick."""
+        if price.sign() <= 0 or price.mantissa % self._tick.mantissa:
+            raise Refused(
+                Refusal.BadPrice, f"price: expected a positive multiple of {self._tick}, got {price}"
+            )
+
+    def check_qty(self, qty: Qty) -> None:
+        """Raise Refused for a quantity off the lot or out of bounds."""
+        if not self._min_qty <= qty <= self._max_qty:
+            raise Refused(Refusal.BadQty, f"qty: expected {self._min_qty} to {self._max_qty}, got {qty}")
+        if qty.mantissa % self._lot.mantissa:
+            raise Refused(Refusal.BadQty, f"qty: expected a multiple of {self._lot}, got {qty}")
+
+    def check_notional(self, price: Price, qty: Qty) -> None:
+        """Raise Refused when price x qty is below the least."""
+        value = self.value(price, qty)
+        if value < self._min_notional:
+            raise Refused(
+                Refusal.BelowMinNotional, f"price x qty: expected {self._min_notional} or more, got {value}"
+            )
+
+
+def required(instrument: Instrument, name: str, value: Value | None) -> Value:
+    if value is None:
+        raise ConfigError(f"{instrument!r}: expected {name} to be set, to trade it")
+    return value
