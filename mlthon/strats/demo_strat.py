@@ -162,8 +162,7 @@ class DemoStrat(IStrategy):
     def update_top_(self, side: Side, exchange: Exchange, instrument_id: int, level: Level) -> None:
         if exchange is self._exchange_ and instrument_id == self._instrument_id_:
             self._top_[side] = level
-            if self._feed_is_live_:
-                self.act_()
+            self.act_()
 
     def on_feed_handler_status(self, exchange: Exchange, status: FeedHandlerStatus, detail: str) -> None:
         if exchange is self._exchange_:
