@@ -1,0 +1,102 @@
+"""Positions, balances, funding and identity: the rows, wherever they come from."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from mlthon.basics.qty import Qty
+from mlthon.exchanges.bybit.codec.fields import (
+    Json,
+    choice,
+    integer,
+    qty,
+    refuse,
+    rows,
+    stamp_ms,
+    text,
+)
+from mlthon.instruments.instrument import Instrument
+
+__all__ = ["Balance", "PositionRow", "decode_balances", "decode_funding", "decode_position", "decode_user_id"]
+
+_SIGNS = {"Buy": 1, "Sell": -1, "None": 0, "": 0}
+_ZERO = Qty("0")
+
+
+class PositionRow(NamedTuple):
+    """One position. In hedge mode an instrument has two, told apart by `leg` (1: bought, 2: sold).
+
+    `seq` grows with every change of the position; -1 where the message does not carry it.
+    """
+
+    instrument: Instrument
+    leg: int
+    size: Qty  # signed
+    seq: int
+
+
+class Balance(NamedTuple):
+    """The balance of one coin."""
+
+    coin: str
+    total: Qty
+    available: Qty
+
+
+def decode_position(row: Json, instrument: Instrument, where: str) -> PositionRow:
+    """Decode a position row."""
+    size = qty(row, "size", where)
+    sign = choice(row, "side", where, _SIGNS)
+    if sign == 0 and not size.is_zero():
+        refuse(f"{where}.side", f"Buy or Sell for a position of {size}", row.get("side"))
+    return PositionRow(
+        instrument,
+        integer(row, "positionIdx", where, default=0),
+        size * sign,
+        integer(row, "seq", where, default=-1),
+    )
+
+
+def decode_balances(accounts: list[Json], where: str) -> list[Balance]:
+    """Decode the coins of all accounts in a wallet message."""
+    return [
+        _decode_balance(coin, f"{where}[{number}].coin[{index}]")
+        for number, account in enumerate(accounts)
+        for index, coin in enumerate(rows(account, "coin", f"{where}[{number}]"))
+    ]
+
+
+def _decode_balance(row: Json, where: str) -> Balance:
+    """The venue no longer tells what is available: it is the balance less what orders and positions hold.
+
+    Held margin may exceed the balance where other coins back it; then nothing is available.
+    """
+    total = _signed(row, "walletBalance", where)
+    held = qty(row, "locked", where) + qty(row, "totalOrderIM", where) + qty(row, "totalPositionIM", where)
+    return Balance(text(row, "coin", where), total, max(total - held, _ZERO))
+
+
+def _signed(row: Json, key: str, where: str) -> Qty:
+    """A balance, which is below zero where the coin is owed."""
+    value = row.get(key)
+    if type(value) is str and value.startswith("-"):
+        return -qty({key: value[1:]}, key, where)
+    return qty(row, key, where)
+
+
+def decode_funding(row: Json, where: str) -> tuple[float, int]:
+    """Decode the next funding of a ticker row: the rate, and when it is due, in milliseconds."""
+    word = text(row, "fundingRate", where)
+    try:
+        rate = float(word)
+    except ValueError:
+        rate = math.nan
+    if not math.isfinite(rate):
+        refuse(f"{where}.fundingRate", "a finite number", word)
+    return rate, stamp_ms(row, "nextFundingTime", where)
+
+
+def decode_user_id(result: Json, where: str) -> str:
+    """Decode whose key it is."""
+    return str(integer(result, "userID", where))

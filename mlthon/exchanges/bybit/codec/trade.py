@@ -1,0 +1,205 @@
+"""The trade stream: order requests, and the venue's answers to them.
+
+An answer says that a request was taken, never what became of it: that is told by the private stream.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import orjson
+
+from mlthon.basics.defs import TIF, ExecInstructions, OrderType, Side
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.engine.ports import CancelOrderRequest, ModifyOrderRequest, NewOrderRequest
+from mlthon.errors import DecodeError
+from mlthon.exchanges.bybit.codec.fields import (
+    FrameError,
+    Json,
+    Pong,
+    Unknown,
+    integer,
+    json_object,
+    text_or_empty,
+)
+from mlthon.exchanges.bybit.codec.orders import CATEGORY
+from mlthon.exchanges.bybit.codec.private import Login, decode_login
+
+__all__ = [
+    "RateLimit",
+    "TradeAnswer",
+    "TradeFrame",
+    "decode_trade",
+    "encode_amend",
+    "encode_cancel",
+    "encode_create",
+    "plain",
+    "rate_limit",
+]
+
+_ORDER_OPS = frozenset({"order.create", "order.amend", "order.cancel"})
+_MOST_DIGITS = 15
+_SIDES = {Side.Buy: "Buy", Side.Sell: "Sell"}
+_ORDER_TYPES = {OrderType.Limit: "Limit", OrderType.Market: "Market"}
+
+
+class RateLimit(NamedTuple):
+    """How much of a request allowance is left; `bucket` is what it is counted for."""
+
+    bucket: str
+    limit: int
+    remaining: int
+    reset_ms: int
+
+
+class TradeAnswer(NamedTuple):
+    """The answer to one request; `code` is 0 where it was taken."""
+
+    req_id: str
+    op: str
+    code: int
+    text: str
+    exchange_id: str
+    limits: RateLimit | None
+
+
+TradeFrame: TypeAlias = TradeAnswer | Login | Pong | Unknown
+
+
+def encode_create(req_id: str, timestamp_ms: int, recv_window_ms: int, order: NewOrderRequest) -> bytes:
+    """Encode a new order. Raises ValueError for a combination that the venue has no words for."""
+    arguments: Json = {
+        "category": CATEGORY,
+        "symbol": order.instrument.get_exch_instr_id(),
+        "side": _SIDES[order.side],
+        "orderType": _order_type(order),
+        "qty": plain(order.qty),
+        "timeInForce": _time_in_force(order),
+        "orderLinkId": order.wire_id,
+        "positionIdx": 0,
+        "reduceOnly": order.close_position,
+    }
+    if order.price is not None:
+        arguments["price"] = plain(order.price)
+    return _encode("order.create", req_id, timestamp_ms, recv_window_ms, arguments)
+
+
+def encode_amend(req_id: str, timestamp_ms: int, recv_window_ms: int, order: ModifyOrderRequest) -> bytes:
+    """Encode a change of price, of total quantity, or of both."""
+    arguments = _target(order)
+    if order.new_price is not None:
+        arguments["price"] = plain(order.new_price)
+    if order.new_qty is not None:
+        arguments["qty"] = plain(order.new_qty)
+    return _encode("order.amend", req_id, timestamp_ms, recv_window_ms, arguments)
+
+
+def encode_cancel(req_id: str, timestamp_ms: int, recv_window_ms: int, order: CancelOrderRequest) -> bytes:
+    """Encode a cancel."""
+    return _encode("order.cancel", req_id, timestamp_ms, recv_window_ms, _target(order))
+
+
+def plain(value: Price | Qty) -> str:
+    """The shortest exact decimal text.
+
+    >>> plain(Price("9226.50000000")), plain(Qty("100"))
+    ('9226.5', '100')
+    """
+    return str(value).rstrip("0").removesuffix(".")
+
+
+def decode_trade(data: bytes | str) -> TradeFrame:
+    """Decode one message of the trade stream.
+
+    Raises FrameError: an answer is lost then, and whose it was is not known.
+    """
+    where = "trade answer"
+    try:
+        message = json_object(data, where)
+        op = text_or_empty(message, "op", where)
+        if op in ("pong", "ping"):
+            return Pong()
+        if op == "auth":
+            return decode_login(message, where)
+        if op not in _ORDER_OPS and not message.get("reqId"):
+            return Unknown(f"op {op[:40]!r}")
+        return _decode_answer(message, op, where)
+    except DecodeError as error:
+        raise FrameError(str(error)) from None
+
+
+def rate_limit(bucket: str, limit: object, remaining: object, reset: object) -> RateLimit | None:
+    """Read the three rate headers; None where they are absent or make no sense.
+
+    They are advice. An answer about an order must not be lost because of them.
+    """
+    total, left, reset_ms = _counter(limit), _counter(remaining), _counter(reset)
+    if not total or left is None or reset_ms is None:
+        return None
+    return RateLimit(bucket, total, left, reset_ms)
+
+
+def _counter(value: object) -> int | None:
+    if type(value) is str and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    return value if type(value) is int and value >= 0 else None
+
+
+def _decode_answer(message: Json, op: str, where: str) -> TradeAnswer:
+    data = message.get("data")
+    header = message.get("header")
+    limits = None
+    if type(header) is dict:
+        limits = rate_limit(
+            op,
+            header.get("X-Bapi-Limit"),
+            header.get("X-Bapi-Limit-Status"),
+            header.get("X-Bapi-Limit-Reset-Timestamp"),
+        )
+    return TradeAnswer(
+        text_or_empty(message, "reqId", where),
+        op,
+        integer(message, "retCode", where),
+        text_or_empty(message, "retMsg", where),
+        text_or_empty(data, "orderId", f"{where}.data") if type(data) is dict else "",
+        limits,
+    )
+
+
+def _encode(op: str, req_id: str, timestamp_ms: int, recv_window_ms: int, arguments: Json) -> bytes:
+    header = {"X-BAPI-TIMESTAMP": str(timestamp_ms), "X-BAPI-RECV-WINDOW": str(recv_window_ms)}
+    return orjson.dumps({"reqId": req_id, "header": header, "op": op, "args": [arguments]})
+
+
+def _target(order: ModifyOrderRequest | CancelOrderRequest) -> Json:
+    """Which order is meant: by our id, which is known from the start, else by the venue's."""
+    target: Json = {"category": CATEGORY, "symbol": order.instrument.get_exch_instr_id()}
+    if order.wire_id:
+        target["orderLinkId"] = order.wire_id
+    else:
+        target["orderId"] = order.exchange_id
+    return target
+
+
+def _order_type(order: NewOrderRequest) -> str:
+    if (order.order_type is OrderType.Market) != (order.price is None):
+        raise ValueError(
+            f"{order.order_type.name} order: expected a price if and only if it is a limit order"
+        )
+    if order.order_type not in _ORDER_TYPES:
+        raise ValueError(f"order type: expected Limit or Market, got {order.order_type.name}")
+    return _ORDER_TYPES[order.order_type]
+
+
+def _time_in_force(order: NewOrderRequest) -> str:
+    """The venue has one field for the time in force and for post-only."""
+    if order.exec_instr is ExecInstructions.PostOnly:
+        if order.tif not in (TIF.GTC, TIF.Unset) or order.order_type is OrderType.Market:
+            raise ValueError(
+                f"PostOnly: expected a GTC limit order, got {order.tif.name} {order.order_type.name}"
+            )
+        return "PostOnly"
+    if order.tif is TIF.Unset:
+        return "IOC" if order.order_type is OrderType.Market else "GTC"
+    return order.tif.name

@@ -1,0 +1,66 @@
+"""Bybit as `run` wires it to the engine: one account's feed and gateway, and what they share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import aiohttp
+
+from mlthon.basics.defs import Exchange
+from mlthon.exchanges.bybit.clock import VenueClock
+from mlthon.exchanges.bybit.config import BybitConfig
+from mlthon.exchanges.bybit.feed import BybitFeed
+from mlthon.exchanges.bybit.gateway import BybitGateway
+from mlthon.exchanges.bybit.instruments import Instruments
+from mlthon.exchanges.bybit.queries import Queries
+from mlthon.exchanges.bybit.rest import RestClient
+from mlthon.instruments.instrument import Instrument
+
+__all__ = ["BybitConnector"]
+
+log = logging.getLogger("mlthon.exchanges.bybit")
+
+
+class BybitConnector:
+    """Linear contracts of one Bybit account. Implements `mlthon.engine.ports.Connector`.
+
+    ``now_ns`` is our clock, in nanoseconds since the epoch. Load the instruments before connecting: what the
+    venue says about an instrument that was not loaded is ignored.
+    """
+
+    def __init__(self, config: BybitConfig, now_ns: Callable[[], int]) -> None:
+        self.exchange = Exchange.Bybit
+        self._session: aiohttp.ClientSession | None = None
+        clock = VenueClock(now_ns)
+        self._instruments = Instruments()
+        self._rest = RestClient(config, self._http, clock)
+        self._queries = Queries(self._rest, self._instruments, clock)
+        self.feed = BybitFeed(config, self._http, clock)
+        self.gateway = BybitGateway(config, self._http, clock, self._rest, self._queries, self._instruments)
+
+    async def load_instruments(self) -> list[Instrument]:
+        """Ask the venue what it trades; raises VenueError or DecodeError.
+
+        An instrument that cannot be represented exactly is left out, with a line in the log that says why.
+        """
+        await self._rest.measure_clock()
+        listing = await self._queries.listing()
+        for line in listing.refused:
+            log.warning("%s", line)
+        self._instruments.add(listing.instruments)
+        log.info("%d instruments, %d not of interest", len(listing.instruments), listing.skipped)
+        return self._instruments.all()
+
+    async def close(self) -> None:
+        """Close feed and gateway, and release every socket."""
+        await self.feed.close()
+        await self.gateway.close()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        return self._session

@@ -1,0 +1,395 @@
+"""The gateway: order entry, reports and questions of one account, as the engine sees them.
+
+Ready to trade means: both streams are logged in, and since the private one came up, everything that may have been
+missed has been asked for and reported. At any other time requests are refused here, at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import aiohttp
+
+from mlthon.basics.defs import GtwRejectCode, GtwStatus
+from mlthon.basics.qty import Qty
+from mlthon.engine.ports import (
+    CancelOrderRequest,
+    GatewayListener,
+    ModifyOrderRequest,
+    NewOrderRequest,
+    RequestKind,
+)
+from mlthon.errors import ConfigError, DecodeError, UsageError, VenueError, VenueRefusal, VenueUnreachable
+from mlthon.exchanges.background import Background
+from mlthon.exchanges.backoff import Backoff
+from mlthon.exchanges.bybit.clock import VenueClock
+from mlthon.exchanges.bybit.codec.private import Fills, Orders, Positions, Wallets
+from mlthon.exchanges.bybit.codec.trade import TradeAnswer
+from mlthon.exchanges.bybit.config import BybitConfig
+from mlthon.exchanges.bybit.instruments import Instruments
+from mlthon.exchanges.bybit.known_orders import KnownOrders
+from mlthon.exchanges.bybit.order_entry import OrderEntry
+from mlthon.exchanges.bybit.queries import Queries
+from mlthon.exchanges.bybit.rate_limits import RateLimits
+from mlthon.exchanges.bybit.reconcile import Reconciliation
+from mlthon.exchanges.bybit.reject_codes import (
+    CLOCK_SKEW,
+    SERVICE_RESTARTING,
+    UNKNOWN_OUTCOME,
+    reject_code,
+)
+from mlthon.exchanges.bybit.reports import Reports
+from mlthon.exchanges.bybit.rest import RestClient
+from mlthon.exchanges.bybit.streams import PrivateStream, TradeStream
+from mlthon.instruments.instrument import Instrument
+
+__all__ = ["BybitGateway"]
+
+log = logging.getLogger("mlthon.exchanges.bybit")
+
+_ZERO = Qty("0")
+
+
+class BybitGateway:
+    """Order entry and questions on linear contracts. Implements `mlthon.engine.ports.Gateway`."""
+
+    def __init__(
+        self,
+        config: BybitConfig,
+        http: Callable[[], aiohttp.ClientSession],
+        clock: VenueClock,
+        rest: RestClient,
+        queries: Queries,
+        instruments: Instruments,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._rest = rest
+        self._queries = queries
+        known = KnownOrders()
+        self._reports = Reports(instruments, known)
+        self._private = PrivateStream(config, http, clock, rest.signer, instruments.by_symbol, _Private(self))
+        self._trade = TradeStream(config, http, clock, rest.signer, _Trade(self))
+        self._entry = OrderEntry(config, clock, queries, known, self._reports, self._send_bytes)
+        self._reports.before_order = self._entry.on_report
+        self._reconciliation = Reconciliation(queries, known, self._entry, self._reports, clock)
+        self._limits = RateLimits(self._tell_rate_limit)
+        rest.on_limits = self._limits.observe
+        self._tasks = Background()
+        self._status = GtwStatus.Connecting
+        self._reconciling: asyncio.Task[None] | None = None
+        self._reconciled = False
+        self._not_ready = "not connected yet"  # why
+        self._ready: asyncio.Future[None] | None = None
+        self._recovering: set[tuple[str, str]] = set()
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> GtwStatus:
+        return self._status
+
+    def attach(self, listener: GatewayListener) -> None:
+        self._reports.listener = listener
+
+    async def connect(self) -> None:
+        if self._reports.listener is None:
+            raise UsageError("BybitGateway.connect: expected attach(listener) before it")
+        if not self._config.api_key:
+            raise ConfigError("bybit: expected an api_key and an api_secret to trade with, got none")
+        await self._rest.measure_clock()
+        self._reports.last_fill_ms = self._clock.now_ms()
+        self._ready = asyncio.get_running_loop().create_future()
+        self._private.socket.start()
+        self._trade.socket.start()
+        timeout_s = self._config.ready_timeout_ms / 1_000
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ready
+        except TimeoutError:
+            await self.close()
+            raise VenueUnreachable(f"bybit: not ready within {timeout_s:g} s: {self._not_ready}") from None
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        self._ready = None
+        await self._tasks.close()
+        await self._trade.close()
+        await self._private.close()
+        await self._entry.close()
+        self._reconciled = False
+        self._update("closed")
+
+    # -- requests --------------------------------------------------------------------------------------------
+
+    def send_new(self, request: NewOrderRequest) -> None:
+        if self._may_send(RequestKind.NewOrder, request.wire_id):
+            self._entry.send_new(request)
+
+    def send_modify(self, request: ModifyOrderRequest) -> None:
+        if self._may_send(RequestKind.ModifyOrder, request.wire_id):
+            self._entry.send_modify(request)
+
+    def send_cancel(self, request: CancelOrderRequest) -> None:
+        if self._may_send(RequestKind.CancelOrder, request.wire_id):
+            self._entry.send_cancel(request)
+
+    def send_cancel_all(self, instrument: Instrument) -> None:
+        if self._status is GtwStatus.ReadyToTrade:
+            self._tasks.spawn(self._cancel_all(instrument), "cancel-all")
+        else:
+            asyncio.get_running_loop().call_soon(
+                self._reports.tell.on_cancel_all_refused,
+                instrument,
+                GtwRejectCode.GtwNotReady,
+                self._not_ready,
+            )
+
+    def _may_send(self, kind: RequestKind, wire_id: str) -> bool:
+        if self._status is GtwStatus.ReadyToTrade:
+            return True
+        asyncio.get_running_loop().call_soon(
+            self._reports.tell.on_request_refused, kind, wire_id, GtwRejectCode.GtwNotReady, self._not_ready
+        )
+        return False
+
+    def _send_bytes(self, data: bytes) -> bool:
+        return self._trade.socket.send(data)
+
+    async def _cancel_all(self, instrument: Instrument) -> None:
+        tell = self._reports.tell
+        try:
+            refusal = await self._try_cancel_all(instrument)
+        except asyncio.CancelledError:
+            reason = "the gateway was closed; the fate is unknown"
+            tell.on_cancel_all_refused(instrument, GtwRejectCode.VenueFault, reason)
+            raise
+        if refusal is None:
+            tell.on_cancel_all_accepted(instrument)
+        else:
+            tell.on_cancel_all_refused(instrument, *refusal)
+
+    async def _try_cancel_all(self, instrument: Instrument) -> tuple[GtwRejectCode, str] | None:
+        """Cancel all orders of an instrument; returns why that was refused, None where it was not."""
+        try:
+            await self._queries.cancel_all(instrument)
+        except VenueRefusal as refusal:
+            if refusal.code not in UNKNOWN_OUTCOME:
+                return reject_code(refusal.code), str(refusal)
+            log.warning("%s; asking", refusal)
+        except (VenueUnreachable, DecodeError) as error:
+            log.warning("%s; asking", error)
+        else:
+            return None
+        left = await self._orders_left(instrument)
+        if left:
+            return GtwRejectCode.VenueFault, f"the venue did not answer, and {left} orders are still open"
+        return None
+
+    async def _orders_left(self, instrument: Instrument) -> int:
+        """Count an instrument's open orders, until there are none or a late cancel-all can have no effect."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self._config.recv_window_ms + self._config.request_timeout_ms) / 1_000
+        pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
+        while True:
+            is_late = loop.time() >= deadline
+            try:
+                left = await self._queries.open_orders(instrument)
+            except (VenueError, DecodeError) as error:
+                log.warning("the fate of a cancel-all is unknown: %s", error)
+            else:
+                if is_late or not left:
+                    return len(left)
+            await asyncio.sleep(pauses.next_s())
+
+    # -- questions -------------------------------------------------------------------------------------------
+
+    def fetch_order_status(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
+        async def ask() -> None:
+            report = await self._queries.find_order(instrument, wire_id, exchange_id)
+            if report is None:
+                detail = f"the venue does not know order {wire_id or exchange_id}"
+                self._reports.tell.on_query_refused(
+                    RequestKind.OrderStatus, GtwRejectCode.UnknownOrder, detail
+                )
+            else:
+                self._reports.tell.on_order_status(report)
+
+        self._ask(RequestKind.OrderStatus, ask)
+
+    def fetch_orders(self, instrument: Instrument | None) -> None:
+        async def ask() -> None:
+            self._reports.tell.on_orders(await self._queries.open_orders(instrument))
+
+        self._ask(RequestKind.OrdersInfo, ask)
+
+    def fetch_position(self, instrument: Instrument) -> None:
+        async def ask() -> None:
+            self._reports.positions(instrument, await self._queries.positions(instrument))
+
+        self._ask(RequestKind.PositionInfo, ask)
+
+    def fetch_wallet(self, coin: str) -> None:
+        async def ask() -> None:
+            found = [balance for balance in await self._queries.balances(coin) if balance.coin == coin]
+            if found:
+                self._reports.balance(found[0])
+            else:
+                self._reports.tell.on_wallet(coin, _ZERO, _ZERO)
+
+        self._ask(RequestKind.WalletInfo, ask)
+
+    def fetch_account(self) -> None:
+        async def ask() -> None:
+            self._reports.tell.on_account(await self._queries.user_id())
+
+        self._ask(RequestKind.AccountInfo, ask)
+
+    def fetch_funding(self, instrument: Instrument) -> None:
+        async def ask() -> None:
+            self._reports.tell.on_funding(instrument, *await self._queries.funding(instrument))
+
+        self._ask(RequestKind.FundingInfo, ask)
+
+    def recover_fills(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
+        order = (wire_id, exchange_id)
+        if order not in self._recovering:
+            self._recovering.add(order)
+            self._tasks.spawn(self._recover_fills(instrument, wire_id, exchange_id), f"fills of {wire_id}")
+
+    async def _recover_fills(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
+        pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
+        try:
+            while True:
+                try:
+                    fills = await self._queries.fills_of(instrument, wire_id, exchange_id)
+                    break
+                except (VenueError, DecodeError) as error:
+                    log.warning("fills of %s: %s", wire_id or exchange_id, error)
+                await asyncio.sleep(pauses.next_s())
+        finally:
+            self._recovering.discard((wire_id, exchange_id))
+        for fill in fills:
+            self._reports.fill(fill)
+
+    def _ask(self, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if self._status is GtwStatus.ReadyToTrade:
+            self._tasks.spawn(self._answer(kind, ask), kind.name)
+        else:
+            asyncio.get_running_loop().call_soon(
+                self._reports.tell.on_query_refused, kind, GtwRejectCode.GtwNotReady, self._not_ready
+            )
+
+    async def _answer(self, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await ask()
+        except VenueRefusal as refusal:
+            self._reports.tell.on_query_refused(kind, reject_code(refusal.code), str(refusal))
+        except (VenueUnreachable, DecodeError) as error:
+            self._reports.tell.on_query_refused(kind, GtwRejectCode.VenueFault, str(error))
+
+    # -- the two streams -------------------------------------------------------------------------------------
+
+    def private_live(self) -> None:
+        """The account is being told; find out what it was not told before."""
+        self._reconciling = self._tasks.spawn(self._reconcile(), "reconciliation")
+
+    def private_lost(self, reason: str) -> None:
+        """Nothing is told any more."""
+        if self._reconciling is not None:
+            self._reconciling.cancel()
+            self._reconciling = None
+        self._reconciled = False
+        self._update(reason)
+
+    def trade_live(self) -> None:
+        """Requests can be sent."""
+        self._update()
+
+    def trade_lost(self, reason: str) -> None:
+        """Requests cannot be sent, and those under way will not be answered."""
+        self._update(reason)
+        self._entry.on_connection_lost()
+
+    def login_refused(self, code: int, text: str) -> None:
+        """The venue does not know us: fatal while connecting, else tried again."""
+        log.error("login refused: %d: %s", code, text or "no reason given")
+        if self._ready is not None and not self._ready.done():
+            self._ready.set_exception(VenueRefusal(code, text, "bybit: login"))
+
+    def private_frame(self, frame: Orders | Fills | Positions | Wallets) -> None:
+        """Something happened to the account."""
+        self._reports.frame(frame)
+
+    def trade_answer(self, answer: TradeAnswer) -> None:
+        """The venue answered a request."""
+        self._limits.observe(answer.limits)
+        self._entry.on_answer(answer)
+        if answer.code in CLOCK_SKEW:
+            self._tasks.spawn(self._measure_clock(), "clock")
+        elif answer.code == SERVICE_RESTARTING:
+            self._trade.socket.drop(f"the venue's order service is restarting: {answer.text}")
+
+    async def _reconcile(self) -> None:
+        pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
+        while True:
+            try:
+                await self._rest.measure_clock()
+                await self._reconciliation.run()
+            except (VenueError, DecodeError) as error:
+                pause_s = pauses.next_s()
+                self._not_ready = f"reconciliation failed: {error}"
+                log.error("%s; next try in %.2f s", self._not_ready, pause_s)
+                await asyncio.sleep(pause_s)
+            else:
+                self._reconciled = True
+                self._update()
+                return
+
+    async def _measure_clock(self) -> None:
+        try:
+            await self._rest.measure_clock()
+        except (VenueError, DecodeError) as error:
+            log.warning("the venue's clock could not be measured: %s", error)
+
+    def _update(self, reason: str = "") -> None:
+        """Work out the status anew, and tell it where it changed."""
+        is_ready = self._private.is_live and self._trade.is_live and self._reconciled
+        status = GtwStatus.ReadyToTrade if is_ready else GtwStatus.Connecting
+        if not is_ready:
+            self._not_ready = reason or self._not_ready
+        elif self._ready is not None and not self._ready.done():
+            self._ready.set_result(None)
+        if status is not self._status:
+            self._status = status
+            log.info("gateway: %s%s", status.name, f": {reason}" if reason else "")
+            self._reports.tell.on_status(status, reason)
+
+    def _tell_rate_limit(self, limit: int, remaining: int, reset_ms: int) -> None:
+        if self._reports.listener is not None:
+            self._reports.listener.on_rate_limit(limit, remaining, reset_ms)
+
+
+class _Private:
+    """The gateway as the private stream's owner."""
+
+    def __init__(self, gateway: BybitGateway) -> None:
+        self.on_stream_live = gateway.private_live
+        self.on_stream_lost = gateway.private_lost
+        self.on_login_refused = gateway.login_refused
+        self.on_private = gateway.private_frame
+
+
+class _Trade:
+    """The gateway as the trade stream's owner."""
+
+    def __init__(self, gateway: BybitGateway) -> None:
+        self.on_stream_live = gateway.trade_live
+        self.on_stream_lost = gateway.trade_lost
+        self.on_login_refused = gateway.login_refused
+        self.on_answer = gateway.trade_answer

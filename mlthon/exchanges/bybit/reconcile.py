@@ -1,0 +1,101 @@
+"""Finding out what happened while nobody was told: after every login, before anything is sent."""
+
+from __future__ import annotations
+
+import logging
+
+from mlthon.engine.ports import OrderReport
+from mlthon.exchanges.bybit.clock import VenueClock
+from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders
+from mlthon.exchanges.bybit.order_entry import OrderEntry
+from mlthon.exchanges.bybit.queries import Queries
+from mlthon.exchanges.bybit.reports import Reports
+
+__all__ = ["Reconciliation"]
+
+log = logging.getLogger("mlthon.exchanges.bybit")
+
+_NS_PER_MS = 1_000_000
+_OVERLAP_MS = 10_000  # fills of different instruments do not come in the order of their stamps
+
+
+class Reconciliation:
+    """Asks for orders, fills, positions and balances, and reports them.
+
+    The private stream has to be live before: what happens during the questions comes over it. A fill or a state
+    may then be told twice, but none is missed between the two.
+    """
+
+    def __init__(
+        self,
+        queries: Queries,
+        known: KnownOrders,
+        entry: OrderEntry,
+        reports: Reports,
+        clock: VenueClock,
+    ) -> None:
+        self._queries = queries
+        self._known = known
+        self._entry = entry
+        self._reports = reports
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Bring the listener up to date; raises VenueError or DecodeError, and may then be run again."""
+        believed_open = self._known.open()
+        open_orders = await self._queries.open_orders()
+        fills = await self._queries.fills_since(self._reports.last_fill_ms - _OVERLAP_MS)
+        # Fills before states: an order's end is complete when it comes.
+        for fill in fills:
+            self._reports.fill(fill)
+        for report in open_orders:
+            self._reports.order(report)
+        listed = {_key(report) for report in open_orders}
+        missing = [order for order in believed_open if _key(order.last) not in listed]
+        await self._settle(missing)
+        await self._positions()
+        for balance in await self._queries.balances():
+            self._reports.balance(balance)
+        log.info(
+            "reconciled: %d open orders, %d closed meanwhile, %d recent fills",
+            len(open_orders),
+            len(missing),
+            len(fills),
+        )
+
+    async def _settle(self, missing: list[KnownOrder]) -> None:
+        """Find the end of orders that we believed open and the venue does not list."""
+        if not missing:
+            return
+        closed = {_key(report): report for report in await self._queries.closed_orders()}
+        for order in missing:
+            report = closed.get(_key(order.last))
+            if report is None:
+                report = await self._queries.find_order(order.instrument, order.wire_id, order.exchange_id)
+            if report is not None:
+                self._reports.order(report)
+            elif self._is_news(order):
+                log.error("order %s is not known to the venue any more", _key(order.last))
+                now_ms = self._clock.local_ns() // _NS_PER_MS
+                self._reports.order(order.gone("not known to the venue after a reconnect", now_ms))
+
+    def _is_news(self, order: KnownOrder) -> bool:
+        """Whether nothing was heard of an order since the questions began, and nobody else is asking."""
+        still = self._known.find(order.wire_id, order.exchange_id)
+        return still is order and not self._entry.is_pending(_key(order.last))
+
+    async def _positions(self) -> None:
+        """Report all positions; the ones the venue does not list any more are asked for one by one."""
+        by_instrument: dict[int, list[int]] = {}
+        rows = await self._queries.positions()
+        for index, row in enumerate(rows):
+            by_instrument.setdefault(row.instrument.get_instrument_id(), []).append(index)
+        for indexes in by_instrument.values():
+            self._reports.positions(rows[indexes[0]].instrument, [rows[index] for index in indexes])
+        for instrument in self._reports.not_flat():
+            if instrument.get_instrument_id() not in by_instrument:
+                self._reports.positions(instrument, await self._queries.positions(instrument))
+
+
+def _key(report: OrderReport) -> str:
+    return report.wire_id or report.exchange_id

@@ -1,0 +1,105 @@
+"""What the venue's error codes mean in MLThon's terms, and which of them leave a request's fate open.
+
+The numbers are the venue's documented ones; which class each belongs to is our reading of their texts. The venue's
+own words always go with the code, so nothing is lost by a class being coarse.
+"""
+
+from __future__ import annotations
+
+from mlthon.basics.defs import GtwRejectCode
+
+__all__ = [
+    "CLOCK_SKEW",
+    "NOT_MODIFIED",
+    "RATE_LIMITED",
+    "SERVICE_RESTARTING",
+    "UNKNOWN_OUTCOME",
+    "reject_code",
+    "stream_reject_code",
+]
+
+CLOCK_SKEW = frozenset({10002, -1})
+
+RATE_LIMITED = frozenset({10006, 429, 10403, 10429, 20003, 170005, 170222, 30035})
+
+#: The venue says that nothing had to be changed: as good as done.
+NOT_MODIFIED = frozenset({110025, 110026, 110043, 34040})
+
+#: The request may or may not have been carried out: the order has to be asked for.
+UNKNOWN_OUTCOME = frozenset({10000, 10016, 10019, 170007, 170032, 170146, 170147, 170310})
+
+#: The service is going down: nothing new is taken on this connection.
+SERVICE_RESTARTING = 10019
+
+_CODES: dict[GtwRejectCode, tuple[int, ...]] = {
+    GtwRejectCode.AuthFailed: (
+        *(10003, 10004, 10005, 10007, 10008, 10009, 10010, 10024, 10027, 10028, 10029),
+        *(401, 403, 33004, -2015),
+    ),
+    GtwRejectCode.ClockSkew: tuple(CLOCK_SKEW),
+    GtwRejectCode.RateLimited: tuple(RATE_LIMITED),
+    GtwRejectCode.VenueFault: tuple(UNKNOWN_OUTCOME),
+    GtwRejectCode.InvalidRequest: (
+        *(10001, 10404, 404, 110049, 170105, 170115, 170116, 170117, 170121, 170130, 170148),
+    ),
+    GtwRejectCode.InvalidPrice: (
+        *(110003, 30208, 30209, 110120, 110121, 170132, 170133, 170134, 170192, 170193, 170194),
+        *(170371, 170372),
+    ),
+    GtwRejectCode.InvalidQty: (*(110064, 170124, 170136, 170137, 170313, 170341, 170381, 170382),),
+    GtwRejectCode.InvalidNotional: (110094, 170140),
+    GtwRejectCode.InsufficientFunds: (
+        *(110004, 110006, 110007, 110012, 110044, 110045, 110051, 110052, 110053, 170033, 170131),
+    ),
+    GtwRejectCode.PositionLimit: (
+        *(110009, 110020, 110021, 110022, 110023, 110040, 110042, 110086, 110089, 110090, 170810),
+    ),
+    GtwRejectCode.ReduceOnlyRefused: (110017, 110082, 110083),
+    GtwRejectCode.PostOnlyWouldCross: (110103, 170217, 170218),
+    GtwRejectCode.DuplicateClientId: (10014, 20006, 110072, 170141),
+    GtwRejectCode.UnknownOrder: (110001, 110019, 170143, 170213),
+    GtwRejectCode.TooLate: (40004, 110008, 110010, 170139, 170142, 170190),
+    GtwRejectCode.RequestPending: (110079, 170191, 170212),
+    GtwRejectCode.MarketClosed: (*(110063, 110066, 110074, 110095, 110098, 110099, 170151, 170157, 30228),),
+}
+
+_CLASS_OF = {code: kind for kind, codes in _CODES.items() for code in codes}
+
+_STREAM_REASONS = {
+    "EC_PostOnlyWillTakeLiquidity": GtwRejectCode.PostOnlyWouldCross,
+    "EC_DuplicatedClOrdID": GtwRejectCode.DuplicateClientId,
+    "EC_OrigClOrdIDDoesNotExist": GtwRejectCode.UnknownOrder,
+    "EC_OrderNotExist": GtwRejectCode.UnknownOrder,
+    "EC_TooLateToCancel": GtwRejectCode.TooLate,
+    "EC_LimitOrderInvalidPrice": GtwRejectCode.InvalidPrice,
+    "EC_InvalidPriceScale": GtwRejectCode.InvalidPrice,
+    "EC_ReachRiskPriceLimit": GtwRejectCode.InvalidPrice,
+    "EC_ReachMarketPriceLimit": GtwRejectCode.InvalidPrice,
+    "EC_QtyCannotBeZero": GtwRejectCode.InvalidQty,
+    "EC_EcInvalidQty": GtwRejectCode.InvalidQty,
+    "EC_InvalidAmount": GtwRejectCode.InvalidNotional,
+    "EC_InvalidSymbolStatus": GtwRejectCode.MarketClosed,
+    "EC_InCallAuctionStatus": GtwRejectCode.MarketClosed,
+    "EC_SecurityStatusFail": GtwRejectCode.MarketClosed,
+    "EC_BySelfMatch": GtwRejectCode.SelfTrade,
+    "EC_StopBySelfMatch": GtwRejectCode.SelfTrade,
+    "EC_MarketOrderCannotBePostOnly": GtwRejectCode.InvalidRequest,
+    "EC_MarketOrderNoSupportTIF": GtwRejectCode.InvalidRequest,
+    "EC_UnknownOrderType": GtwRejectCode.InvalidRequest,
+    "EC_UnknownSide": GtwRejectCode.InvalidRequest,
+    "EC_UnknownTimeInForce": GtwRejectCode.InvalidRequest,
+}
+
+
+def reject_code(code: int) -> GtwRejectCode:
+    """Class an error code (or HTTP status) of the venue; `GtwRejectCode.Other` where it is not in the table.
+
+    >>> reject_code(110007), reject_code(110001), reject_code(123)
+    (<GtwRejectCode.InsufficientFunds: 1008>, <GtwRejectCode.UnknownOrder: 1002>, <GtwRejectCode.Other: 1099>)
+    """
+    return _CLASS_OF.get(code, GtwRejectCode.Other)
+
+
+def stream_reject_code(reason: str) -> GtwRejectCode:
+    """Class the `rejectReason` of an order message; `GtwRejectCode.Other` where it is not in the table."""
+    return _STREAM_REASONS.get(reason, GtwRejectCode.Other)

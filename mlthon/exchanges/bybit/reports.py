@@ -1,0 +1,103 @@
+"""The one way from what the venue reports to the gateway's listener.
+
+Streams, answers to questions, and what is found out after a gap all pass here, so that old news is held back
+wherever it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mlthon.basics.qty import Qty
+from mlthon.engine.ports import FillReport, GatewayListener, OrderReport
+from mlthon.exchanges.bybit.codec.account import Balance, PositionRow
+from mlthon.exchanges.bybit.codec.private import Fills, Orders, Positions, Wallets
+from mlthon.exchanges.bybit.instruments import Instruments
+from mlthon.exchanges.bybit.known_orders import KnownOrders
+from mlthon.exchanges.bybit.tally import Tally
+from mlthon.instruments.instrument import Instrument
+
+__all__ = ["Reports"]
+
+_ZERO = Qty("0")
+
+
+class Reports:
+    """Passes reports on, and remembers of them what is needed to tell old from new.
+
+    ``before_order`` is called with each order report that is going to be told, before it is.
+    """
+
+    def __init__(self, instruments: Instruments, known: KnownOrders) -> None:
+        self._instruments = instruments
+        self._known = known
+        self._sizes: dict[tuple[int, int], Qty] = {}  # by instrument id and leg
+        self._seqs: dict[tuple[int, int], int] = {}
+        self.listener: GatewayListener | None = None
+        self.before_order: Callable[[OrderReport], None] = lambda _: None
+        self.last_fill_ms = 0  # the venue's stamp of the latest fill, or of the first connection
+        self.tally = Tally("account")
+
+    @property
+    def tell(self) -> GatewayListener:
+        """The listener."""
+        assert self.listener is not None
+        return self.listener
+
+    def frame(self, frame: Orders | Fills | Positions | Wallets) -> None:
+        """Pass on a message of the private stream."""
+        if isinstance(frame, Fills):
+            for fill in frame.fills:
+                self.fill(fill)
+            self._count("payment, not a fill", frame.payments)
+        elif isinstance(frame, Orders):
+            for report in frame.reports:
+                self.order(report)
+        elif isinstance(frame, Positions):
+            for row in frame.positions:
+                self.positions(row.instrument, [row])
+        else:
+            for balance in frame.balances:
+                self.balance(balance)
+        if not isinstance(frame, Wallets):
+            self._count("row of an instrument that was not loaded", frame.foreign)
+
+    def order(self, report: OrderReport) -> None:
+        """Pass on an order's state, unless it is older than what was told."""
+        instrument = self._instruments.by_id[report.instrument_id]
+        if not self._known.admit(report, instrument):
+            self.tally.count("outdated order report held back", report.wire_id or report.exchange_id)
+            return
+        self.before_order(report)
+        self.tell.on_order_report(report)
+
+    def fill(self, fill: FillReport) -> None:
+        """Pass on a fill; the listener knows the ones it had."""
+        self.last_fill_ms = max(self.last_fill_ms, fill.exec_ms)
+        self.tell.on_fill_report(fill)
+
+    def positions(self, instrument: Instrument, rows: Sequence[PositionRow]) -> None:
+        """Take in an instrument's positions and pass on their sum."""
+        number = instrument.get_instrument_id()
+        for row in rows:
+            leg = (number, row.leg)
+            if 0 <= row.seq < self._seqs.get(leg, -1):
+                self.tally.count("outdated position held back", instrument.get_exch_instr_id())
+                continue
+            self._seqs[leg] = row.seq
+            self._sizes[leg] = row.size
+        sizes = [size for (owner, _), size in self._sizes.items() if owner == number]
+        self.tell.on_position(instrument, sum(sizes, _ZERO))
+
+    def not_flat(self) -> list[Instrument]:
+        """The instruments in which, as far as was told, there is a position."""
+        numbers = {number for (number, _), size in self._sizes.items() if not size.is_zero()}
+        return [self._instruments.by_id[number] for number in sorted(numbers)]
+
+    def balance(self, balance: Balance) -> None:
+        """Pass on a balance."""
+        self.tell.on_wallet(balance.coin, balance.total, balance.available)
+
+    def _count(self, name: str, times: int) -> None:
+        for _ in range(times):
+            self.tally.count(name)
