@@ -4,6 +4,7 @@ from typing import final
 CALLBACKS: tuple[str, ...]
 
 def bound_callback(strategy: object, name: str) -> Callable[..., object] | None: ...
+
 @final
 class Dispatcher:
     @property

@@ -1,5 +1,7 @@
 from typing import final
 
+from typing_extensions import disjoint_base
+
 from mlthon._core.enums import Side
 from mlthon._core.fixed import Price, Qty
 from mlthon._core.price_book import Book, BookSide, PriceLevel
@@ -7,6 +9,7 @@ from mlthon._core.price_book import Book, BookSide, PriceLevel
 @final
 class Place: ...
 
+@disjoint_base
 class QueuedSide(BookSide): ...
 
 @final
@@ -16,6 +19,7 @@ class BookLevel(PriceLevel):
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+@disjoint_base
 class LevelBook(Book[BookLevel]):
     def add_lvl(self, level_id: int, side: Side, price: Price, qty: Qty) -> None: ...
     def modify_lvl_qty(self, level_id: int, new_qty: Qty) -> None: ...

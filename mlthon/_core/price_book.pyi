@@ -1,14 +1,19 @@
 from collections.abc import Iterator
-from typing import Generic, TypeVar, final
+from typing import Generic, Self, TypeVar, final
+
+from typing_extensions import disjoint_base
 
 from mlthon._core.enums import Side
 from mlthon._core.fixed import Price, Qty
 
 _LevelT = TypeVar("_LevelT", bound=PriceLevel)
 
+@disjoint_base
 class BookSide:
+    def __new__(cls, is_bid: bool) -> Self: ...
     def __len__(self) -> int: ...
 
+@disjoint_base
 class PriceLevel:
     def __init__(self, side: Side, price: Price, qty: Qty) -> None: ...
     def get_side(self) -> Side: ...
@@ -17,6 +22,7 @@ class PriceLevel:
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
+@disjoint_base
 class Book(Generic[_LevelT]):
     @property
     def bid_side(self) -> BookSide: ...
