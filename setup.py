@@ -60,6 +60,7 @@ def extensions() -> list[Extension]:
         Extension(
             f"mlthon._core.{source.stem}",
             [str(source.relative_to(ROOT))],
+            depends=[str(source.relative_to(ROOT))],  # cythonize puts C above; a source archive needs this
             extra_compile_args=COMPILE_ARGS,
             define_macros=MACROS,
         )

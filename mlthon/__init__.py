@@ -1,4 +1,4 @@
-"""MLThon: write a trading strategy once; run it in backtest, simulated, on paper and live.
+"""MLThon, a framework for trading strategies.
 
 Importing the package loads the standard library and the compiled core, nothing heavier. `TickUnit` stands here
 because that is where it is published; every other name is imported from its own module.
