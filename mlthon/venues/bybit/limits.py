@@ -1,0 +1,45 @@
+"""What the venue bears from its clients: request rates, message sizes, and how far a slow reader may fall behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class VenueLimits:
+    """The venue's limits; the defaults are Bybit's for linear contracts where Bybit publishes one.
+
+    Rates are per account, endpoint and second. A market that is played faster than it was recorded makes clients
+    faster too, so whoever speeds it up raises the rates with it:
+
+    >>> VenueLimits().faster(20).orders_per_s
+    200
+    """
+
+    orders_per_s: int = 10  #: each of create, amend, cancel, cancel-all, and of their batch forms
+    queries_per_s: int = 50  #: each of the order, execution, position, wallet and account queries
+    fee_queries_per_s: int = 5
+    batch_orders: int = 20  #: orders in one batch request
+    body_bytes: int = 256 * 1024  #: of one HTTP request
+    message_bytes: int = 64 * 1024  #: of one websocket message from a client
+    topic_chars: int = 21_000  #: all topics of one connection together
+    outbox_bytes: int = 16 * 1024 * 1024  #: unread messages of one connection; beyond, it is cut
+    idle_s: float = 600.0  #: silence after which a private or trade connection is closed
+
+    def faster(self, factor: float) -> VenueLimits:
+        """The same limits with every rate multiplied by `factor`, rounded up."""
+        return VenueLimits(
+            orders_per_s=_raised(self.orders_per_s, factor),
+            queries_per_s=_raised(self.queries_per_s, factor),
+            fee_queries_per_s=_raised(self.fee_queries_per_s, factor),
+            batch_orders=self.batch_orders,
+            body_bytes=self.body_bytes,
+            message_bytes=self.message_bytes,
+            topic_chars=self.topic_chars,
+            outbox_bytes=self.outbox_bytes,
+            idle_s=self.idle_s,
+        )
+
+
+def _raised(rate: int, factor: float) -> int:
+    return max(1, -int(-rate * factor // 1))

@@ -1,0 +1,92 @@
+"""All public topics of the venue, and what drives them: the exchange's events, and the clock for some."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon.sim.exchange import SimExchange
+from mlthon.venues.bybit.listing import Listing
+from mlthon.venues.bybit.market import Market
+from mlthon.venues.bybit.public_topics import (
+    BOOK_DEPTHS,
+    TOP_DEPTH,
+    BookTopic,
+    TickerTopic,
+    Topic,
+    TradeTopic,
+)
+from mlthon.venues.bybit.wire import to_ms
+
+_TICKER_PERIOD_S = 0.1
+_TOP_SILENCE_NS = 3_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _SymbolTopics:
+    market: Market
+    books: dict[int, BookTopic]  # by depth
+    trades: TradeTopic
+    ticker: TickerTopic
+
+    def all(self) -> tuple[Topic, ...]:
+        return (*self.books.values(), self.trades, self.ticker)
+
+
+class PublicHub:
+    """Finds topics by name, and tells them what happens. A listener of the exchange."""
+
+    def __init__(self, exchange: SimExchange, listing: Listing, now_ns: Callable[[], int]) -> None:
+        self._exchange = exchange
+        self._now_ns = now_ns
+        self._symbols = {market.symbol: _topics(exchange, market, now_ns) for market in listing}
+        self._by_name = {topic.name: topic for topics in self._symbols.values() for topic in topics.all()}
+        self._clock: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the topics that follow the clock."""
+        self._clock = asyncio.create_task(self._follow_clock(), name="bybit tickers")
+
+    async def close(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            await asyncio.gather(self._clock, return_exceptions=True)
+            self._clock = None
+
+    def find(self, name: str) -> Topic | None:
+        return self._by_name.get(name)
+
+    def book(self, symbol: str, depth: int) -> BookTopic:
+        """One of a symbol's book topics; `depth` is one of those published."""
+        return self._symbols[symbol].books[depth]
+
+    def ticker(self, symbol: str) -> TickerTopic:
+        return self._symbols[symbol].ticker
+
+    def on_depth(self, symbol: str, update: DepthUpdate) -> None:
+        for book in self._symbols[symbol].books.values():
+            book.on_depth()
+
+    def on_trade(self, symbol: str, trade: PublicTrade) -> None:
+        topics = self._symbols[symbol]
+        line = topics.market.add_trade(trade, self._exchange.market_seq(symbol), to_ms(self._now_ns()))
+        topics.trades.on_trade(line)
+
+    async def _follow_clock(self) -> None:
+        while True:
+            await asyncio.sleep(_TICKER_PERIOD_S)
+            for topics in self._symbols.values():
+                topics.ticker.tell_changes()
+                topics.books[TOP_DEPTH].repeat(_TOP_SILENCE_NS)
+
+
+def _topics(exchange: SimExchange, market: Market, now_ns: Callable[[], int]) -> _SymbolTopics:
+    books = {depth: BookTopic(exchange, market, depth, now_ns) for depth in BOOK_DEPTHS}
+    return _SymbolTopics(
+        market=market,
+        books=books,
+        trades=TradeTopic(market, now_ns),
+        ticker=TickerTopic(exchange, market, books[TOP_DEPTH], now_ns),
+    )

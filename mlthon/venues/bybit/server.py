@@ -1,0 +1,187 @@
+"""BybitVenue: a server that speaks Bybit v5 on loopback, in front of a simulated exchange.
+
+    GET/POST /v5/...            REST                      rest.py
+    /v5/public/linear           public market data        public_stream.py
+    /v5/private                 orders, fills, balances   private_stream.py
+    /v5/trade                   order entry               trade_stream.py
+
+Linear perpetuals in one-way mode; conditional orders, hedge mode and funding are not simulated, and requests that
+ask for them are refused. The signature and the timestamp of every private request are checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon.errors import ConfigError
+from mlthon.sim.account import Account
+from mlthon.sim.exchange import SimExchange
+from mlthon.sim.orders import SimFill, SimOrder
+from mlthon.venues.bybit.account_queries import AccountQueries
+from mlthon.venues.bybit.auth import KeyRing
+from mlthon.venues.bybit.connection import Connection, Session
+from mlthon.venues.bybit.limits import VenueLimits
+from mlthon.venues.bybit.listing import Listing
+from mlthon.venues.bybit.market_queries import MarketQueries
+from mlthon.venues.bybit.order_entry import OrderEntry
+from mlthon.venues.bybit.private_stream import PrivateHub, PrivateSession
+from mlthon.venues.bybit.public_hub import PublicHub
+from mlthon.venues.bybit.public_stream import PublicSession
+from mlthon.venues.bybit.rate_limits import RateLimiter
+from mlthon.venues.bybit.rest import RestApi
+from mlthon.venues.bybit.trade_stream import TradeSession
+from mlthon.venues.bybit.wallets import Wallets
+from mlthon.venues.bybit.wire import WireIds
+
+_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where a running venue is reached. The public address is completed by the category: ``/linear``."""
+
+    rest: str
+    ws_public: str
+    ws_private: str
+    ws_trade: str
+
+
+class BybitVenue:
+    """A Bybit of one's own.
+
+    `api_keys` maps each API key to its secret and the account it trades for. `now_ns` is the venue's clock, against
+    which timestamps are checked. `rate_scale` multiplies the request rates of `limits`.
+
+    >>> import asyncio, time
+    >>> async def endpoints():
+    ...     venue = BybitVenue(SimExchange([], time.time_ns), time.time_ns, api_keys={})
+    ...     try:
+    ...         return await venue.start()
+    ...     finally:
+    ...         await venue.close()
+    >>> asyncio.run(endpoints()).rest.startswith("http://127.0.0.1:")
+    True
+    """
+
+    def __init__(
+        self,
+        exchange: SimExchange,
+        now_ns: Callable[[], int],
+        *,
+        api_keys: Mapping[str, tuple[str, Account]],
+        limits: VenueLimits | None = None,
+        rate_scale: float = 1.0,
+    ) -> None:
+        limits = (limits or VenueLimits()).faster(rate_scale)
+        ids = WireIds(now_ns())
+        listing = Listing(exchange.instruments.values(), ids)
+        wallets = Wallets(exchange, listing)
+        self._limits = limits
+        self._now_ns = now_ns
+        self._keys = KeyRing(api_keys)
+        self._limiter = RateLimiter(limits, now_ns)
+        self._entry = OrderEntry(exchange, listing, ids, limits.batch_orders)
+        self._public = PublicHub(exchange, listing, now_ns)
+        self._private = PrivateHub(exchange, listing, wallets, ids, now_ns)
+        self._rest = RestApi(
+            self._keys,
+            self._limiter,
+            MarketQueries(listing, self._public, now_ns),
+            AccountQueries(exchange, listing, wallets, ids, now_ns),
+            self._entry,
+            now_ns,
+        )
+        self._connections: set[Connection] = set()
+        self._runner: web.AppRunner | None = None
+        exchange.attach(_Listener(self._public, self._private))
+
+    async def start(self, port: int = 0) -> Endpoints:
+        """Listen on loopback, on a free port by default; raises ConfigError when the port cannot be had."""
+        app = web.Application(client_max_size=self._limits.body_bytes)
+        app.add_routes(self._rest.routes())
+        app.add_routes(
+            [
+                web.get("/v5/public/linear", self._serve(self._open_public, idle_s=None)),
+                web.get("/v5/private", self._serve(self._open_private, idle_s=self._limits.idle_s)),
+                web.get("/v5/trade", self._serve(self._open_trade, idle_s=self._limits.idle_s)),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, _HOST, port)
+        try:
+            await site.start()
+        except OSError as taken:
+            await self.close()
+            raise ConfigError(f"port {port} on {_HOST}: {taken.strerror or taken}") from taken
+        self._public.start()
+        address = f"{_HOST}:{self._runner.addresses[0][1]}"
+        return Endpoints(
+            rest=f"http://{address}",
+            ws_public=f"ws://{address}/v5/public",
+            ws_private=f"ws://{address}/v5/private",
+            ws_trade=f"ws://{address}/v5/trade",
+        )
+
+    async def close(self) -> None:
+        """Close every connection and stop listening; the exchange stays as it is."""
+        await self._public.close()
+        for connection in tuple(self._connections):
+            await connection.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    # -- websockets --------------------------------------------------------------------------------------------
+
+    def _serve(
+        self, open_session: Callable[[Connection], Session], idle_s: float | None
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            connection = Connection(request, self._limits, idle_s)
+            self._connections.add(connection)
+            try:
+                return await connection.run(open_session)
+            finally:
+                self._connections.discard(connection)
+
+        return serve
+
+    def _open_public(self, connection: Connection) -> Session:
+        return PublicSession(connection, self._public, self._limits.topic_chars)
+
+    def _open_private(self, connection: Connection) -> Session:
+        return PrivateSession(connection, self._private, self._keys, self._now_ns)
+
+    def _open_trade(self, connection: Connection) -> Session:
+        return TradeSession(connection, self._keys, self._limiter, self._entry, self._now_ns)
+
+
+class _Listener:
+    """What the exchange tells, passed on to the stream that it belongs to."""
+
+    def __init__(self, public: PublicHub, private: PrivateHub) -> None:
+        self._public = public
+        self._private = private
+
+    def on_order(self, order: SimOrder) -> None:
+        self._private.on_order(order)
+
+    def on_fill(self, fill: SimFill) -> None:
+        self._private.on_fill(fill)
+
+    def on_position(self, account: Account, symbol: str) -> None:
+        self._private.on_position(account, symbol)
+
+    def on_wallet(self, account: Account, coin: str) -> None:
+        self._private.on_wallet(account, coin)
+
+    def on_depth(self, symbol: str, update: DepthUpdate) -> None:
+        self._public.on_depth(symbol, update)
+
+    def on_trade(self, symbol: str, trade: PublicTrade) -> None:
+        self._public.on_trade(symbol, trade)
