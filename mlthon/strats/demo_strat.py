@@ -470,8 +470,10 @@ class DemoStrat(IStrategy):
 
     def back_off_(self, what: str, client_id: str, code: GtwRejectCode, reason: str) -> None:
         """Note a reject, and pause before trying again, so that a lasting cause is not answered with a flood."""
-        log.warning("%s: %s refused: %s %s", client_id, what, code.name, reason)
-        self.pause_(RACE_PAUSE_MS if code in RACES else PAUSE_MS)
+        is_race = code in RACES
+        level = logging.DEBUG if is_race else logging.WARNING
+        log.log(level, "%s: %s refused: %s %s", client_id, what, code.name, reason)
+        self.pause_(RACE_PAUSE_MS if is_race else PAUSE_MS)
         self.act_()
 
     def pause_(self, duration_ms: int) -> None:
