@@ -106,11 +106,12 @@ class LiveEngine:
         """Tell the strategy that the framework goes, and release every socket; raises StrategyError if it failed."""
         if self._timer is not None:
             self._timer.cancel()
-        for connector in self._connectors:
-            await connector.close()
         if self._env is not None:
             self._env.scheduler.on_change = lambda: None
             self._env.session.close()
+        for connector in self._connectors:
+            await connector.close()
+        if self._env is not None:
             self._env.session.raise_failure()
 
     # -- details -----------------------------------------------------------------------------------------------

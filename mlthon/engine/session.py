@@ -118,10 +118,7 @@ class Session:
         was_connected = self.state is not SessionState.CREATED
         self._scheduler.stop()
         self._enter(SessionState.CLOSED)
-        failure = self._dispatcher.failure
         self._dispatcher.close("on_framework_disconnected" if was_connected else None)
-        if failure is None:
-            self.raise_failure()
 
     def raise_failure(self) -> None:
         """Raise StrategyError if the strategy's code has raised, with its exception as the cause."""

@@ -113,6 +113,7 @@ async def _trade(
                     task.cancel()
                 await asyncio.gather(*ends, return_exceptions=True)
         await engine.stop()
-        return Summary.of(engine.env, _EXCHANGE, venue, loop.time() - started)
+        elapsed_s = loop.time() - started
     finally:
         await engine.close()
+    return Summary.of(engine.env, _EXCHANGE, venue, elapsed_s)

@@ -83,7 +83,7 @@ class Summary:
             unrealised=portfolio.unrealised(lambda _instrument_id: mark),
             fees=portfolio.fees(),
             venue_position=booked.size,
-            venue_fills=venue.account.fill_count,
+            venue_fills=len(venue.exchange.fills(venue.account)),
             venue_realised=booked.realised_pnl,
             venue_fees=booked.fees,
         )

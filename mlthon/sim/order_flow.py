@@ -40,9 +40,9 @@ MAX_LEVELS = 600
 MAX_SWEPT_LEVELS = 8  # a market order gives up beyond these
 MAX_PULLED_LEVELS = 12  # quotes that makers can cancel within one message
 
-ORDER_LOTS = 20  # median market order
-TOUCH_LOTS = 300  # typical quantity at the best prices
-DEPTH_LOTS = 90  # typical quantity behind them
+ORDER_LOTS = 80  # median market order
+TOUCH_LOTS = 2000  # typical quantity at the best prices
+DEPTH_LOTS = 500  # typical quantity behind them
 SIZE_SPREAD = 1.2  # standard deviation of the logarithm of sizes
 DISTANCE_TAIL = 0.9  # exponent of the distance of new orders from the touch; smaller reaches deeper
 

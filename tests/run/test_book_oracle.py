@@ -1,0 +1,131 @@
+"""The book oracle, through the real path: tape, exchange, venue, websocket, connector, book.
+
+After each depth message of a Binance capture, the best bid and ask, price and size, must equal the latest bookTicker
+whose update id is not larger than the message's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import math
+
+import orjson
+import pytest
+
+from mlthon._core.dispatch import Dispatcher
+from mlthon._core.market_event import DepthUpdate
+from mlthon.api.istrat_env import MDSub
+from mlthon.basics.defs import Exchange
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.engine.clock import LiveClock
+from mlthon.engine.market_data import MarketData
+from mlthon.exchanges.bybit import BybitConfig, BybitConnector
+from mlthon.sim.exchange import SimExchange
+from mlthon.tape.binance import BinanceCapture
+from mlthon.venues.bybit import BybitVenue
+from mlthon.venues.player import play
+
+Top = tuple[Price, Qty, Price, Qty]
+
+
+def expected_tops(path) -> list[tuple[int, Top]]:
+    """What the oracle says after each depth message that follows the snapshot: (update id, top of book)."""
+    tickers: list[tuple[int, Top]] = []
+    depths: list[int] = []
+    snapshot_id = None
+    with gzip.open(path) as lines:
+        for line in lines:
+            message = orjson.loads(line.split(b" ", 1)[1])
+            data = message.get("data", message)
+            if "lastUpdateId" in data:
+                snapshot_id = data["lastUpdateId"]
+            elif data.get("e") == "depthUpdate":
+                depths.append(data["u"])
+            elif "B" in data:
+                tickers.append(
+                    (data["u"], (Price(data["b"]), Qty(data["B"]), Price(data["a"]), Qty(data["A"])))
+                )
+    assert snapshot_id is not None
+    tickers.sort(key=lambda ticker: ticker[0])
+    expected, at = [], 0
+    for update_id in depths:
+        while at < len(tickers) and tickers[at][0] <= update_id:
+            at += 1
+        if update_id >= snapshot_id:
+            expected.append((update_id, tickers[at - 1][1]))
+    return expected
+
+
+class WatchedMarketData(MarketData):
+    """The engine's own, noting the top of the book after each message."""
+
+    def __init__(self, *args) -> None:
+        super().__init__(*args)
+        self.tops: list[tuple[int, Top]] = []
+        self.progressed = asyncio.Event()
+
+    async def reach(self, seq: int) -> None:
+        """Wait until the message of that sequence number has been applied."""
+        while not self.tops or self.tops[-1][0] < seq:
+            self.progressed.clear()
+            await self.progressed.wait()
+
+    def subscribe(self, instrument, subs) -> None:
+        self.instrument = instrument
+        super().subscribe(instrument, subs)
+
+    def on_depth(self, instrument_id, update) -> bool:
+        sound = super().on_depth(instrument_id, update)
+        book = self.book(self.instrument)
+        bid, ask = next(iter(book.bids())), next(iter(book.asks()))
+        self.tops.append((update.seq, (bid.get_price(), bid.get_qty(), ask.get_price(), ask.get_qty())))
+        self.progressed.set()
+        return sound
+
+
+@pytest.mark.parametrize("depth", [50, 1000])
+async def test_the_book_agrees_with_every_book_ticker(captures, depth):
+    path = captures / "binance" / "usdm_btcusdt_20240808.gz"
+    expected = expected_tops(path)
+    assert len(expected) > 6_500
+
+    clock = LiveClock()
+    tape = BinanceCapture(path)
+    symbol = tape.instrument.get_exch_instr_id()
+    exchange = SimExchange([tape.instrument], clock.now_ns)
+    venue = BybitVenue(exchange, clock.now_ns, api_keys={})
+    endpoints = await venue.start()
+    connector = BybitConnector(
+        BybitConfig(
+            endpoints.rest, endpoints.ws_public, endpoints.ws_private, endpoints.ws_trade, depth=depth
+        ),
+        clock.now_ns,
+    )  # fmt: skip
+    market_data = WatchedMarketData(Exchange.Bybit, connector.feed, Dispatcher(object()), clock.now_ns)
+    events = iter(tape)
+    try:
+        async with asyncio.timeout(120):
+            exchange.apply_depth(symbol, next(events)[1])
+            [instrument] = await connector.load_instruments()
+            await connector.feed.connect()
+            market_data.subscribe(instrument, frozenset({MDSub.PriceLevelBook}))
+            await market_data.reach(exchange.market_seq(symbol))
+            await play(events, exchange, symbol, math.inf)
+            best_bid = next(iter(exchange.book(symbol).bids())).get_price()
+            last = exchange.market_seq(symbol) + 1
+            exchange.apply_depth(symbol, DepthUpdate([(best_bid, "0")], [], seq=last))
+            await market_data.reach(last)
+    finally:
+        await connector.close()
+        await venue.close()
+
+    assert market_data.resyncs == 0
+    at, top = 0, None
+    for update_id, oracle in expected:
+        # A message that leaves the published levels alone is not sent: the book stays as it was.
+        while at < len(market_data.tops) and market_data.tops[at][0] <= update_id:
+            top = market_data.tops[at][1]
+            at += 1
+        assert top == oracle, f"after depth message {update_id}: book {top}, bookTicker {oracle}"

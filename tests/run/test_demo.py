@@ -1,0 +1,181 @@
+"""The demo, end to end: strategy, engine, connector, sockets, venue, matching, and back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SUMMARY_KEYS = {
+    "mode", "strategy", "elapsed_s", "events", "callbacks", "orders", "fills", "volume", "position", "pnl", "venue",
+}  # fmt: skip
+LEGACY = Path(__file__).resolve().parent.parent / "strats" / "legacy_strategy.py"
+
+
+def test_it_trades_and_the_ledgers_agree(mlthon_run):
+    summary = mlthon_run("demo", "--speed", 10, "--duration", 6, "--seed", 3, "--json").summary
+    assert summary.keys() >= SUMMARY_KEYS
+    assert summary["orders"].keys() == {"sent", "acked", "rejected", "cancelled", "filled", "open"}
+    assert summary["pnl"].keys() == {"realised", "unrealised", "fees"}
+    assert summary["orders"]["acked"] > 0
+    assert summary["orders"]["open"] == 0
+    assert summary["fills"] > 0
+    assert summary["volume"] > 0
+    assert summary["venue"] == {"position": summary["position"], "fills": summary["fills"]}
+
+
+def test_every_order_has_one_end(mlthon_run):
+    orders = mlthon_run("--speed", 10, "--duration", 4, "--json").summary["orders"]
+    assert orders["sent"] == orders["rejected"] + orders["cancelled"] + orders["filled"]
+
+
+def test_a_person_sees_a_line_a_second_and_a_table(mlthon_run):
+    outcome = mlthon_run("--duration", 3.5, "--speed", 5)
+    assert outcome.code == 0, outcome.err
+    lines = [line for line in outcome.out.splitlines() if re.match(r" +\d+ s  ", line)]
+    assert len(lines) == 3
+    assert "position" in lines[0]
+    assert "events/s" in lines[0]
+    assert "DemoStrat on byt:perp:BTC-USDT" in outcome.out
+    assert outcome.err == ""
+
+
+def test_the_capture_is_traded_and_the_ledgers_agree(mlthon_run, captures):
+    tape = captures / "binance" / "usdm_btcusdt_20240808.gz"
+    summary = mlthon_run("demo", "--tape", tape, "--speed", 40, "--json").summary
+    assert summary["fills"] > 0
+    assert summary["venue"] == {"position": summary["position"], "fills": summary["fills"]}
+
+
+def test_a_strategy_of_the_older_kind_runs(mlthon_run):
+    summary = mlthon_run(
+        "demo", "--strategy", f"{LEGACY}:LegacyStrategy", "--speed", 10, "--duration", 6, "--json"
+    ).summary
+    assert summary["strategy"] == "LegacyStrategy"
+    assert summary["orders"]["acked"] > 0
+    assert summary["fills"] > 0
+
+
+def test_the_event_log_holds_every_request_and_callback(mlthon_run, tmp_path):
+    log = tmp_path / "events.jsonl"
+    summary = mlthon_run("--duration", 3, "--speed", 10, "--json", "--event-log", log).summary
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert all(record.keys() == {"engine_ns", "kind", "name", "args"} for record in records)
+    stamps = [record["engine_ns"] for record in records]
+    assert stamps == sorted(stamps)
+    callbacks = [record["name"] for record in records if record["kind"] == "callback"]
+    sent = [record for record in records if record["name"] == "send_new_order"]
+    assert callbacks[:4] == ["on_framework_connected", "on_start", "on_instruments", "on_strat_params_update"]
+    assert callbacks[-1] == "on_framework_disconnected"
+    assert len(callbacks) == summary["callbacks"]
+    assert len(sent) >= summary["orders"]["sent"]
+    assert len({record["args"]["wire_id"] for record in sent}) == len(sent)
+
+
+def test_parameters_reach_the_strategy_as_yaml_scalars(mlthon_run, tmp_path):
+    (tmp_path / "curious.py").write_text(
+        "class Curious:\n"
+        "    def on_framework_connected(self, env):\n        env.login('curious')\n"
+        "    def on_strat_params_update(self, params):\n        raise SystemExit(repr(params))\n"
+    )
+    outcome = mlthon_run(
+        "--strategy",
+        f"{tmp_path}/curious.py:Curious",
+        "--param",
+        "a=1",
+        "--param",
+        "b='x'",
+        "--param",
+        "c=0.5",
+    )
+    assert outcome.code == 4
+    assert "{'a': 1, 'b': 'x', 'c': 0.5}" in outcome.err
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "termination")])
+def test_an_interrupt_ends_it_cleanly(number, name):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlthon.run", "--duration", "60", "--speed", "5"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if re.match(r" +2 s  ", line):
+            break
+    os.kill(process.pid, number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, f"{name}: {err}"
+    assert "0 open" in out
+
+
+def test_a_strategy_that_raises_is_stopped_and_its_orders_cancelled(mlthon_run, tmp_path):
+    (tmp_path / "clumsy.py").write_text(
+        "from mlthon.basics.defs import *\n"
+        "class Clumsy:\n"
+        "    def on_framework_connected(self, env):\n        self.env = env; env.login('clumsy')\n"
+        "    def on_best_bid_level_update(self, exchange, instrument_id, price, qty, recv_ts):\n"
+        "        self.env.send_new_order(None, exchange, instrument_id, Side.Buy, '1000', '0.1',\n"
+        "            ExecInstructions.Unset, OrderType.Limit, TIF.GTC, False)\n"
+        "    def on_new_order_ack(self, *args):\n        raise RuntimeError('oh dear')\n"
+        "    def on_framework_disconnected(self):\n        print('told that the framework is gone')\n"
+    )
+    outcome = mlthon_run("--strategy", f"{tmp_path}/clumsy.py:Clumsy", "--duration", 30)
+    assert outcome.code == 4
+    assert "error: Clumsy raised RuntimeError in on_new_order_ack: oh dear" in outcome.err
+    assert "may still be open" not in outcome.err
+    assert "told that the framework is gone" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--strategy", "nonsense"], "expected module:Class or file.py:Class"),
+        (["--param", "nonsense"], "expected key=value"),
+        (["--param", "a=[1,2]"], "expected a YAML scalar"),
+        (["--speed", "0"], "--speed: expected a number above 0"),
+        (["--duration", "nan"], "--duration: expected a number above 0"),
+        (["--tape", "/no/such/file"], "/no/such/file"),
+        (["--event-log", "/no/such/folder/log"], "cannot write"),
+        (["--unheard-of"], "No such option"),
+        (["unheard-of"], "No such command"),
+    ],
+)
+def test_a_bad_command_line_is_one_clear_error(mlthon_run, arguments, text):
+    outcome = mlthon_run(*arguments)
+    assert outcome.code == 2
+    assert text in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_strategy_that_does_not_log_in_is_told_so(mlthon_run, tmp_path):
+    (tmp_path / "silent.py").write_text(
+        "class Silent:\n    def on_framework_connected(self, env):\n        pass\n"
+    )
+    outcome = mlthon_run("--strategy", f"{tmp_path}/silent.py:Silent")
+    assert outcome.code == 2
+    assert "without calling env.login(name)" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty", b""),
+        ("text", b"hello\nworld\n"),
+        ("binary", bytes(range(256)) * 20),
+        ("cut.gz", gzip.compress(b"x" * 1000)[:-20]),
+    ],
+)
+def test_what_is_no_tape_is_refused(mlthon_run, tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    outcome = mlthon_run("--tape", path, "--duration", 5)
+    assert outcome.code == 2, outcome.err
+    assert name in outcome.err
+    assert "Traceback" not in outcome.err
