@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -45,11 +45,11 @@ class Portfolio:
         """Fees paid; negative: rebates outweigh."""
         return sum((position.fees for position in self._positions.values()), _NOTHING)
 
-    def unrealised(self, mark: Callable[[int], Price | None]) -> MLDecimal:
-        """Profit of what is open at ``mark(instrument_id)``; a position without a mark counts as zero."""
+    def unrealised(self, marks: Mapping[int, Price]) -> MLDecimal:
+        """Profit of what is open at the marks, by instrument id; a position without a mark counts as zero."""
         total = _NOTHING
         for number, position in self._positions.items():
-            price = mark(number)
+            price = marks.get(number)
             if price is not None:
                 total += position.unrealised(price)
         return total

@@ -271,9 +271,14 @@ class Feed(Protocol):
 class Connector(Protocol):
     """One exchange, as `run` wires it to the engine."""
 
-    exchange: Exchange
-    feed: Feed
-    gateway: Gateway
+    @property
+    def exchange(self) -> Exchange: ...
+
+    @property
+    def feed(self) -> Feed: ...
+
+    @property
+    def gateway(self) -> Gateway: ...
 
     async def load_instruments(self) -> list[Instrument]: ...
 

@@ -15,7 +15,6 @@ from typing import Annotated, NoReturn
 import typer
 import yaml
 from rich.console import Console
-from rich.logging import RichHandler
 
 from mlthon.errors import (
     ConfigError,
@@ -193,7 +192,7 @@ def _log_to_stderr(verbose: bool) -> None:
     """Send logs to stderr: stdout is for results."""
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING,
-        format="%(message)s",
+        format="%(asctime)s %(levelname)-7s %(message)s",
         datefmt="%H:%M:%S",
-        handlers=[RichHandler(console=Console(stderr=True), show_path=False, markup=False)],
+        stream=sys.stderr,
     )

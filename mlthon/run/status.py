@@ -9,7 +9,7 @@ from rich.console import Console
 from mlthon.basics.defs import Exchange
 from mlthon.engine.strat_env import StratEnv
 from mlthon.run.simulated_venue import SimulatedVenue
-from mlthon.run.summary import mid_price
+from mlthon.run.summary import mark_prices
 
 __all__ = ["print_status"]
 
@@ -24,8 +24,8 @@ async def print_status(env: StratEnv, exchange: Exchange, venue: SimulatedVenue,
         desk = env.desks[exchange]
         events_now, callbacks_now = env.feeds[exchange].events + desk.events, env.dispatcher.callback_total
         portfolio = env.portfolio
-        mark = mid_price(env, exchange, venue)
-        pnl = portfolio.realised() + portfolio.unrealised(lambda _id, mark=mark: mark) - portfolio.fees()
+        unrealised = portfolio.unrealised(mark_prices(env, exchange, venue))
+        pnl = portfolio.realised() + unrealised - portfolio.fees()
         console.print(
             f"{second:4d} s  {_top(env, exchange, venue)}  "
             f"position {portfolio.position(venue.instrument).size:+,.3f}  pnl {pnl:+,.2f}  "

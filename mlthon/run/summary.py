@@ -16,21 +16,18 @@ from mlthon.engine.strat_env import StratEnv
 from mlthon.errors import LedgerMismatch
 from mlthon.run.simulated_venue import SimulatedVenue
 
-__all__ = ["Summary", "mid_price"]
-
-_TWO = MLDecimal(2)
+__all__ = ["Summary", "mark_prices"]
 
 
-def mid_price(env: StratEnv, exchange: Exchange, venue: SimulatedVenue) -> Price | None:
-    """The middle of the strategy's book; None while a side is empty."""
+def mark_prices(env: StratEnv, exchange: Exchange, venue: SimulatedVenue) -> dict[int, Price]:
+    """The middle of the strategy's book by instrument id; nothing while a side is empty."""
     book = env.feeds[exchange].book(venue.instrument)
     if book is None:
-        return None
-    bid = next(iter(book.bids()), None)
-    ask = next(iter(book.asks()), None)
+        return {}
+    bid, ask = next(iter(book.bids()), None), next(iter(book.asks()), None)
     if bid is None or ask is None:
-        return None
-    return Price(((bid.get_price() + ask.get_price()).to_mldecimal() / _TWO).to_decimal())
+        return {}
+    return {venue.instrument.get_instrument_id(): (bid.get_price() + ask.get_price()) / 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,6 @@ class Summary:
         desk = env.desks[exchange]
         counts = {key: desk.counts[key] for key in ("sent", "acked", "rejected", "cancelled", "filled")}
         portfolio = env.portfolio
-        mark = mid_price(env, exchange, venue)
         booked = venue.account.position(venue.instrument.get_exch_instr_id())
         return cls(
             mode="demo",
@@ -80,7 +76,7 @@ class Summary:
             volume=portfolio.volume,
             position=portfolio.position(venue.instrument).size,
             realised=portfolio.realised(),
-            unrealised=portfolio.unrealised(lambda _instrument_id: mark),
+            unrealised=portfolio.unrealised(mark_prices(env, exchange, venue)),
             fees=portfolio.fees(),
             venue_position=booked.size,
             venue_fills=len(venue.exchange.fills(venue.account)),
