@@ -298,6 +298,15 @@ def test_taking_from_the_front_advances_those_behind() -> None:
     assert scene.ahead(1) == 1
 
 
+def test_whoever_stands_behind_a_level_that_is_emptied_is_first() -> None:
+    scene = Scene({}, {101: 5})
+    scene.bought(101, 3)
+    scene.sell(1, 3, 101, BOB)
+    assert scene.ahead(1) == 5, "what has traded is still displayed"
+    scene.buy(2, 2, 101)
+    assert (scene.asks(), scene.ahead(1)) == ({101: 3}, 0)
+
+
 def test_clients_trade_with_each_other_at_the_resting_price() -> None:
     scene = Scene({}, {})
     scene.sell(1, 3, 100, BOB)
