@@ -15,7 +15,6 @@ from bybit_messages import (
     instrument_row,
     make_instruments,
     order_row,
-    position_row,
     private_frame,
     trades_frame,
     wallet_row,

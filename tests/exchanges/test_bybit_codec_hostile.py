@@ -265,5 +265,5 @@ def test_rows_of_others_are_not_even_read() -> None:
 
 
 def test_a_state_we_do_not_know_is_an_error_not_a_guess() -> None:
-    with pytest.raises(FrameError, match="orderStatus: expected one of .*, got 'Dormant'"):
+    with pytest.raises(FrameError, match=r"orderStatus: expected one of .*, got 'Dormant'"):
         private(encoded(private_frame("order", order_row("a", orderStatus="Dormant"))))
