@@ -154,22 +154,19 @@ cdef class JoinedBook:
         return 0
 
     cdef bint fill_maker(self, Order *maker, int128 qty, int64_t taker_id) except -1:
-        """Fill a resting order by no more than it is allowed; True when it is gone."""
+        """Fill a resting order, by no more than it is allowed; True when it is gone."""
         self.clients(maker.side).reduce(maker, qty)
         self.positions[maker.account] += signed(maker, qty)
         self.fills.append((maker.order_id, price_from(maker.price), qty_from(qty), True, taker_id))
-        if maker.leaves > 0 and self.allowed(maker, self.positions) > 0:
+        if maker.leaves > 0:
             self.touch(maker.side, maker.price)
             return False
-        if maker.leaves > 0:
-            self.end_maker(maker, REDUCE_ONLY)
-            return True
         self.unlink(maker)
         free_order(maker)
         return True
 
     cdef int128 fill_from_market(self, Order *maker, int128 qty) except -1:
-        """Fill a resting order against the market; returns how much. It is gone when that is less than `qty`."""
+        """Fill a resting order against the market; returns how much. One that is allowed nothing ends instead."""
         qty = smaller(smaller(qty, maker.leaves), self.allowed(maker, self.positions))
         if qty == 0:
             self.end_maker(maker, REDUCE_ONLY)
