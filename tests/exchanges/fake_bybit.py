@@ -24,6 +24,7 @@ from mlthon.exchanges.bybit.codec.fields import Json
 from mlthon.exchanges.socket import SocketLimits
 
 KEY, SECRET = "the-key", "the-secret"
+OWNER: web.AppKey[FakeBybit] = web.AppKey("owner")
 
 RestAnswer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnTrade = Callable[["Session", Json], Awaitable[None]]
@@ -109,6 +110,7 @@ class FakeBybit:
 
     async def start(self) -> None:
         app = web.Application()
+        app[OWNER] = self
         for path, kind in (("public/linear", "public"), ("private", "private"), ("trade", "trade")):
             app.router.add_get(f"/v5/{path}", functools.partial(self._serve, kind))
         app.router.add_route("*", "/{path:.*}", self._rest)

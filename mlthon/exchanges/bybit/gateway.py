@@ -110,8 +110,9 @@ class BybitGateway:
             async with asyncio.timeout(timeout_s):
                 await self._ready
         except TimeoutError:
+            reason = self._not_ready
             await self.close()
-            raise VenueUnreachable(f"bybit: not ready within {timeout_s:g} s: {self._not_ready}") from None
+            raise VenueUnreachable(f"bybit: not ready within {timeout_s:g} s: {reason}") from None
         except BaseException:
             await self.close()
             raise
