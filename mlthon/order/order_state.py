@@ -3,13 +3,14 @@
 Messages may come late, in any order and more than once, and none of them carries an execution id. So the filled
 quantity is taken as the larger of two figures:
 
-* **the sum** of the fills told one by one. A fill whose leaves figure was told before is a repetition and adds
-  nothing: while an order's quantity stays the same, no two fills leave the same;
+* **the sum** of the fills told one by one. A fill of the same quantity with the same leaves as one before it is a
+  repetition and adds nothing: while an order's quantity stays the same, no two fills leave the same;
 * **the proof** in a leaves figure: if 4 of 10 are left, 6 are filled, whether or not their fills were told yet.
 
 Where the quantity was changed, or may have been, a figure can count from the old quantity or from the new one. Then
-the proof takes the smallest the order ever had; equal figures are no repetition while the change is pending; and
-the sum alone does not end the order as long as leaves figures come: one of them must have been zero.
+the proof takes the smallest the order ever had; a fill like one before it waits for the answer to the change, which
+tells whether it was a repetition; and the sum alone does not end the order as long as leaves figures come: one of
+them must have been zero.
 
 Two things cannot be known. A fill told twice *without* a leaves figure counts twice. And an answer carries no
 request id: a modify's answer, repeated while the next modify is pending, is taken for that one's.
@@ -73,10 +74,12 @@ class OrderState:
 
     fills_qty: Qty = _ZERO  # the sum
     proven_qty: Qty = _ZERO  # the proof
+    _doubtful_qty: Qty = field(init=False, default=_ZERO)  # fills that wait for a modify's answer
     _least_qty: Qty = field(init=False)  # the smallest quantity the order had or was to have
     _was_resized: bool = field(init=False, default=False)  # another quantity was asked for, at any time
-    _leaves_told: set[Qty] = field(init=False, default_factory=set)  # with fills, since the quantity changed
-    _zero_told: bool = field(init=False, default=False)  # with a fill or an ack, ever
+    _fills_told: set[tuple[Qty, Qty]] = field(init=False, default_factory=set)  # with leaves, since resized
+    _nothing_left: bool = field(init=False, default=False)  # a fill left zero since the order was resized
+    _zero_told: bool = field(init=False, default=False)  # a fill or an ack left zero, ever
 
     def __post_init__(self) -> None:
         self._least_qty = self.qty
@@ -144,14 +147,17 @@ class OrderState:
             return
         price = self.pending_price if new_price is None else new_price
         qty = self.pending_qty if new_qty is None else new_qty
+        doubtful_qty = self._doubtful_qty
         self._forget_modify()
         if price is not None:
             self.price = price
         if qty is not None and qty != self.qty:
             self.qty = qty
+            self.fills_qty += doubtful_qty
             self._was_resized = True
             self._least_qty = min(self._least_qty, qty)
-            self._leaves_told.clear()
+            self._fills_told.clear()
+            self._nothing_left = False
         self._learn_from_ack(leaves_qty)
         if not leaves_qty or self._zero_told:
             self._end_if_filled()
@@ -170,17 +176,11 @@ class OrderState:
         if leaves_qty is None:
             self.fills_qty += fill_qty
         else:
-            # While a change of quantity is pending, equal figures may count from different quantities.
-            if leaves_qty not in self._leaves_told or self.pending_qty is not None:
-                self.fills_qty += fill_qty
-            self._leaves_told.add(leaves_qty)
-            self._zero_told = self._zero_told or leaves_qty.is_zero()
-        if self.is_open:
-            if leaves_qty is not None:
-                self.proven_qty = max(self.proven_qty, self._least_qty - leaves_qty)
-            self._end_if_filled()
-            return self.end is OrderStatus.Filled
-        return self.end is OrderStatus.Filled or self.cum_qty >= self.qty
+            self._count(fill_qty, leaves_qty)
+        if not self.is_open:
+            return self.end is OrderStatus.Filled or self.cum_qty >= self.qty
+        self._end_if_filled()
+        return not self.is_open
 
     def apply_cancelled(self) -> None:
         """The rest of the order is gone, whoever asked for it."""
@@ -188,6 +188,18 @@ class OrderState:
             self._end_as(OrderStatus.Cancelled)
 
     # -- details ---------------------------------------------------------------------------------------------
+
+    def _count(self, fill_qty: Qty, leaves_qty: Qty) -> None:
+        told = (fill_qty, leaves_qty)
+        if told not in self._fills_told:
+            self._fills_told.add(told)
+            self.fills_qty += fill_qty
+        elif self.pending_qty is not None:
+            self._doubtful_qty += fill_qty
+        if leaves_qty.is_zero():
+            self._nothing_left = self._zero_told = True
+        if self.is_open:
+            self.proven_qty = max(self.proven_qty, self._least_qty - leaves_qty)
 
     def _learn_from_ack(self, leaves_qty: Qty | None) -> None:
         if leaves_qty is None:
@@ -203,16 +215,17 @@ class OrderState:
 
     def _is_filled(self) -> bool:
         most = self.qty if self.pending_qty is None else max(self.qty, self.pending_qty)
-        if _ZERO in self._leaves_told and most == self.qty:
+        if self._nothing_left and most == self.qty:
             return True
         if self.cum_qty < most:
             return False
-        return self._zero_told or not (self._was_resized and self._leaves_told)
+        return self._zero_told or not (self._was_resized and self._fills_told)
 
     def _forget_modify(self) -> None:
         self.is_modify_pending = False
         self.pending_price = None
         self.pending_qty = None
+        self._doubtful_qty = _ZERO
 
     def _end_as(self, end: OrderStatus) -> None:
         self.end = end
