@@ -1,96 +1,93 @@
 """A position at average cost: what fills leave behind.
 
-One implementation for everybody who counts fills: the engine (what the strategy was told) and the simulated
-exchange (what it booked), whose results are compared with each other.
+One implementation for everybody who counts fills: the engine (what the strategy was told), the simulated exchange
+(what it booked), whose results are compared with each other, and strategies.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 
-__all__ = ["Position"]
+__all__ = ["Closed", "Position"]
 
 _NOTHING = MLDecimal("0")
 _FLAT = Qty("0")
 
 
-class Position:
-    """Signed size and average entry price of one linear contract, with what it has earned and cost.
+class Closed(NamedTuple):
+    """What a fill closed of the position it met."""
 
-    Quantities are in the instrument's quantity unit, money in its quote currency. Entry cost is kept as an exact
-    sum; only the share of it that a partial close releases is rounded, half-even at the 18th decimal, and the rest
-    stays with the position, so that nothing is ever lost: once flat, ``realised`` is exactly the cash that came in
-    less the cash that went out.
+    qty: Qty
+    realised: MLDecimal  # before fees
+
+
+class Position:
+    """Signed size and cost of one linear contract, with what it has earned and what was paid for it.
+
+    Quantities are in the instrument's quantity unit, money in its quote currency. Closing takes a proportional part
+    of the cost, rounded half-even at the 18th decimal; whatever the rounding, what was made and what is still held at
+    cost sum to the same, so that nothing is ever lost.
 
     >>> position = Position()
-    >>> position.apply_fill(Side.Buy, Price("100"), Qty("3"))
-    MLDecimal('0.00000000')
+    >>> _ = position.apply_fill(Side.Buy, Price("100"), Qty("3"))
     >>> position.apply_fill(Side.Sell, Price("110"), Qty("1"))
-    MLDecimal('10.00000000')
+    Closed(qty=Qty('1.00000000'), realised=MLDecimal('10.00000000'))
     >>> position.size, position.avg_price
     (Qty('2.00000000'), Price('100.00000000'))
     >>> position.unrealised(Price("105"))
     MLDecimal('10.00000000')
     """
 
-    __slots__ = ("_entry_cost", "fees", "realised", "size")
+    __slots__ = ("entry_value", "fees", "realised", "size")
 
     def __init__(self) -> None:
-        self.size = _FLAT  #: positive long, negative short
+        self.size = _FLAT  #: positive: long; negative: short
+        self.entry_value = _NOTHING  #: what the size cost; has its sign
         self.realised = _NOTHING  #: profit of what was closed, before fees
         self.fees = _NOTHING  #: paid so far; negative: rebates outweigh
-        self._entry_cost = _NOTHING  # what the open size was entered for, always >= 0
 
     @property
     def avg_price(self) -> Price | None:
-        """Average entry price of the open size, rounded half-even at the 18th decimal; None when flat."""
-        if self.size.is_zero():
-            return None
-        return Price((self._entry_cost / abs(self.size).to_mldecimal()).to_decimal())
+        """Average cost of one unit, rounded half-even at the 18th decimal; None when flat."""
+        return None if self.size.is_zero() else self.entry_value / self.size
 
-    def apply_fill(self, side: Side, price: Price, qty: Qty, fee: MLDecimal = _NOTHING) -> MLDecimal:
-        """Count a fill and return the profit it realised, before fees.
+    def apply_fill(self, side: Side, price: Price, qty: Qty, fee: MLDecimal = _NOTHING) -> Closed:
+        """Count a fill: first it closes what is held the other way, then it opens.
 
         Raises ValueError unless ``qty`` is positive.
         """
         if qty.sign() <= 0:
             raise ValueError(f"fill qty: expected more than 0, got {qty}")
+        is_buy = side is Side.Buy
+        closes = self.size.sign() == (-1 if is_buy else 1)
+        closed_qty = min(qty, abs(self.size)) if closes else _FLAT
+        closed_value = price * closed_qty
+        opened_value = price * qty - closed_value
+        realised = _NOTHING
+        if closes:
+            cost = self._cost_of(closed_qty)
+            realised = (-closed_value if is_buy else closed_value) - cost
+            self.entry_value -= cost
+            self.realised += realised
+        self.size += qty if is_buy else -qty
+        self.entry_value += opened_value if is_buy else -opened_value
         self.fees += fee
-        signed = qty if side is Side.Buy else -qty
-        if self.size.sign() * signed.sign() >= 0:
-            self._entry_cost += price * qty
-            self.size += signed
-            return _NOTHING
-        closed = min(qty, abs(self.size))
-        realised = self._close(closed, price)
-        self.size += signed
-        if qty > closed:
-            self._entry_cost = price * (qty - closed)
-        self.realised += realised
-        return realised
+        return Closed(closed_qty, realised)
 
     def unrealised(self, mark: Price) -> MLDecimal:
         """Profit of the open size if it were closed at ``mark``, before fees."""
-        value = mark * abs(self.size)
-        return value - self._entry_cost if self.size.sign() >= 0 else self._entry_cost - value
+        return mark * self.size - self.entry_value
 
-    def _close(self, qty: Qty, price: Price) -> MLDecimal:
-        """Release the closed share of the entry cost and return the profit against it."""
-        open_qty = abs(self.size)
-        released = self._entry_cost
-        if qty < open_qty:
-            released = _share(self._entry_cost, qty, open_qty)
-        self._entry_cost -= released
-        proceeds = price * qty
-        return proceeds - released if self.size.sign() > 0 else released - proceeds
-
-
-def _share(total: MLDecimal, part: Qty, whole: Qty) -> MLDecimal:
-    """``total * part / whole`` with one rounding, half-even, and no intermediate that could overflow."""
-    quotient, rest = divmod(total.mantissa * part.mantissa, whole.mantissa)
-    if 2 * rest > whole.mantissa or (2 * rest == whole.mantissa and quotient % 2 == 1):
-        quotient += 1
-    return MLDecimal.from_mantissa(quotient)
+    def _cost_of(self, closed_qty: Qty) -> MLDecimal:
+        """The part of the entry value that closing ``closed_qty`` takes."""
+        held = abs(self.size).mantissa
+        # The product of two mantissas needs more than 128 bits: plain ints.
+        quotient, rest = divmod(self.entry_value.mantissa * closed_qty.mantissa, held)
+        if 2 * rest > held or (2 * rest == held and quotient % 2 == 1):
+            quotient += 1
+        return MLDecimal.from_mantissa(quotient)

@@ -79,7 +79,7 @@ class Summary:
             unrealised=portfolio.unrealised(mark_prices(env, exchange, venue)),
             fees=portfolio.fees(),
             venue_position=booked.size,
-            venue_fills=len(venue.exchange.fills(venue.account)),
+            venue_fills=venue.exchange.fill_count(venue.account),
             venue_realised=booked.realised_pnl,
             venue_fees=booked.fees,
         )

@@ -68,9 +68,9 @@ class Account:
         for symbol, settled_in in self._coin_of.items():
             if settled_in != coin:
                 continue
-            holding = self.purse.holding(symbol)
-            if not holding.size.is_zero():
-                unrealised += holding.unrealised_pnl(self._mark_price(symbol))
+            held, mark = self.purse.position(symbol), self._mark_price(symbol)
+            if mark is not None and not held.size.is_zero():
+                unrealised += held.unrealised(mark)
             margin = self.position_margin(symbol)
             position_margin += margin
             order_margin += self.margin(symbol) - margin
@@ -78,17 +78,17 @@ class Account:
 
     def position(self, symbol: str) -> Position:
         """Its position in one symbol, as of now."""
-        holding = self.purse.holding(symbol)
+        held = self.purse.position(symbol)
         mark = self._mark_price(symbol)
         return Position(
             symbol=symbol,
-            size=holding.size,
-            entry_value=holding.entry_value,
-            avg_price=holding.avg_price(),
+            size=held.size,
+            entry_value=held.entry_value,
+            avg_price=held.avg_price,
             mark_price=mark,
-            unrealised_pnl=holding.unrealised_pnl(mark),
-            realised_pnl=holding.realised_pnl,
-            fees=holding.fees,
+            unrealised_pnl=ZERO if mark is None else held.unrealised(mark),
+            realised_pnl=held.realised,
+            fees=held.fees,
             margin=self.position_margin(symbol),
             leverage=self._leverage[symbol],
         )
@@ -113,11 +113,11 @@ class Account:
 
     def margin(self, symbol: str) -> MLDecimal:
         """Initial margin of the position and the open orders together."""
-        held = self.purse.holding(symbol).entry_value
+        held = self.purse.position(symbol).entry_value
         return self._exposure[symbol].worst_value(held) / self._leverage[symbol]
 
     def position_margin(self, symbol: str) -> MLDecimal:
-        return abs(self.purse.holding(symbol).entry_value) / self._leverage[symbol]
+        return abs(self.purse.position(symbol).entry_value) / self._leverage[symbol]
 
     def can_afford(self, symbol: str, side: Side, more_value: MLDecimal) -> bool:
         """Tell whether open orders worth `more_value` more on a side are covered. What adds no margin always is."""
@@ -125,7 +125,7 @@ class Account:
         trial = Exposure(exposure.buy_value, exposure.sell_value)
         try:
             add_value(trial, side, more_value)
-            held = self.purse.holding(symbol).entry_value
+            held = self.purse.position(symbol).entry_value
             worse = trial.worst_value(held) - exposure.worst_value(held)
             if worse <= ZERO:
                 return True

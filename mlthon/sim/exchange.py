@@ -217,6 +217,10 @@ class SimExchange:
         """An account's fills, as many as are remembered, the oldest first."""
         return list(self._settlement.archive(account).fills)
 
+    def fill_count(self, account: Account) -> int:
+        """How many fills an account has had, forgotten ones included."""
+        return self._settlement.archive(account).fill_count
+
     def qty_ahead(self, order: SimOrder) -> Qty:
         """What must trade at an open order's price before its turn; raises KeyError when it does not rest."""
         return self._market(order.symbol).engine.qty_ahead(order.order_id)
@@ -230,7 +234,7 @@ class SimExchange:
         self._ledger.check()
         for account in self._accounts:
             for symbol, market in self._markets.items():
-                held, matched = account.purse.holding(symbol).size, market.engine.position(account.index)
+                held, matched = account.purse.position(symbol).size, market.engine.position(account.index)
                 if held != matched:
                     raise AssertionError(f"{account.name}: {symbol}: booked {held}, matched {matched}")
 
@@ -261,7 +265,7 @@ class SimExchange:
         self._check_funds(account, order.symbol, order.side, market.value_for_margin(order))
 
     def _check_reduces(self, account: Account, order: NewOrder) -> None:
-        held = account.purse.holding(order.symbol).size
+        held = account.purse.position(order.symbol).size
         if held.sign() != (-1 if order.side is Side.Buy else 1):
             raise Refused(Refusal.ReduceOnly, f"reduce-only: nothing to reduce in a position of {held}")
 

@@ -19,6 +19,7 @@ class OrderArchive:
         self._history = history
         self._id_of_link: dict[str, int] = {}
         self.fills: deque[SimFill] = deque(maxlen=history)
+        self.fill_count = 0  # forgotten ones included
 
     def put(self, order: SimOrder) -> SimOrder | None:
         """Keep the latest state of an order; returns the one before."""
@@ -32,6 +33,10 @@ class OrderArchive:
             if len(self._closed) > self._history:
                 del self._closed[next(iter(self._closed))]
         return before
+
+    def add_fill(self, fill: SimFill) -> None:
+        self.fills.append(fill)
+        self.fill_count += 1
 
     def open_order(self, order_id: int) -> SimOrder:
         """An open order; raises KeyError when it is not."""

@@ -124,7 +124,7 @@ class Settlement:
         value = price * qty
         rate = self._fees.maker if is_maker else self._fees.taker
         fee = value * rate
-        booked = self._ledger.book(account.purse, market.symbol, before.side, price, qty, fee)
+        closed = self._ledger.book(account.purse, market.symbol, before.side, price, qty, fee)
         if other_id == 0:
             self._ledger.book_market(market.symbol, OPPOSITE[before.side], price, qty)
         now_ns = self._now_ns()
@@ -157,11 +157,11 @@ class Settlement:
             fee=fee,
             fee_rate=rate,
             is_maker=is_maker,
-            closed_qty=booked.closed_qty,
-            realised_pnl=booked.realised_pnl,
+            closed_qty=closed.qty,
+            realised_pnl=closed.realised,
             exec_ns=now_ns,
         )
-        self._archives[account.name].fills.append(fill)
+        self._archives[account.name].add_fill(fill)
         self._outbox.on_fill(fill)
         market.last_price = price
         return order

@@ -46,8 +46,18 @@ def test_cash_and_contracts_are_conserved_after_every_fill(sequence):
 def test_a_fill_that_turns_the_position_opens_at_its_own_price():
     position = Position()
     position.apply_fill(Side.Sell, Price("100"), Qty("1"))
-    realised = position.apply_fill(Side.Buy, Price("90"), Qty("3"))
-    assert (realised, position.size, position.avg_price) == (MLDecimal("10"), Qty("2"), Price("90"))
+    closed = position.apply_fill(Side.Buy, Price("90"), Qty("3"))
+    assert closed == (Qty("1"), MLDecimal("10"))
+    assert (position.size, position.avg_price) == (Qty("2"), Price("90"))
+
+
+def test_closing_in_thirds_leaves_nothing_behind():
+    position = Position()
+    position.apply_fill(Side.Buy, Price("0.1"), Qty("1"))
+    position.apply_fill(Side.Buy, Price("0.2"), Qty("2"))
+    for _ in range(3):
+        position.apply_fill(Side.Sell, Price("0.2"), Qty("1"))
+    assert (position.size, position.entry_value, position.realised) == (Qty("0"), MLDecimal("0"), MLDecimal("0.1"))
 
 
 @pytest.mark.parametrize("qty", ["0", "-1"])

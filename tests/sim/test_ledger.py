@@ -17,7 +17,7 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
-from mlthon.sim.ledger import Holding, Ledger
+from mlthon.sim.ledger import Ledger
 from mlthon.sim.orders import Fees, NewOrder, OrderState, Refusal, Refused, SelfTrade, SimFill, SimOrder
 
 
@@ -81,19 +81,6 @@ def test_a_negative_maker_rate_is_a_rebate() -> None:
     exchange.check_conservation()
 
 
-def test_closing_in_thirds_leaves_nothing_behind() -> None:
-    holding = Holding()
-    holding.book(Side.Buy, Price("0.1"), Qty("1"))
-    holding.book(Side.Buy, Price("0.2"), Qty("2"))
-    for _ in range(3):
-        holding.book(Side.Sell, Price("0.2"), Qty("1"))
-    assert (holding.size, holding.entry_value, holding.realised_pnl) == (
-        Qty("0"),
-        MLDecimal("0"),
-        MLDecimal("0.1"),
-    )
-
-
 def test_the_check_notices_money_and_positions_that_come_from_nowhere() -> None:
     ledger = Ledger({SYMBOL: "USDT"})
     purse = ledger.open_purse({"USDT": MLDecimal("10")})
@@ -102,7 +89,7 @@ def test_the_check_notices_money_and_positions_that_come_from_nowhere() -> None:
     with pytest.raises(AssertionError, match="USDT"):
         ledger.check()
     purse.move("USDT", MLDecimal("-0.000000000000000001"))
-    purse.holding(SYMBOL).book(Side.Buy, Price("1"), Qty("1"))
+    purse.position(SYMBOL).apply_fill(Side.Buy, Price("1"), Qty("1"))
     with pytest.raises(AssertionError, match="positions"):
         ledger.check()
 
