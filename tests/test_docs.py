@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import urlopen
 
 import pytest
 import typer.main
@@ -186,6 +187,8 @@ def test_venue_serves_until_interrupted(command: Command, workspace: Path) -> No
     try:
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
+        with urlopen(f"{ready['rest']}/v5/market/time", timeout=TIMEOUT_S) as answer:
+            assert json.load(answer)["retCode"] == 0
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=TIMEOUT_S)
     finally:
