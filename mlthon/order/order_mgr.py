@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
-from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from mlthon.basics.defs import TIF, ExecInstructions, OrderType, Side
 from mlthon.basics.mlt_enum import MltEnum
@@ -84,33 +84,6 @@ class OrderMgr:
         return tracked.order if tracked is not None else None
 
     # -- before a request ------------------------------------------------------------------------------------
-
-    @overload
-    def prepare_new_order(
-        self,
-        instrument_id: InstrumentId,
-        side: Side,
-        price: PriceLike | None,
-        qty: QtyLike,
-        exec_instr: ExecInstructions = ...,
-        order_type: OrderType = ...,
-        tif: TIF = ...,
-        nullable_attachment: Any = ...,
-    ) -> Order | None: ...
-
-    @overload
-    def prepare_new_order(
-        self,
-        *,
-        symbol: InstrumentId,
-        side: Side,
-        price: PriceLike | None,
-        qty: QtyLike,
-        exec_instr: ExecInstructions = ...,
-        order_type: OrderType = ...,
-        tif: TIF = ...,
-        nullable_attachment: Any = ...,
-    ) -> Order | None: ...
 
     def prepare_new_order(
         self,
