@@ -286,6 +286,33 @@ async def test_a_connection_cut_after_sending(venue: FakeBybit, booked: bool) ->
         assert statuses == [GtwStatus.ReadyToTrade, GtwStatus.Connecting, GtwStatus.ReadyToTrade]
 
 
+async def test_a_lost_connection_is_reason_enough_to_ask(venue: FakeBybit) -> None:
+    """What was under way is asked for at once, not when its answer is overdue."""
+
+    async def cut(session: Session, message: Json) -> None:
+        await book_silently(session, message)
+        session.cut()
+
+    venue.on_trade = cut
+    async with Client(venue, request_timeout_ms=60_000) as client:
+        client.new("a")
+        await client.settled("a")
+        assert client.listener.about("a") == ["NewOrder accepted", "New"]
+
+
+async def test_a_second_answer_that_says_otherwise_does_not_end_the_watch(venue: FakeBybit) -> None:
+    async def contradict(session: Session, message: Json) -> None:
+        await book_silently(session, message)
+        await venue.answer(session, message)
+        await venue.answer(session, message, 110007, "not enough")
+
+    venue.on_trade = contradict
+    async with Client(venue) as client:
+        client.new("a")
+        await eventually(lambda: "a" in client.listener.orders)
+        assert client.listener.about("a") == ["NewOrder accepted", "New"]
+
+
 async def test_a_garbled_answer_costs_the_connection_not_the_order(venue: FakeBybit) -> None:
     async def garble(session: Session, message: Json) -> None:
         await book_silently(session, message)
