@@ -370,7 +370,7 @@ async def test_the_stream_may_be_faster_than_the_answer(venue: FakeBybit) -> Non
     venue.on_trade = stream_first
     async with Client(venue) as client:
         client.new("a")
-        await eventually(lambda: client.gateway._entry.tally.counts["answer to no request"])
+        await eventually(lambda: client.gateway._entry.tally.counts["answer after its effect was seen"])
         assert client.listener.about("a") == ["NewOrder accepted", "Filled"]
 
 

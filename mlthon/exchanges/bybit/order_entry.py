@@ -155,7 +155,9 @@ class OrderEntry:
     def on_answer(self, answer: TradeAnswer) -> None:
         """Take in the venue's answer to a request."""
         pending = self._by_req_id.get(answer.req_id)
-        if pending is None or pending.taken:
+        if pending is None and answer.code == 0 and answer.req_id.startswith(self._req_prefix):
+            self.tally.counts["answer after its effect was seen"] += 1  # the private stream was faster
+        elif pending is None or pending.taken:
             self.tally.count("answer to no request", f"{answer.op[:40]} {answer.code}: {answer.text[:80]}")
         elif answer.code == 0 or answer.code in NOT_MODIFIED:
             self._taken(pending, answer.exchange_id)
