@@ -23,10 +23,7 @@ LAYERS = (
 )
 RANK = {name: len(LAYERS) - row for row, names in enumerate(LAYERS) for name in names}
 
-# The interface is one vocabulary: its callbacks speak of orders, and orders of nothing above them.
-SOURCES = sorted(
-    path for pattern in ("*.py", "*.pyx", "*.pxd", "*.pyi") for path in PACKAGE.rglob(pattern)
-)
+SOURCES = sorted(path for pattern in ("*.py", "*.pyx", "*.pxd", "*.pyi") for path in PACKAGE.rglob(pattern))
 
 
 def layer_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 cimport cython
 from mlthon._core.int128 cimport int128
 
+
 @cython.final
 cdef class Dispatcher:
     cdef readonly object strategy

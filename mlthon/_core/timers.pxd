@@ -7,6 +7,7 @@ cdef struct Entry:
     int64_t due_ns
     uint64_t number                   # order of arrival; also the timer's id
 
+
 @cython.final
 cdef class TimerQueue:
     cdef Entry *heap

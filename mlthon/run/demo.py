@@ -89,31 +89,43 @@ async def _trade(
 ) -> Summary:
     """Run the strategy from start to close, whatever ends it."""
     loop = asyncio.get_running_loop()
-    try:
-        with interrupted() as stop:
+    with interrupted() as stop:
+        started = loop.time()
+        try:
             await engine.start()
             started = loop.time()
-            ends = [
-                asyncio.create_task(wait)
-                for wait in (
-                    stop.wait(),
-                    engine.failed.wait(),
-                    venue.market_ends(),
-                    print_status(engine.env, _EXCHANGE, venue, console),
-                )
-            ]
+            await _until_something_ends(engine, venue, options, console, stop)
+        finally:
             try:
-                done, _ = await asyncio.wait(
-                    ends, timeout=options.duration_s, return_when=asyncio.FIRST_COMPLETED
-                )
-                for task in done:
-                    task.result()
+                await engine.stop()
             finally:
-                for task in ends:
-                    task.cancel()
-                await asyncio.gather(*ends, return_exceptions=True)
-        await engine.stop()
-        elapsed_s = loop.time() - started
-    finally:
-        await engine.close()
+                elapsed_s = loop.time() - started
+                await engine.close()
     return Summary.of(engine.env, _EXCHANGE, venue, elapsed_s)
+
+
+async def _until_something_ends(
+    engine: LiveEngine,
+    venue: SimulatedVenue,
+    options: DemoOptions,
+    console: Console,
+    stop: asyncio.Event,
+) -> None:
+    """Wait for the duration, the user, the strategy's failure or the market's end; raises what is wrong with a tape."""
+    ends = [
+        asyncio.create_task(wait)
+        for wait in (
+            stop.wait(),
+            engine.failed.wait(),
+            venue.market_ends(),
+            print_status(engine.env, _EXCHANGE, venue, console),
+        )
+    ]
+    try:
+        done, _ = await asyncio.wait(ends, timeout=options.duration_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in ends:
+            task.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import orjson
 
 from mlthon._core.dispatch import CALLBACKS
+from mlthon.api.istrat_env import IStratEnv
 from mlthon.api.istrategy import IStrategy
 from mlthon.basics.mlt_enum import MltEnum
 from mlthon.errors import ConfigError
@@ -68,6 +69,8 @@ def _plain(value: object) -> object:
         return value.get_client_id()
     if isinstance(value, Mapping):
         return {str(key): _plain(member) for key, member in value.items()}
+    if isinstance(value, IStratEnv):
+        return "env"  # the one there is
     if isinstance(value, list | tuple):
         return [_plain(member) for member in value]
     return str(value)

@@ -22,18 +22,18 @@ async def run_venue(market: MarketChoice, port: int) -> None:
     """
     venue = SimulatedVenue(market, LiveClock())
     try:
-        endpoints = await venue.start(port)
-        ready = {
-            "rest": endpoints.rest,
-            "ws_public": endpoints.ws_public,
-            "ws_private": endpoints.ws_private,
-            "ws_trade": endpoints.ws_trade,
-            "api_key": venue.api_key,
-            "api_secret": venue.api_secret,
-        }
-        sys.stdout.write(orjson.dumps(ready).decode() + "\n")
-        sys.stdout.flush()
         with interrupted() as stop:
+            endpoints = await venue.start(port)
+            ready = {
+                "rest": endpoints.rest,
+                "ws_public": endpoints.ws_public,
+                "ws_private": endpoints.ws_private,
+                "ws_trade": endpoints.ws_trade,
+                "api_key": venue.api_key,
+                "api_secret": venue.api_secret,
+            }
+            sys.stdout.write(orjson.dumps(ready).decode() + "\n")
+            sys.stdout.flush()
             market_task = asyncio.create_task(venue.market_ends())
             stop_task = asyncio.create_task(stop.wait())
             await asyncio.wait({market_task, stop_task}, return_when=asyncio.FIRST_COMPLETED)

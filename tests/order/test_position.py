@@ -15,7 +15,9 @@ from mlthon.basics.qty import Qty
 from mlthon.order.position import Position
 
 fills = st.lists(
-    st.tuples(st.sampled_from(list(Side)), st.integers(1, 10**9), st.integers(1, 10**6), st.integers(-50, 500)),
+    st.tuples(
+        st.sampled_from(list(Side)), st.integers(1, 10**9), st.integers(1, 10**6), st.integers(-50, 500)
+    ),
     max_size=40,
 )
 
@@ -57,7 +59,11 @@ def test_closing_in_thirds_leaves_nothing_behind():
     position.apply_fill(Side.Buy, Price("0.2"), Qty("2"))
     for _ in range(3):
         position.apply_fill(Side.Sell, Price("0.2"), Qty("1"))
-    assert (position.size, position.entry_value, position.realised) == (Qty("0"), MLDecimal("0"), MLDecimal("0.1"))
+    assert (position.size, position.entry_value, position.realised) == (
+        Qty("0"),
+        MLDecimal("0"),
+        MLDecimal("0.1"),
+    )
 
 
 @pytest.mark.parametrize("qty", ["0", "-1"])

@@ -179,3 +179,14 @@ def test_what_is_no_tape_is_refused(mlthon_run, tmp_path, name, content):
     assert outcome.code == 2, outcome.err
     assert name in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_tape_that_breaks_off_while_trading_leaves_no_orders(mlthon_run, tmp_path, captures):
+    whole = (captures / "binance" / "usdm_btcusdt_20240808.gz").read_bytes()
+    path = tmp_path / "cut.gz"
+    path.write_bytes(whole[: len(whole) // 8])
+    outcome = mlthon_run("--tape", path, "--speed", 20)
+    assert outcome.code == 2
+    assert "cut.gz" in outcome.err
+    assert "may still be open" not in outcome.err
+    assert "Traceback" not in outcome.err
