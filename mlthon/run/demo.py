@@ -111,7 +111,7 @@ async def _until_something_ends(
     console: Console,
     stop: asyncio.Event,
 ) -> None:
-    """Wait for the duration, the user, the strategy's failure or the market's end; raises what is wrong with a tape."""
+    """Wait for whatever ends the run; raises what is wrong with a tape."""
     ends = [
         asyncio.create_task(wait)
         for wait in (
