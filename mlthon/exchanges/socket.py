@@ -149,8 +149,10 @@ class ReconnectingSocket:
             self._life.reschedule(asyncio.get_running_loop().time())
 
     async def close(self) -> None:
-        """Close for good, without telling the listener."""
+        """End the connection and stop dialling, without telling the listener; `start` begins anew."""
         await self._tasks.close()
+        self._started = False
+        self._opened.clear()
 
     # -- the one task ----------------------------------------------------------------------------------------
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from book_keeper import BookKeeper
 from bybit_messages import book_frame, instrument_row, make_instruments, trades_frame
 from fake_bybit import FakeBybit, eventually
 
-from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.api.istrat_env import MDSub
-from mlthon.basics.defs import GtwRejectCode, Side
+from mlthon.basics.defs import Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import UsageError, VenueUnreachable
 from mlthon.exchanges.bybit import BybitConnector
 from mlthon.exchanges.bybit.feed import BybitFeed
+from mlthon.exchanges.socket import SocketLimits
 
 SEED = int(os.environ.get("MLTHON_TEST_SEED", "20240808"))
 INSTRUMENTS = make_instruments(instrument_row(), instrument_row("ETHUSDT", "ETH", "0.01", "0.01"))
@@ -27,51 +28,6 @@ BTC, ETH = INSTRUMENTS["BTCUSDT"], INSTRUMENTS["ETHUSDT"]
 BTC_ID, ETH_ID = BTC.get_instrument_id(), ETH.get_instrument_id()
 BOOK = "orderbook.50.BTCUSDT"
 DEEP = frozenset({MDSub.PriceLevelBook})
-
-
-class Listener:
-    """Keeps books the plain way, and remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[Any, ...]] = []
-        self.books: dict[int, tuple[dict[Price, Qty], dict[Price, Qty]]] = {}
-        self.sound: dict[int, bool] = {}
-
-    def on_depth(self, instrument_id: int, update: DepthUpdate) -> bool:
-        if update.is_snapshot:
-            self.books[instrument_id] = ({}, {})
-        else:
-            assert self.sound[instrument_id], "a delta came for a book that was reported lost"
-        bids, asks = self.books[instrument_id]
-        for side, levels in ((bids, update.bids()), (asks, update.asks())):
-            for price, qty in levels:
-                side[price] = qty
-                if qty.is_zero():
-                    del side[price]
-        crossed = bool(bids and asks and max(bids) >= min(asks))
-        self.sound[instrument_id] = not crossed
-        self.events.append(("snapshot" if update.is_snapshot else "delta", instrument_id))
-        return not crossed
-
-    def on_trades(self, instrument_id: int, trades: Sequence[PublicTrade]) -> None:
-        self.events.append(("trades", instrument_id, [(t.taker_side, t.price, t.qty) for t in trades]))
-
-    def on_stream_ready(self, instrument_id: int) -> None:
-        self.events.append(("ready", instrument_id))
-
-    def on_subscribe_refused(self, instrument_id: int, code: GtwRejectCode, reason: str) -> None:
-        self.events.append(("refused", instrument_id, code, reason))
-
-    def on_book_lost(self, instrument_id: int, reason: str) -> None:
-        self.sound[instrument_id] = False
-        self.events.append(("lost", instrument_id, reason))
-
-    def on_feed_lost(self, reason: str) -> None:
-        self.sound = dict.fromkeys(self.sound, False)
-        self.events.append(("feed lost", reason))
-
-    def named(self, name: str) -> list[tuple[Any, ...]]:
-        return [event for event in self.events if event[0] == name]
 
 
 class VenueBook:
@@ -119,7 +75,7 @@ class Client:
 
     def __init__(self, venue: FakeBybit, **changes: Any) -> None:
         self.venue = venue
-        self.listener = Listener()
+        self.listener = BookKeeper()
         self.connector = BybitConnector(venue.config(**changes), lambda: venue_clock_ns(venue))
         self.feed = self.connector.feed
         assert isinstance(self.feed, BybitFeed)
@@ -233,10 +189,11 @@ async def test_a_subscription_without_an_answer_is_tried_on_a_new_connection(ven
 
 
 async def test_connecting_needs_a_listener_and_a_venue(venue: FakeBybit) -> None:
-    connector = BybitConnector(venue.config(), lambda: 0)
+    limits = SocketLimits(connect_timeout_ms=150, first_pause_ms=5)
+    connector = BybitConnector(venue.config(socket=limits), lambda: 0)
     with pytest.raises(UsageError, match="attach"):
         await connector.feed.connect()
-    connector.feed.attach(Listener())
+    connector.feed.attach(BookKeeper())
     await venue.stop()
     with pytest.raises(VenueUnreachable, match="bybit public: no connection"):
         await connector.feed.connect()
@@ -441,7 +398,7 @@ async def test_lateness_is_judged_by_the_venue_s_clock(venue: FakeBybit) -> None
     connector = BybitConnector(
         venue.config(stale_after_ms=2_000), lambda: venue_clock_ns(venue) + 3_600 * 10**9
     )
-    listener = Listener()
+    listener = BookKeeper()
     connector.feed.attach(listener)
     await connector.load_instruments()
     await connector.feed.connect()

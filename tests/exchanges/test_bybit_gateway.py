@@ -50,9 +50,13 @@ async def test_ready_comes_after_everything_was_asked_for(venue: FakeBybit) -> N
 async def test_a_refused_login_is_fatal_while_connecting(venue: FakeBybit) -> None:
     venue.refuse_login = (10003, "API key is invalid.")
     client = Client(venue)
+    await client.connector.load_instruments()
     with pytest.raises(VenueRefusal, match="login: the venue answered 10003: API key is invalid") as caught:
         await client.gateway.connect()
     assert caught.value.code == 10003
+    venue.refuse_login = None  # with the right key it works
+    await client.gateway.connect()
+    assert client.gateway.status is GtwStatus.ReadyToTrade
     await client.connector.close()
 
 
@@ -568,6 +572,26 @@ async def test_a_cursor_that_goes_in_circles_is_not_followed(venue: FakeBybit) -
         await eventually(lambda: client.listener.fills)
         await client.ready()
         assert len(venue.asked("/v5/execution/list")) == 3
+
+
+async def test_an_endless_list_is_given_up(venue: FakeBybit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlthon.exchanges.bybit.rest._MOST_ROWS", 3)
+    async with Client(venue) as client:
+        for number in range(3):
+            page = {"list": [order_row(f"o{number}")], "nextPageCursor": f"c{number}"}
+            venue.scripts[REALTIME].append(result(page))
+        client.call(client.gateway.fetch_orders, BTC)
+        await eventually(lambda: client.listener.named("query refused"))
+        assert "expected fewer than 3 rows" in client.listener.named("query refused")[0][3]
+
+
+async def test_the_two_legs_of_a_hedge_are_one_position(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        await venue.push("position", position_row(positionIdx=1, size="3"))
+        await venue.push("position", position_row(positionIdx=2, size="1", side="Sell"))
+        await venue.push("position", position_row(positionIdx=1, size="0", side="", seq=45))
+        await eventually(lambda: len(client.listener.named("position")) == 3)
+        assert [event[2] for event in client.listener.named("position")] == [Qty("3"), Qty("2"), Qty("-1")]
 
 
 async def test_old_news_does_not_overwrite_new(venue: FakeBybit) -> None:

@@ -31,7 +31,7 @@ __all__ = ["RestClient"]
 log = logging.getLogger("mlthon.exchanges.bybit")
 
 _TRIES = 4
-_MOST_PAGES = 1_000
+_MOST_ROWS = 100_000
 _LARGEST_ANSWER = 32 * 2**20
 _AT_ONCE = 8  # the venue counts requests per second; more in parallel would only be refused
 
@@ -81,14 +81,15 @@ class RestClient:
         """Ask a question whose answer is a list that comes in pages; returns all its rows."""
         found: list[Json] = []
         asked = dict(params)
-        for _ in range(_MOST_PAGES):
+        while len(found) < _MOST_ROWS:
             result = await self.get(path, asked, public=public)
-            found += rows(result, "list", path)
+            page = rows(result, "list", path)
+            found += page
             cursor = next_cursor(result, path)
-            if not cursor or cursor == asked.get("cursor") or not result["list"]:
+            if not cursor or not page or cursor == asked.get("cursor"):
                 return found
             asked["cursor"] = cursor
-        raise DecodeError(f"{path}: expected at most {_MOST_PAGES} pages, got more")
+        raise DecodeError(f"{path}: expected fewer than {_MOST_ROWS} rows, got more")
 
     async def post(self, path: str, body: Mapping[str, object]) -> Json:
         """Give a command; returns the result. After VenueUnreachable its fate is unknown."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
@@ -62,8 +63,10 @@ class TradeOwner(StreamOwner, Protocol):
     def on_answer(self, answer: TradeAnswer) -> None: ...
 
 
-class _LoggedInStream:
+class _LoggedInStream(ABC):
     """A socket with a login. Subclasses decode."""
+
+    _owner: StreamOwner
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class _LoggedInStream:
     ) -> None:
         self.is_live = False
         self.tally = Tally(name)
-        self._owner_of_stream = owner
+        self._owner = owner
         self._clock = clock
         self._signer = signer
         self._timeout_s = config.request_timeout_ms / 1_000
@@ -92,13 +95,14 @@ class _LoggedInStream:
         )
         self.socket.send(self._signer.login(self._clock.now_ms() + _LOGIN_GOOD_FOR_MS))
 
+    @abstractmethod
     def on_message(self, data: bytes, recv_ns: int) -> None:
-        raise NotImplementedError
+        """Decode a message and act on it."""
 
     def on_closed(self, reason: str) -> None:
         self._stop_deadline()
         self.is_live = False
-        self._owner_of_stream.on_stream_lost(reason)
+        self._owner.on_stream_lost(reason)
 
     async def close(self) -> None:
         """Close the socket for good; the owner is not told."""
@@ -110,10 +114,11 @@ class _LoggedInStream:
         self._stop_deadline()
         if not self.is_live:
             self.is_live = True
-            self._owner_of_stream.on_stream_live()
+            log.info("%s: live", self.socket.name)
+            self._owner.on_stream_live()
 
     def _refused(self, what: str, code: int, text: str) -> None:
-        self._owner_of_stream.on_login_refused(code, text)
+        self._owner.on_login_refused(code, text)
         self.socket.drop(f"{what} refused: {code}: {text or 'no reason given'}")
 
     def _stop_deadline(self) -> None:
@@ -125,6 +130,8 @@ class _LoggedInStream:
 class PrivateStream(_LoggedInStream):
     """Orders, executions, positions and balances, as they change. Live once they are subscribed."""
 
+    _owner: PrivateOwner
+
     def __init__(
         self,
         config: BybitConfig,
@@ -135,7 +142,6 @@ class PrivateStream(_LoggedInStream):
         owner: PrivateOwner,
     ) -> None:
         super().__init__("bybit private", config.ws_private_url, config, http, clock, signer, owner)
-        self._owner = owner
         self._symbols = symbols
 
     def on_message(self, data: bytes, recv_ns: int) -> None:
@@ -163,6 +169,8 @@ class PrivateStream(_LoggedInStream):
 class TradeStream(_LoggedInStream):
     """Where order requests go. Live once logged in."""
 
+    _owner: TradeOwner
+
     def __init__(
         self,
         config: BybitConfig,
@@ -172,7 +180,6 @@ class TradeStream(_LoggedInStream):
         owner: TradeOwner,
     ) -> None:
         super().__init__("bybit trade", config.ws_trade_url, config, http, clock, signer, owner)
-        self._owner = owner
 
     def on_message(self, data: bytes, recv_ns: int) -> None:
         try:
