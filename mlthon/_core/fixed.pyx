@@ -28,6 +28,7 @@ from cpython.unicode cimport PyUnicode_Check
 from libc.math cimport isfinite
 from libc.stdint cimport uint64_t
 
+from mlthon._core.block_pool cimport new_from_pool, use_pool
 from mlthon._core.decimal_text cimport format_mantissa
 from mlthon._core.int128 cimport (
     SCALE,
@@ -58,7 +59,6 @@ cdef object ONE = 10**18              # the mantissa of one, as a Python int
 cdef str RANGE = "+-170141183460469231731.687303715884105727"
 
 
-@cython.freelist(256)
 cdef class Fixed:
     """What Price, Qty and MLDecimal share; not to be made itself.
 
@@ -68,9 +68,8 @@ cdef class Fixed:
     """
 
     def __cinit__(self, value=0):
-        if type(self) is Fixed:
-            raise TypeError("Fixed is not a value: use Price, Qty or MLDecimal")
-        if value is ZERO:             # also the way of everything that sets the mantissa right afterwards
+        expect_value_type(type(self))
+        if value is ZERO:
             return
         if PyUnicode_Check(value) or PyBytes_Check(value):
             mantissa_of_text(value, &self.mantissa)
@@ -94,6 +93,7 @@ cdef class Fixed:
         Qty('2.50000000')
         """
         cdef int128 checked
+        expect_value_type(cls)
         int128_of(mantissa, &checked)
         return of_type(cls, checked)
 
@@ -108,8 +108,9 @@ cdef class Fixed:
         >>> Price.from_float(0.1 + 0.2, "0.01")
         Price('0.30000000')
         """
-        cdef Fixed step = positive_tick(cls, tick)
         cdef int128 result
+        expect_value_type(cls)
+        cdef Fixed step = positive_tick(cls, tick)
         if not PyFloat_Check(x) and not is_integer(x):
             raise TypeError(f"{cls.__name__}.from_float: expected a float, got {type(x).__name__}")
         if PyFloat_Check(x) and not isfinite(PyFloat_AS_DOUBLE(x)):
@@ -360,32 +361,39 @@ cdef class MLDecimal(Fixed):
 # -- building values -------------------------------------------------------------------------------
 
 
+use_pool(Price)
+use_pool(Qty)
+use_pool(MLDecimal)
+
+
 cdef Price price_from(int128 mantissa):
-    cdef Price value = Price.__new__(Price)
-    value.mantissa = mantissa
-    return value
+    return <Price>of_type(Price, mantissa)
 
 
 cdef Qty qty_from(int128 mantissa):
-    cdef Qty value = Qty.__new__(Qty)
-    value.mantissa = mantissa
-    return value
+    return <Qty>of_type(Qty, mantissa)
 
 
 cdef MLDecimal mldecimal_from(int128 mantissa):
-    cdef MLDecimal value = MLDecimal.__new__(MLDecimal)
-    value.mantissa = mantissa
-    return value
+    return <MLDecimal>of_type(MLDecimal, mantissa)
 
 
-cdef Fixed of_type(type kind, int128 mantissa):
-    cdef Fixed value = kind.__new__(kind)
-    value.mantissa = mantissa
-    return value
-
-
-cdef Fixed same_type(Fixed like, int128 mantissa):
+cdef inline Fixed same_type(Fixed like, int128 mantissa):
     return of_type(type(like), mantissa)
+
+
+cdef inline Fixed of_type(type kind, int128 mantissa):
+    """A value of one of the three types, past its constructor."""
+    value = <Fixed>new_from_pool(kind)
+    value.mantissa = mantissa
+    return value
+
+
+cdef inline int expect_value_type(object kind) except -1:
+    """Refuse what does not take its memory from the pool: Fixed itself, and what Python code derives from it."""
+    if kind is Price or kind is Qty or kind is MLDecimal:
+        return 0
+    raise TypeError(f"{kind.__name__} is not a value: use Price, Qty or MLDecimal")
 
 
 cdef int int128_of(object number, int128 *out) except -1:

@@ -298,6 +298,28 @@ def test_the_common_base_is_not_a_value() -> None:
         Fixed.from_mantissa(1)
 
 
+def test_nothing_else_is_derived_from_the_common_base() -> None:
+    derived = type("Derived", (Fixed,), {})
+    for make in (
+        lambda: derived("1"),
+        lambda: derived.from_mantissa(1),
+        lambda: derived.from_float(1.0, "1"),
+    ):
+        with pytest.raises(TypeError, match="Derived is not a value"):
+            make()
+
+
+def test_values_outlive_the_memory_kept_for_the_next_ones() -> None:
+    # More than are kept, in an order that fills, drains and refills what is kept, the three types mixed.
+    values = [TYPES[n % 3].from_mantissa(n) for n in range(3_000)]
+    del values[::2]
+    fresh = [-value for value in values]
+    del values[1::3]
+    assert [value.mantissa for value in fresh] == [-n for n in range(1, 3_000, 2)]
+    assert all(type(value) is TYPES[-value.mantissa % 3] for value in fresh)
+    assert all(value.mantissa % 2 == 1 for value in values)
+
+
 # -- to float and by format ------------------------------------------------------------------------------------
 
 
