@@ -30,7 +30,8 @@ def read_request(message: Mapping[str, object]) -> Request:
     op, req_id = message.get("op"), message.get("req_id")
     if not isinstance(req_id, (str, int)) or len(str(req_id)) > _LONGEST_ID:
         req_id = ""
-    return Request(op if isinstance(op, str) else shorten(op), req_id, message.get("args"))
+    is_op = isinstance(op, str) and len(op) <= _LONGEST_ID
+    return Request(str(op) if is_op else shorten(op), req_id, message.get("args"))
 
 
 def read_topics(request: Request) -> list[str]:
@@ -52,5 +53,5 @@ def ack(request: Request, conn_id: str, success: bool, text: str = "") -> Json:
         "ret_msg": text,
         "conn_id": conn_id,
         "req_id": request.req_id,
-        "op": request.op[:_LONGEST_ID],
+        "op": request.op,
     }
