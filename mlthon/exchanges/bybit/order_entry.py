@@ -155,8 +155,8 @@ class OrderEntry:
     def on_answer(self, answer: TradeAnswer) -> None:
         """Take in the venue's answer to a request."""
         pending = self._by_req_id.get(answer.req_id)
-        if pending is None and answer.code == 0 and answer.req_id.startswith(self._req_prefix):
-            self.tally.counts["answer after its effect was seen"] += 1  # the private stream was faster
+        if pending is None and self._is_overtaken(answer):
+            self.tally.counts["answer after its effect was seen"] += 1
         elif pending is None or pending.taken:
             self.tally.count("answer to no request", f"{answer.op[:40]} {answer.code}: {answer.text[:80]}")
         elif answer.code == 0 or answer.code in NOT_MODIFIED:
@@ -166,6 +166,14 @@ class OrderEntry:
             self._inquire(pending)
         else:
             self._refuse(pending, reject_code(answer.code), f"{answer.text} ({answer.code})")
+
+    def _is_overtaken(self, answer: TradeAnswer) -> bool:
+        """Whether an answer only comes too late: the private stream is often faster.
+
+        A new order that was seen alive and is then refused is another matter.
+        """
+        is_ours = answer.req_id.startswith(f"{self._req_prefix}-")
+        return is_ours and (answer.code == 0 or answer.op != "order.create")
 
     def on_connection_lost(self) -> None:
         """What was not answered before the order connection was lost will not be: ask."""
