@@ -24,7 +24,6 @@ from mlthon.exchanges.bybit.codec.fields import Json
 from mlthon.exchanges.socket import SocketLimits
 
 KEY, SECRET = "the-key", "the-secret"
-OWNER: web.AppKey[FakeBybit] = web.AppKey("owner")
 
 RestAnswer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnTrade = Callable[["Session", Json], Awaitable[None]]
@@ -110,7 +109,6 @@ class FakeBybit:
 
     async def start(self) -> None:
         app = web.Application()
-        app[OWNER] = self
         for path, kind in (("public/linear", "public"), ("private", "private"), ("trade", "trade")):
             app.router.add_get(f"/v5/{path}", functools.partial(self._serve, kind))
         app.router.add_route("*", "/{path:.*}", self._rest)
@@ -187,6 +185,14 @@ class FakeBybit:
         self.orders[link_id]["updatedTime"] = str(self.now_ms())
         await self.answer(session, message)
         await self.push("order", self.orders[link_id])
+
+    async def book_silently(self, session: Session, message: Json) -> None:
+        """Take a new order, and say nothing."""
+        body = message["args"][0]
+        self.orders[body["orderLinkId"]] = order_row(body["orderLinkId"], **self.row_of(body))
+
+    async def say_nothing(self, session: Session, message: Json) -> None:
+        """Lose a request."""
 
     def row_of(self, body: Json) -> Json:
         """The part of an order row that a create request decides."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -62,12 +61,6 @@ class VenueBook:
     def values(self) -> tuple[dict[Price, Qty], dict[Price, Qty]]:
         bids, asks = ({Price(p): Qty(q) for p, q in side.items()} for side in (self.bids, self.asks))
         return bids, asks
-
-
-@pytest.fixture
-async def venue() -> AsyncIterator[FakeBybit]:
-    async with FakeBybit() as fake:
-        yield fake
 
 
 class Client:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
 
-import pytest
 from bybit_messages import fill_row
 from fake_bybit import FakeBybit, Session, eventually, hang_up, http, refusal
 from gateway_client import Client
@@ -126,12 +124,6 @@ class Chaos:
 
     def pick(self, **weights: int) -> str:
         return self.rng.choices(list(weights), list(weights.values()))[0]
-
-
-@pytest.fixture
-async def venue() -> AsyncIterator[FakeBybit]:
-    async with FakeBybit() as fake:
-        yield fake
 
 
 async def trade(client: Client, chaos: Chaos, rng: random.Random) -> int:

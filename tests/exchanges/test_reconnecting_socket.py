@@ -42,12 +42,6 @@ class Recorder:
 
 
 @pytest.fixture
-async def venue() -> AsyncIterator[FakeBybit]:
-    async with FakeBybit() as fake:
-        yield fake
-
-
-@pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
