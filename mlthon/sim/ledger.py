@@ -78,7 +78,9 @@ class Ledger:
             symbols = [symbol for symbol, settled_in in self._coin_of.items() if settled_in == coin]
             total = total_of(purse.cash.get(coin, ZERO) for purse in everybody)
             # Profit is booked when a position closes: until then, one side's may be in the other's cost.
-            at_cost = total_of(purse.position(symbol).entry_value for purse in everybody for symbol in symbols)
+            at_cost = total_of(
+                purse.position(symbol).entry_value for purse in everybody for symbol in symbols
+            )
             deposited = self._deposited.get(coin, ZERO)
             if total - at_cost != deposited:
                 raise AssertionError(
