@@ -80,6 +80,24 @@ def addresses(venue: VenueThread, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pybit_trading, "TRADE_WSS", venue.endpoints.ws_trade)
 
 
+@pytest.fixture
+def sending(monkeypatch: pytest.MonkeyPatch) -> threading.Lock:
+    """To be held while the client sends: its thread reads nothing until then.
+
+    The client notes what it sent, and whom to call back, only after sending. Over a network no answer is that
+    fast; over loopback some are.
+    """
+    lock = threading.Lock()
+    on_message = pybit_stream._WebSocketManager._on_message
+
+    def on_message_later(socket: Any, message: str) -> None:
+        with lock:
+            on_message(socket, message)
+
+    monkeypatch.setattr(pybit_stream._WebSocketManager, "_on_message", on_message_later)
+    return lock
+
+
 class Inbox:
     """What callbacks on the client's threads were given."""
 
@@ -146,13 +164,14 @@ def test_rest(venue: VenueThread, http: Any) -> None:
 
 
 @pytest.mark.usefixtures("addresses")
-def test_public_stream(venue: VenueThread) -> None:
+def test_public_stream(venue: VenueThread, sending: threading.Lock) -> None:
     books, trades, tickers = Inbox(), Inbox(), Inbox()
     socket = unified_trading.WebSocket(channel_type="linear", **SOCKET)
     try:
-        socket.orderbook_stream(50, "BTCUSDT", books.put)
-        socket.trade_stream("BTCUSDT", trades.put)
-        socket.ticker_stream("BTCUSDT", tickers.put)
+        with sending:
+            socket.orderbook_stream(50, "BTCUSDT", books.put)
+            socket.trade_stream("BTCUSDT", trades.put)
+            socket.ticker_stream("BTCUSDT", tickers.put)
         assert books.get()["data"]["b"][0] == ["60000.0", "2.000"]
         assert tickers.get()["data"]["bid1Price"] == "60000.0"
         venue.call(lambda: venue.stage.depth([("60000.0", "0"), ("59999.8", "1")], []))
@@ -165,20 +184,22 @@ def test_public_stream(venue: VenueThread) -> None:
 
 
 @pytest.mark.usefixtures("addresses")
-def test_private_and_trade_streams(venue: VenueThread, acks: Inbox) -> None:
+def test_private_and_trade_streams(venue: VenueThread, acks: Inbox, sending: threading.Lock) -> None:
     orders, executions, positions, wallets, answers = Inbox(), Inbox(), Inbox(), Inbox(), Inbox()
     login = {**SOCKET, "api_key": KEY, "api_secret": SECRET, "private_auth_expire": 10}
     private = unified_trading.WebSocket(channel_type="private", **login)
     trading = unified_trading.WebSocketTrading(**login)
     try:
-        private.order_stream(orders.put)
-        private.execution_stream(executions.put)
-        private.position_stream(positions.put)
-        private.wallet_stream(wallets.put)
+        with sending:
+            private.order_stream(orders.put)
+            private.execution_stream(executions.put)
+            private.position_stream(positions.put)
+            private.wallet_stream(wallets.put)
         for _ in range(4):
             acks.get()
 
-        trading.place_order(answers.put, **ORDER, qty="1", price="60000.0", orderLinkId="maker")
+        with sending:
+            trading.place_order(answers.put, **ORDER, qty="1", price="60000.0", orderLinkId="maker")
         placed = answers.get()
         assert (placed["retCode"], placed["data"]["orderLinkId"]) == (0, "maker")
         assert orders.get()["data"][0]["orderStatus"] == "New"
@@ -190,20 +211,24 @@ def test_private_and_trade_streams(venue: VenueThread, acks: Inbox) -> None:
         assert positions.get()["data"][0]["size"] == "0.400"
         assert wallets.get()["data"][0]["coin"][0]["walletBalance"] == "999995.2"
 
-        trading.amend_order(answers.put, **BTC, orderLinkId="maker", qty="0.9")
+        with sending:
+            trading.amend_order(answers.put, **BTC, orderLinkId="maker", qty="0.9")
         assert answers.get()["retCode"] == 0
         assert orders.get()["data"][0]["qty"] == "0.900"
-        trading.cancel_order(answers.put, **BTC, orderId=placed["data"]["orderId"])
+        with sending:
+            trading.cancel_order(answers.put, **BTC, orderId=placed["data"]["orderId"])
         assert answers.get()["retCode"] == 0
         cancelled = orders.get()["data"][0]
         assert (cancelled["orderStatus"], cancelled["cumExecQty"]) == ("Cancelled", "0.400")
 
-        trading.place_order(answers.put, **ORDER, qty="1", price="60001", timeInForce="PostOnly")
+        with sending:
+            trading.place_order(answers.put, **ORDER, qty="1", price="60001", timeInForce="PostOnly")
         assert answers.get()["retCode"] == 0
         assert orders.get()["data"][0]["rejectReason"] == "EC_PostOnlyWillTakeLiquidity"
-        trading.place_order(
-            answers.put, error_callback=answers.put, **{**ORDER, "symbol": "NONE"}, qty="1", price="1"
-        )
+        with sending:
+            trading.place_order(
+                answers.put, error_callback=answers.put, **{**ORDER, "symbol": "NONE"}, qty="1", price="1"
+            )
         assert answers.get()["retCode"] == 10001
     finally:
         close(private)
