@@ -10,10 +10,14 @@ from contextlib import AbstractAsyncContextManager
 import aiohttp
 import orjson
 import pytest
-from bybit_client import DEADLINE_S, KEY, Client, Json, Socket, Stage
+from bybit_client import DEADLINE_S, KEY, Client, Json, Socket, Stage, perpetual
 
 from mlthon.errors import ConfigError
+from mlthon.instruments.perpetual import Perpetual
+from mlthon.instruments.spot import Spot
 from mlthon.venues.bybit import BybitVenue, VenueLimits
+from mlthon.venues.bybit.listing import Listing
+from mlthon.venues.bybit.wire import WireIds
 
 STREAMS = ("public", "private", "trading")
 Open = Callable[[], AbstractAsyncContextManager[Socket]]
@@ -233,7 +237,11 @@ async def test_silent_private_connections_are_closed() -> None:
     endpoints = await stage.venue.start()
     async with aiohttp.ClientSession() as http:
         client = Client(http, endpoints)
-        async with client.private() as private, client.trading() as trading, client.public() as public:
+        async with (
+            client.raw(endpoints.ws_private) as private,
+            client.raw(endpoints.ws_trade) as trading,
+            client.public() as public,
+        ):
             assert await private.closed() == 1000
             assert await trading.closed() == 1000
             assert (await public.ask({"op": "ping"}))["ret_msg"] == "pong"
@@ -261,6 +269,21 @@ async def test_a_taken_port_is_an_error_that_says_so(client: Client) -> None:
     second = BybitVenue(Stage().exchange, lambda: 1, api_keys={})
     with pytest.raises(ConfigError, match=f"port {port} on 127.0.0.1"):
         await second.start(port)
+
+
+def test_only_linear_perpetuals_that_are_whole_are_listed() -> None:
+    linear = perpetual()
+    half = Perpetual(exch_instr_id="BTCUSDT", quote_currency="USDT", settlement_method="linear")
+    inverse = Perpetual(exch_instr_id="BTCUSD", settlement_method="inverse")
+    spot = Spot(exch_instr_id="BTCUSDT")
+    assert [market.symbol for market in Listing([linear], WireIds(0))] == ["BTCUSDT"]
+    for wrong, text in (
+        (half, "base_currency, price_tick_rules"),
+        (inverse, "linear perpetuals only"),
+        (spot, "linear perpetuals only"),
+    ):
+        with pytest.raises(ConfigError, match=text):
+            Listing([wrong], WireIds(0))
 
 
 async def test_it_listens_on_loopback_only(client: Client) -> None:

@@ -71,13 +71,16 @@ class Connection:
             self._ended = True
             session.on_closed()
             writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            await asyncio.wait({writer})
+        if not writer.cancelled():
+            writer.result()
         return self._socket
 
     async def close(self) -> None:
         """Tell the client that the venue is going away."""
         self._ended = True
-        await self._socket.close(code=1001, message=b"the venue is closing")
+        if self._socket.prepared:
+            await self._socket.close(code=1001, message=b"the venue is closing")
 
     async def _read(self, session: Session) -> None:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from mlthon.errors import ConfigError
 from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.perpetual import Perpetual
 from mlthon.venues.bybit.market import Market
@@ -14,7 +15,7 @@ from mlthon.venues.bybit.wire import WireIds
 class Listing:
     """The venue's contracts, all of category linear.
 
-    Raises ValueError for an instrument of another kind.
+    Raises ConfigError for an instrument of another kind, or one that lacks what the protocol tells of it.
     """
 
     def __init__(self, instruments: Iterable[Instrument], ids: WireIds) -> None:
@@ -51,5 +52,20 @@ class Listing:
 
 def _category(instrument: Instrument) -> str:
     if not isinstance(instrument, Perpetual) or instrument.get_settlement_method() != "linear":
-        raise ValueError(f"the Bybit venue lists linear perpetuals only, got {instrument!r}")
+        raise ConfigError(f"the Bybit venue lists linear perpetuals only, got {instrument!r}")
+    needed = {
+        "exch_instr_id": instrument.get_exch_instr_id(),
+        "base_currency": instrument.get_base_currency(),
+        "quote_currency": instrument.get_quote_currency(),
+        "price_tick_rules": instrument.get_price_tick_rules(),
+        "quantity_tick_rules": instrument.get_quantity_tick_rules(),
+        "min_quantity": instrument.get_min_quantity(),
+        "price_precision": instrument.get_price_precision(),
+        "quantity_precision": instrument.get_quantity_precision(),
+    }
+    absent = [name for name, value in needed.items() if value is None]
+    if absent:
+        raise ConfigError(
+            f"{instrument!r}: expected {', '.join(absent)} to be set, to list it on the Bybit venue"
+        )
     return "linear"

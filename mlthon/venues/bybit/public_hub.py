@@ -50,10 +50,13 @@ class PublicHub:
         self._clock = asyncio.create_task(self._follow_clock(), name="bybit tickers")
 
     async def close(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            await asyncio.gather(self._clock, return_exceptions=True)
-            self._clock = None
+        clock, self._clock = self._clock, None
+        if clock is None:
+            return
+        clock.cancel()
+        await asyncio.wait({clock})
+        if not clock.cancelled():
+            clock.result()
 
     def find(self, name: str) -> Topic | None:
         return self._by_name.get(name)

@@ -11,6 +11,8 @@ ask for them are refused. The signature and the timestamp of every private reque
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -38,6 +40,7 @@ from mlthon.venues.bybit.wallets import Wallets
 from mlthon.venues.bybit.wire import WireIds
 
 _HOST = "127.0.0.1"
+_ACTIVE_TIME = re.compile(r"([0-9]{1,3})(s|m)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,9 @@ class BybitVenue:
         app.add_routes(self._rest.routes())
         app.add_routes(
             [
-                web.get("/v5/public/linear", self._serve(self._open_public, idle_s=None)),
-                web.get("/v5/private", self._serve(self._open_private, idle_s=self._limits.idle_s)),
-                web.get("/v5/trade", self._serve(self._open_trade, idle_s=self._limits.idle_s)),
+                web.get("/v5/public/linear", self._serve(self._open_public, is_private=False)),
+                web.get("/v5/private", self._serve(self._open_private, is_private=True)),
+                web.get("/v5/trade", self._serve(self._open_trade, is_private=True)),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -130,8 +133,7 @@ class BybitVenue:
     async def close(self) -> None:
         """Close every connection and stop listening; the exchange stays as it is."""
         await self._public.close()
-        for connection in tuple(self._connections):
-            await connection.close()
+        await asyncio.gather(*(connection.close() for connection in tuple(self._connections)))
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -139,9 +141,11 @@ class BybitVenue:
     # -- websockets --------------------------------------------------------------------------------------------
 
     def _serve(
-        self, open_session: Callable[[Connection], Session], idle_s: float | None
+        self, open_session: Callable[[Connection], Session], *, is_private: bool
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
+            wish = request.query.get("max_active_time", "")
+            idle_s = active_s(wish, self._limits.idle_s) if is_private else None
             connection = Connection(request, self._limits, idle_s)
             self._connections.add(connection)
             try:
@@ -159,6 +163,19 @@ class BybitVenue:
 
     def _open_trade(self, connection: Connection) -> Session:
         return TradeSession(connection, self._keys, self._limiter, self._entry, self._now_ns)
+
+
+def active_s(wish: str, default_s: float) -> float:
+    """How long a connection may stay silent: what its address asks for, from 30 seconds to 10 minutes.
+
+    >>> active_s("45s", 600.0), active_s("1m", 600.0), active_s("2h", 600.0), active_s("5s", 600.0)
+    (45.0, 60.0, 600.0, 600.0)
+    """
+    match = _ACTIVE_TIME.fullmatch(wish)
+    if match is None:
+        return default_s
+    seconds = float(match[1]) * (60 if match[2] == "m" else 1)
+    return seconds if 30 <= seconds <= 600 else default_s
 
 
 class _Listener:
