@@ -280,6 +280,9 @@ async def test_closed_orders_are_found(client: Client) -> None:
         assert row["orderStatus"] == "Cancelled"
     listed = await client.ask("/v5/order/history", category="linear")
     assert [row["orderId"] for row in listed["result"]["list"]] == [order_id]
+    for status, count in (("Cancelled", 1), ("Filled", 0)):
+        listed = await client.ask("/v5/order/history", category="linear", orderStatus=status)
+        assert len(listed["result"]["list"]) == count
 
 
 async def test_executions_are_filtered(client: Client) -> None:

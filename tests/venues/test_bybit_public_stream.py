@@ -28,6 +28,13 @@ async def test_ping_and_acks_echo_the_request(client: Client) -> None:
         }
 
 
+async def test_long_and_numeric_request_ids_are_echoed(client: Client) -> None:
+    async with client.public() as socket:
+        for req_id in ("orderbook.50.BTCUSDT," * 100, 7):
+            assert (await socket.ask({"op": "ping", "req_id": req_id}))["req_id"] == req_id
+        assert (await socket.ask({"op": "ping", "req_id": ["x"]}))["req_id"] == ""
+
+
 async def test_book_snapshot_then_deltas(stage: Stage, client: Client) -> None:
     async with client.public() as socket:
         await socket.ask({"op": "subscribe", "args": ["orderbook.50.BTCUSDT"]})

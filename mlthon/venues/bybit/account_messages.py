@@ -62,7 +62,7 @@ def order_row(order: SimOrder, market: Market, ids: WireIds) -> Json:
         "price": "0" if order.price is None else formats.price(order.price),
         "qty": formats.qty(order.qty),
         "timeInForce": _time_in_force(order),
-        "orderStatus": _STATUS[order.state],
+        "orderStatus": status_name(order),
         "cancelType": _CANCEL_TYPE[order.end_reason],
         "rejectReason": _REJECT_REASON[order.end_reason],
         "leavesQty": "" if order.end_reason is EndReason.ByUser else formats.qty(order.leaves_qty),
@@ -254,6 +254,11 @@ def _coin_row(wallet: Wallet, usd: MLDecimal) -> Json:
         "collateralSwitch": True,
         "marginCollateral": True,
     }
+
+
+def status_name(order: SimOrder) -> str:
+    """Where an order is in its life, in the venue's words."""
+    return _STATUS[order.state]
 
 
 def _time_in_force(order: SimOrder) -> str:

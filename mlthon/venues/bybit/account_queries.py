@@ -11,7 +11,7 @@ from mlthon.basics.mldecimal import MLDecimal
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.orders import SimFill, SimOrder
-from mlthon.venues.bybit.account_messages import Json, execution_row, order_row, position_row
+from mlthon.venues.bybit.account_messages import Json, execution_row, order_row, position_row, status_name
 from mlthon.venues.bybit.auth import ApiKey
 from mlthon.venues.bybit.errors import ApiError, RetCode
 from mlthon.venues.bybit.listing import Listing
@@ -70,6 +70,9 @@ class AccountQueries:
                 for order in self._closed(key.account)
                 if order.symbol in symbols and begin_ms <= to_ms(order.created_ns) <= end_ms
             ]
+        if params.is_given("orderStatus"):
+            status = params.text("orderStatus")
+            orders = [order for order in orders if status_name(order) == status]
         return self._order_page(category, orders, params)
 
     def executions(self, key: ApiKey, params: Params) -> Json:

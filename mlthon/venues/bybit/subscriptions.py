@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlthon.venues.bybit.account_messages import Json
 from mlthon.venues.bybit.params import shorten
 
-_LONGEST_ID = 64
+_LONGEST_OP = 64
 _LONGEST_TOPIC = 100
 
 
@@ -28,9 +28,9 @@ class TopicError(Exception):
 def read_request(message: Mapping[str, object]) -> Request:
     """The parts of a message; what has the wrong type is read as absent, and refused by its name later."""
     op, req_id = message.get("op"), message.get("req_id")
-    if not isinstance(req_id, (str, int)) or len(str(req_id)) > _LONGEST_ID:
-        req_id = ""
-    is_op = isinstance(op, str) and len(op) <= _LONGEST_ID
+    if not isinstance(req_id, (str, int)):
+        req_id = ""  # any length is echoed: some clients join all their topics to make one
+    is_op = isinstance(op, str) and len(op) <= _LONGEST_OP
     return Request(str(op) if is_op else shorten(op), req_id, message.get("args"))
 
 

@@ -1,10 +1,10 @@
-"""Malformed, truncated, oversized and unknown input on every socket: one answer each, and the venue goes on."""
+"""Malformed, truncated, oversized and unknown messages on every websocket: one answer each, and the venue goes on."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import aiohttp
@@ -26,21 +26,6 @@ Open = Callable[[], AbstractAsyncContextManager[Socket]]
 @pytest.fixture(params=STREAMS)
 def open_stream(request: pytest.FixtureRequest, client: Client) -> Open:
     return getattr(client, request.param)
-
-
-@pytest.fixture
-async def bystander(client: Client) -> AsyncIterator[None]:
-    """Somebody else on each socket, who must notice nothing."""
-    async with client.public() as public, client.private("order") as private, client.trading() as trading:
-        await public.ask({"op": "subscribe", "args": ["orderbook.50.BTCUSDT"]})
-        before = await public.receive()
-        yield
-        answer = await client.place(orderLinkId="bystander", price="58000.0")
-        assert answer["retCode"] == 0
-        delta = await public.receive()
-        assert delta["data"]["u"] == before["data"]["u"] + 1
-        assert (await private.receive())["data"][0]["orderLinkId"] == "bystander"
-        assert (await trading.ask({"op": "ping"}))["op"] == "pong"
 
 
 def is_error(answer: Json) -> bool:
@@ -148,60 +133,6 @@ async def test_broken_frames_and_hang_ups(client: Client, path: str, wire: bytes
         await reader.read()
     writer.close()
     await writer.wait_closed()
-
-
-# -- REST ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("bystander")
-async def test_bodies_that_are_not_requests(client: Client) -> None:
-    for body in ("", "{", "[]", "null", "7", '{"category":"linear"', "{" * 10_000):
-        answer, _ = await client.signed("POST", "/v5/order/create", body)
-        assert answer["retCode"] == 10001
-        assert "body" in answer["retMsg"]
-    for body in ('{"category":7}', '{"category":"linear","request":7}', '{"category":{"a":[]}}'):
-        for path in (
-            "/v5/order/create",
-            "/v5/order/create-batch",
-            "/v5/order/cancel-all",
-            "/v5/position/switch-mode",
-        ):
-            answer, _ = await client.signed("POST", path, body)
-            assert answer["retCode"] == 10001, (path, body)
-
-
-@pytest.mark.usefixtures("bystander")
-async def test_query_strings_that_are_not_requests(client: Client) -> None:
-    for query in (
-        "%ff%fe=%00",
-        "category",
-        "=&=&=",
-        "category=linear&symbol=%F0%9F%92%A9",
-        "&".join("abc" * 40),
-    ):
-        answer, _ = await client.signed("GET", "/v5/order/realtime", query)
-        assert answer["retCode"] == 10001, query
-
-
-async def test_wrong_paths_and_methods(client: Client) -> None:
-    async with aiohttp.ClientSession(client.endpoints.rest) as http:
-        for method, path, status in (
-            ("GET", "/", 404),
-            ("GET", "/v5/market/kline", 404),
-            ("POST", "/v5/market/time", 405),
-            ("GET", "/v5/order/create", 405),
-            ("GET", "/v5/private", 400),  # without a websocket handshake
-        ):
-            async with http.request(method, path) as answer:
-                assert answer.status == status, path
-
-
-@pytest.mark.usefixtures("bystander")
-async def test_bodies_that_are_too_large(client: Client) -> None:
-    async with aiohttp.ClientSession(client.endpoints.rest) as http:
-        body = "x" * (VenueLimits().body_bytes + 1)
-        async with http.post("/v5/order/create", data=body, headers={"X-BAPI-API-KEY": KEY}) as answer:
-            assert answer.status == 413
 
 
 # -- clients that do not read, or do nothing -----------------------------------------------------------------------
