@@ -38,6 +38,8 @@ cdef class InstrumentFeed:
     cdef readonly object instrument_id
     cdef readonly PriceLevelBook book
     cdef public bint price_levels, levels, bbo, trades
+    cdef public bint in_step              # the book is whole, and the strategy is being told: changes may come in
+    cdef readonly int64_t followed        # changes that came in by `follow`
     cdef Dispatcher dispatcher
     cdef int128 level_id_unit
     cdef Level told_bid, told_ask
@@ -69,6 +71,9 @@ cdef class InstrumentFeed:
 
         Returns whether the book is sound, that is, not crossed. A crossed book makes no callbacks.
         """
+        return self.apply_message(update, tell)
+
+    cdef bint apply_message(self, DepthUpdate update, bint tell) except -1:
         if update.is_snapshot:
             self.book.clear()
         self.reserve(update.bid_count + update.ask_count)
@@ -82,6 +87,17 @@ cdef class InstrumentFeed:
                 self.tell_changes(update, recv_ms)
             if self.bbo:
                 self.tell_best(recv_ms)
+        return True
+
+    def follow(self, DepthUpdate update not None) -> bool:
+        """Apply and tell a change of a book that is in step; returns whether that was all.
+
+        Where it was not (the book is out of step, the update a whole book, or the book crossed by it), the update
+        has to be judged by whoever keeps the book in step; to have been applied here before does no harm then.
+        """
+        if not self.in_step or update.is_snapshot or not self.apply_message(update, True):
+            return False
+        self.followed += 1
         return True
 
     def replay(self, recv_ms):

@@ -55,7 +55,7 @@ class MarketData:
         self._now_ns = now_ns
         self._streams: dict[int, _Stream] = {}
         self._live = False
-        self.events = 0  # messages received
+        self._events = 0  # messages received, but for those that went straight into a book
         self.resyncs = 0  # times a live book was lost
         feed.attach(self)
 
@@ -63,6 +63,11 @@ class MarketData:
     def is_live(self) -> bool:
         """Whether the strategy's books are in step with the venue."""
         return self._live
+
+    @property
+    def events(self) -> int:
+        """Messages received."""
+        return self._events + sum(stream.feed.followed for stream in self._streams.values())
 
     def book(self, instrument: Instrument) -> PriceLevelBook | None:
         """The engine's own book of an instrument; None when it is not subscribed."""
@@ -89,6 +94,7 @@ class MarketData:
         stream.confirmed = False
         if added & _BOOK_SUBS:
             stream.whole = False
+            self._mark_steps()
         self._feed.subscribe(instrument, added)
 
     def announce(self) -> None:
@@ -100,7 +106,7 @@ class MarketData:
     # -- FeedListener ------------------------------------------------------------------------------------------
 
     def on_depth(self, instrument_id: int, update: DepthUpdate) -> bool:
-        self.events += 1
+        self._events += 1
         stream = self._streams.get(instrument_id)
         if stream is None or not (stream.whole or update.is_snapshot):
             return True
@@ -111,11 +117,16 @@ class MarketData:
             return False
         if update.is_snapshot and not stream.whole:
             stream.whole = True
+            self._mark_steps()
             self._go_live_if_ready()
         return True
 
+    def delta_sink(self, instrument_id: int) -> Callable[[DepthUpdate], bool] | None:
+        stream = self._streams.get(instrument_id)
+        return stream.feed.follow if stream is not None else None
+
     def on_trades(self, instrument_id: int, trades: Sequence[PublicTrade]) -> None:
-        self.events += 1
+        self._events += 1
         stream = self._streams.get(instrument_id)
         if stream is not None:
             for trade in trades:
@@ -131,6 +142,8 @@ class MarketData:
         stream = self._streams.pop(instrument_id, None)
         if stream is None:
             return
+        stream.feed.in_step = False
+        self._events += stream.feed.followed
         name = stream.instrument.get_instrument_name()
         log.warning("%s: the venue refused market data of %s: %s", self._exchange.name, name, reason)
         self._dispatcher.call(
@@ -143,12 +156,13 @@ class MarketData:
         if stream is None:
             return
         stream.whole = False
+        self._mark_steps()
         if self._live:
             self._go_down(stream, reason)
 
     def on_feed_lost(self, reason: str) -> None:
         for stream in self._streams.values():
-            stream.whole = stream.confirmed = False
+            stream.whole = stream.confirmed = stream.feed.in_step = False
         if self._live:
             self._live = False
             self.resyncs += 1
@@ -168,6 +182,7 @@ class MarketData:
         """Tell that the books are out of step, naming the instrument that broke."""
         stream.whole = False
         self._live = False
+        self._mark_steps()
         self.resyncs += 1
         name = stream.instrument.get_instrument_name()
         log.warning("%s: book of %s lost: %s", self._exchange.name, name, reason)
@@ -183,6 +198,12 @@ class MarketData:
         for stream in streams:
             stream.feed.replay(recv_ms)
         self._tell_status(FeedHandlerStatus.SnapshotEnd, "")
+        self._mark_steps()
+
+    def _mark_steps(self) -> None:
+        """Say which books may take their changes straight from the feed."""
+        for stream in self._streams.values():
+            stream.feed.in_step = self._live and stream.whole
 
     def _tell_status(self, status: FeedHandlerStatus, detail: str) -> None:
         self._dispatcher.call("on_feed_handler_status", self._exchange, status, detail)

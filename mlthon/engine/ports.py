@@ -14,7 +14,7 @@ Invariants that every gateway keeps:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -233,6 +233,12 @@ class FeedListener(Protocol):
         """Apply a message to the instrument's book.
 
         Returns whether the book is sound afterwards. On False (crossed) the feed must fetch a new snapshot.
+        """
+
+    def delta_sink(self, instrument_id: int) -> Callable[[DepthUpdate], bool] | None:
+        """A short way for the next changes of the instrument's book, or None where there is no such way.
+
+        The sink returns whether it took the change. What it did not take goes to `on_depth`, as everything may.
         """
 
     def on_trades(self, instrument_id: int, trades: Sequence[PublicTrade]) -> None: ...

@@ -35,6 +35,9 @@ class BookKeeper:
         self.events.append(("snapshot" if update.is_snapshot else "delta", instrument_id))
         return not crossed
 
+    def delta_sink(self, instrument_id: int) -> None:
+        return None  # every message is to be seen by `on_depth`
+
     def on_trades(self, instrument_id: int, trades: Sequence[PublicTrade]) -> None:
         self.events.append(("trades", instrument_id, [(t.taker_side, t.price, t.qty) for t in trades]))
 

@@ -78,11 +78,25 @@ class WatchedMarketData(MarketData):
 
     def on_depth(self, instrument_id, update) -> bool:
         sound = super().on_depth(instrument_id, update)
+        self.note_top(update)
+        return sound
+
+    def delta_sink(self, instrument_id):
+        sink = super().delta_sink(instrument_id)
+
+        def watched(update) -> bool:
+            taken = sink(update)
+            if taken:
+                self.note_top(update)
+            return taken
+
+        return watched
+
+    def note_top(self, update) -> None:
         book = self.book(self.instrument)
         bid, ask = next(iter(book.bids())), next(iter(book.asks()))
         self.tops.append((update.seq, (bid.get_price(), bid.get_qty(), ask.get_price(), ask.get_qty())))
         self.progressed.set()
-        return sound
 
 
 @pytest.mark.parametrize("depth", [50, 1000])

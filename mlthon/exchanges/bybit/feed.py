@@ -4,17 +4,22 @@ A book message either continues the one before (its number is one higher) or is 
 that messages are missing: the book is reported lost, the topic is subscribed anew, and what still arrives of it is
 dropped until the new snapshot. What cannot even be attributed to a topic may have been any book's message, and
 ends the connection.
+
+Nearly all messages are the next change of a book. The compiled scanner hands those straight on; what it leaves, for
+any reason, takes the ways below, which suit every message.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
 
+from mlthon._core.bybit_frames import FrameScanner, Topic
+from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import GtwRejectCode
 from mlthon.engine.ports import FeedListener
@@ -44,6 +49,7 @@ log = logging.getLogger("mlthon.exchanges.bybit")
 _DEEP = frozenset({MDSub.PriceLevelBook, MDSub.LevelBook})
 _UNSUPPORTED = frozenset({MDSub.OrderBook})  # the venue publishes no order-by-order book
 _TOP_ONLY = 1
+_AWAITED = -1  # the number of the message before a book's first snapshot
 
 
 @dataclass(slots=True, eq=False)
@@ -69,20 +75,33 @@ class _Subscription:
 
 @dataclass(slots=True, eq=False)
 class _Book:
-    """One order book topic. `update_id` is the last message's number; None while a snapshot is awaited."""
+    """One order book topic."""
 
     subscription: _Subscription
     topic: str
     pauses: Backoff
-    update_id: int | None = None
+    scanned: Topic = field(init=False)
     whole_since: float = 0.0
     resync: asyncio.TimerHandle | None = None  # the next subscribe, or the deadline of its snapshot
 
+    @property
+    def update_id(self) -> int:
+        """The last message's number; `_AWAITED` while a snapshot is awaited."""
+        return self.scanned.update_id
+
     def stop(self) -> None:
-        self.update_id = None
+        self.scanned.update_id = _AWAITED
         if self.resync is not None:
             self.resync.cancel()
             self.resync = None
+
+
+@dataclass(slots=True, eq=False)
+class _Trades:
+    """One topic of public trades."""
+
+    subscription: _Subscription
+    topic: str
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +125,8 @@ class BybitFeed:
         self._listener: FeedListener | None = None
         self._subscriptions: dict[int, _Subscription] = {}
         self._books: dict[str, _Book] = {}  # what is subscribed now, by topic
-        self._trades: dict[str, _Subscription] = {}
+        self._trades: dict[str, _Trades] = {}
+        self._scanner = FrameScanner(config.stale_after_ms)
         self._requests: dict[str, _Request] = {}
         self._last_req_id = 0
         self.tally = Tally("feed")
@@ -159,21 +179,16 @@ class BybitFeed:
             self._subscribe(subscription)
 
     def on_message(self, data: bytes, recv_ns: int) -> None:
-        try:
-            frame = decode_public(data, recv_ns)
-        except FrameError as error:
-            self._on_bad_message(error)
+        scanner = self._scanner
+        if scanner.scan(data, recv_ns, self._clock.offset_ns):
             return
-        if isinstance(frame, BookFrame):
-            self._on_book(frame)
-        elif isinstance(frame, TradesFrame):
-            self._on_trades(frame, recv_ns)
-        elif isinstance(frame, Ack):
-            self._on_ack(frame)
-        elif isinstance(frame, Unknown):
-            self.tally.count("unknown message ignored", frame.what)
+        owner, update, trades = scanner.owner, scanner.update, scanner.trades
+        if isinstance(owner, _Book) and update is not None:
+            self._on_book(owner, scanner.update_id, scanner.sent_ms, update)
+        elif isinstance(owner, _Trades) and trades is not None:
+            self._on_trades(owner, scanner.sent_ms, trades, recv_ns)
         else:
-            assert isinstance(frame, Pong)
+            self._on_unscanned(data, recv_ns)
 
     def on_closed(self, reason: str) -> None:
         self._forget_connection()
@@ -181,36 +196,54 @@ class BybitFeed:
 
     # -- messages --------------------------------------------------------------------------------------------
 
-    def _on_book(self, frame: BookFrame) -> None:
-        book = self._books.get(frame.topic)
-        if book is None:
-            self.tally.count("message of a topic that is not subscribed", frame.topic)
+    def _on_unscanned(self, data: bytes, recv_ns: int) -> None:
+        """Handle what the scanner did not read: unusual, bad, or not market data at all."""
+        try:
+            frame = decode_public(data, recv_ns)
+        except FrameError as error:
+            self._on_bad_message(error)
             return
-        update = frame.update
+        if isinstance(frame, BookFrame):
+            book = self._books.get(frame.topic)
+            if book is not None:
+                self._on_book(book, frame.update_id, frame.sent_ms, frame.update)
+            else:
+                self.tally.count("message of a topic that is not subscribed", frame.topic)
+        elif isinstance(frame, TradesFrame):
+            trades = self._trades.get(frame.topic)
+            if trades is not None:
+                self._on_trades(trades, frame.sent_ms, frame.trades, recv_ns)
+            else:
+                self.tally.count("message of a topic that is not subscribed", frame.topic)
+        elif isinstance(frame, Ack):
+            self._on_ack(frame)
+        elif isinstance(frame, Unknown):
+            self.tally.count("unknown message ignored", frame.what)
+        else:
+            assert isinstance(frame, Pong)
+
+    def _on_book(self, book: _Book, update_id: int, sent_ms: int, update: DepthUpdate) -> None:
         before = book.update_id
         if update.is_snapshot:
-            if before is None:
+            if before == _AWAITED:
                 self._found(book)
-            elif frame.update_id != before and self._is_stale(frame.topic, frame.sent_ms, update.recv_ns):
+            elif update_id != before and self._is_stale(book.topic, sent_ms, update.recv_ns):
                 return
-        elif before is None:
-            self.tally.count("delta before its snapshot dropped", frame.topic)
+        elif before == _AWAITED:
+            self.tally.count("delta before its snapshot dropped", book.topic)
             return
-        elif frame.update_id != before + 1:
-            self._lose(book, f"expected message {before + 1} of {frame.topic}, got {frame.update_id}")
+        elif update_id != before + 1:
+            self._lose(book, f"expected message {before + 1} of {book.topic}, got {update_id}")
             return
-        elif self._is_stale(frame.topic, frame.sent_ms, update.recv_ns):
+        elif self._is_stale(book.topic, sent_ms, update.recv_ns):
             return
-        book.update_id = frame.update_id
+        book.scanned.update_id = update_id
         if not self._tell.on_depth(book.subscription.instrument_id, update):
-            self._lose(book, f"{frame.topic} is crossed after message {frame.update_id}")
+            self._lose(book, f"{book.topic} is crossed after message {update_id}")
 
-    def _on_trades(self, frame: TradesFrame, recv_ns: int) -> None:
-        subscription = self._trades.get(frame.topic)
-        if subscription is None:
-            self.tally.count("message of a topic that is not subscribed", frame.topic)
-        elif frame.trades and not self._is_stale(frame.topic, frame.sent_ms, recv_ns):
-            self._tell.on_trades(subscription.instrument_id, frame.trades)
+    def _on_trades(self, source: _Trades, sent_ms: int, trades: Sequence[PublicTrade], recv_ns: int) -> None:
+        if trades and not self._is_stale(source.topic, sent_ms, recv_ns):
+            self._tell.on_trades(source.subscription.instrument_id, trades)
 
     def _on_bad_message(self, error: FrameError) -> None:
         book = self._books.get(error.topic)
@@ -249,15 +282,21 @@ class BybitFeed:
             self._send_unsubscribe(dropped)
         for topic in added:
             if topic.startswith("orderbook."):
-                pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms, free_tries=1)
-                self._books[topic] = _Book(subscription, topic, pauses)
+                self._add_book(subscription, topic)
             else:
-                self._trades[topic] = subscription
+                self._trades[topic] = _Trades(subscription, topic)
+                self._scanner.add(topic, self._trades[topic])
         if added:
             self._send_subscribe(subscription, added)
         elif not self._is_pending(subscription):
             # Nothing new on the wire, a top level served by the deeper book say: that is confirmed already.
             asyncio.get_running_loop().call_soon(self._confirm, subscription)
+
+    def _add_book(self, subscription: _Subscription, topic: str) -> None:
+        pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms, free_tries=1)
+        book = _Book(subscription, topic, pauses)
+        book.scanned = self._scanner.add(topic, book, self._tell.delta_sink(subscription.instrument_id))
+        self._books[topic] = book
 
     def _send_subscribe(
         self, subscription: _Subscription, topics: list[str], anew: _Book | None = None
@@ -328,7 +367,7 @@ class BybitFeed:
     def _lose(self, book: _Book, reason: str) -> None:
         """Tell that a book is lost, and subscribe it anew after a pause that grows as long as that fails."""
         loop = asyncio.get_running_loop()
-        if book.update_id is not None:
+        if book.update_id != _AWAITED:
             if (loop.time() - book.whole_since) * 1_000 >= self._config.socket.stable_after_ms:
                 book.pauses.reset()
             self._tell.on_book_lost(book.subscription.instrument_id, reason)
@@ -366,6 +405,7 @@ class BybitFeed:
 
     def _forget_topics(self, topics: list[str]) -> None:
         for topic in topics:
+            self._scanner.discard(topic)
             self._trades.pop(topic, None)
             book = self._books.pop(topic, None)
             if book is not None:

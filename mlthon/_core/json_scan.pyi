@@ -1,0 +1,1 @@
+# Nothing for Python: json_scan.pxd is for other compiled modules.
