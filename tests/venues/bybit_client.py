@@ -99,11 +99,11 @@ class Client:
         self._now_ns = now_ns
         self.key = key
         self.secret = secret
-        self._http = http
+        self.http = http
 
     async def get(self, path: str, **params: object) -> Json:
         """A public request."""
-        async with self._http.get(
+        async with self.http.get(
             self.endpoints.rest + path, params={k: str(v) for k, v in params.items()}
         ) as answer:
             assert answer.status == 200
@@ -131,7 +131,7 @@ class Client:
             "X-BAPI-SIGN": signature(self.secret, f"{stamp}{self.key}5000{payload}"),
         }
         url = self.endpoints.rest + path + (f"?{payload}" if method == "GET" and payload else "")
-        async with self._http.request(
+        async with self.http.request(
             method,
             URL(url, encoded=True),
             data=payload if method == "POST" else None,
@@ -147,13 +147,13 @@ class Client:
 
     @asynccontextmanager
     async def public(self) -> AsyncIterator[Socket]:
-        async with self._http.ws_connect(f"{self.endpoints.ws_public}/linear") as ws:
+        async with self.http.ws_connect(f"{self.endpoints.ws_public}/linear") as ws:
             yield Socket(ws)
 
     @asynccontextmanager
     async def private(self, *topics: str) -> AsyncIterator[Socket]:
         """The private stream, logged in and subscribed."""
-        async with self._http.ws_connect(self.endpoints.ws_private) as ws:
+        async with self.http.ws_connect(self.endpoints.ws_private) as ws:
             socket = Socket(ws)
             assert (await socket.ask(self.login()))["success"]
             if topics:
@@ -163,14 +163,14 @@ class Client:
     @asynccontextmanager
     async def trading(self) -> AsyncIterator[Socket]:
         """The trade stream, logged in."""
-        async with self._http.ws_connect(self.endpoints.ws_trade) as ws:
+        async with self.http.ws_connect(self.endpoints.ws_trade) as ws:
             socket = Socket(ws)
             assert (await socket.ask(self.login()))["retCode"] == 0
             yield socket
 
     @asynccontextmanager
     async def raw(self, url: str) -> AsyncIterator[Socket]:
-        async with self._http.ws_connect(url) as ws:
+        async with self.http.ws_connect(url) as ws:
             yield Socket(ws)
 
     def login(self, ahead_ms: int = 5000) -> Json:

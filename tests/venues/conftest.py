@@ -25,7 +25,7 @@ async def client(stage: Stage) -> AsyncIterator[Client]:
 @pytest.fixture
 async def other(client: Client) -> Client:
     """A second user, with an account of his own."""
-    return Client(client._http, client.endpoints, OTHER_KEY, OTHER_SECRET)
+    return Client(client.http, client.endpoints, OTHER_KEY, OTHER_SECRET)
 
 
 @pytest.fixture

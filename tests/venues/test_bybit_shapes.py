@@ -14,15 +14,12 @@ BTC = {"category": "linear", "symbol": "BTCUSDT"}
 
 # What the samples have and this venue does not: fields of other account types, or of how the sample was made.
 NOT_SERVED = {
-    "postOnlyMaxOrderQty",
-    "ips",
     "userIDInt64",
     "inviterIDInt64",
     "affiliateIDInt64",
     "kycLevel",
     "kycRegion",
     "totalPerpUpl",  # the venue's own spelling is totalPerpUPL
-    "symbolId",
 }
 
 

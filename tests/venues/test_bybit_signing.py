@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator
 
@@ -168,3 +169,11 @@ def test_the_second_rolls() -> None:
     now[0] += 600_000_000
     quota = limiter.take("a", Endpoint.CREATE)
     assert (quota.granted, quota.remaining, quota.reset_ms) == (1, 1, 6000)
+
+
+def test_rates_follow_the_speed_of_the_market() -> None:
+    limits = VenueLimits(orders_per_s=10, queries_per_s=50)
+    assert limits.faster(1.0) == limits
+    assert (limits.faster(2.55).orders_per_s, limits.faster(2.55).queries_per_s) == (26, 128)
+    assert limits.faster(math.inf).orders_per_s >= 1_000_000
+    assert limits.faster(20).message_bytes == limits.message_bytes

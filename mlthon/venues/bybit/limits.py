@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +28,17 @@ class VenueLimits:
     idle_s: float = 600.0  #: silence after which a private or trade connection is closed
 
     def faster(self, factor: float) -> VenueLimits:
-        """The same limits with every rate multiplied by `factor`, rounded up."""
-        return VenueLimits(
+        """The same limits with every rate multiplied by `factor`, which may be infinite, and rounded up."""
+        return replace(
+            self,
             orders_per_s=_raised(self.orders_per_s, factor),
             queries_per_s=_raised(self.queries_per_s, factor),
             fee_queries_per_s=_raised(self.fee_queries_per_s, factor),
-            batch_orders=self.batch_orders,
-            body_bytes=self.body_bytes,
-            message_bytes=self.message_bytes,
-            topic_chars=self.topic_chars,
-            outbox_bytes=self.outbox_bytes,
-            idle_s=self.idle_s,
         )
 
 
 def _raised(rate: int, factor: float) -> int:
-    return max(1, -int(-rate * factor // 1))
+    return max(1, math.ceil(min(rate * factor, _HIGHEST_RATE)))
+
+
+_HIGHEST_RATE = 1e9
