@@ -15,11 +15,14 @@ from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import DecodeError
+from mlthon.exchanges.bybit.codec.places import around, syntax_offset
 
 __all__ = [
     "Ack",
+    "FieldError",
     "FrameError",
     "Json",
+    "NotJsonError",
     "Pong",
     "Unknown",
     "choice",
@@ -53,11 +56,32 @@ _clip.maxlevel = 2
 
 
 class FrameError(DecodeError):
-    """A websocket message that could not be decoded; `topic` is "" where it was not even legible."""
+    """A websocket message that could not be decoded.
 
-    def __init__(self, text: str, topic: str = "") -> None:
+    `topic` is "" where it was not even legible. `offset` is the byte that is wrong; None where that was not
+    looked for.
+    """
+
+    def __init__(self, text: str, topic: str = "", offset: int | None = None) -> None:
         super().__init__(text)
         self.topic = topic
+        self.offset = offset
+
+
+class NotJsonError(DecodeError):
+    """A message that is not JSON from byte `offset` on."""
+
+    def __init__(self, text: str, offset: int) -> None:
+        super().__init__(text)
+        self.offset = offset
+
+
+class FieldError(DecodeError):
+    """A message with a wrong value at `where`: what the message is called, then the path in it."""
+
+    def __init__(self, text: str, where: str) -> None:
+        super().__init__(text)
+        self.where = where
 
 
 class Ack(NamedTuple):
@@ -84,7 +108,8 @@ def json_object(data: bytes | str, where: str) -> Json:
     try:
         message = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise DecodeError(f"{where}: expected JSON, got {_clip.repr(data)}: {error}") from None
+        offset = syntax_offset(data, error)
+        raise NotJsonError(f"{where}: expected JSON: {error.msg} {around(data, offset)}", offset) from None
     if type(message) is not dict:
         refuse(where, "a JSON object", message)
     return message
@@ -92,7 +117,7 @@ def json_object(data: bytes | str, where: str) -> Json:
 
 def refuse(where: str, expected: str, got: object) -> NoReturn:
     """Raise the DecodeError that says what was expected, what came, and where."""
-    raise DecodeError(f"{where}: expected {expected}, got {_clip.repr(got)}")
+    raise FieldError(f"{where}: expected {expected}, got {_clip.repr(got)}", where)
 
 
 def text(row: Json, key: str, where: str) -> str:

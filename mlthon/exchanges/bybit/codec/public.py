@@ -1,10 +1,12 @@
 """Public market data: order book and trade messages, and the requests that ask for them.
 
-The order of keys differs from product to product, and so nothing here depends on it.
+The order of keys differs from product to product, and so nothing here depends on it. `mlthon._core.bybit_frames`
+reads the books and trades that are written plainly, and has to read them just as this module does.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -12,11 +14,12 @@ import orjson
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.basics.defs import Side
-from mlthon.errors import DecodeError
 from mlthon.exchanges.bybit.codec.fields import (
     Ack,
+    FieldError,
     FrameError,
     Json,
+    NotJsonError,
     Pong,
     Unknown,
     choice,
@@ -31,6 +34,7 @@ from mlthon.exchanges.bybit.codec.fields import (
     text_or_empty,
     topic_of,
 )
+from mlthon.exchanges.bybit.codec.places import around, value_offset
 
 __all__ = [
     "PING",
@@ -46,10 +50,13 @@ __all__ = [
 
 PING = orjson.dumps({"op": "ping"})
 
+_MESSAGE, _ANSWER = "public message", "answer"  # what errors call them
 _NS_PER_MS = 1_000_000
 _INT64_MAX = 2**63 - 1
 _SIDES = {"Buy": Side.Buy, "Sell": Side.Sell}
 _IS_SNAPSHOT = {"snapshot": True, "delta": False}
+_LEVEL = re.compile(r"(bids|asks)(\[\d+\])?(?:: (price|qty))?")
+_KEYS = {"bids": "b", "asks": "a", "price": "[0]", "qty": "[1]", "": ""}  # what the venue writes for them
 
 
 class BookFrame(NamedTuple):
@@ -99,18 +106,29 @@ def decode_public(data: bytes | str, recv_ns: int) -> PublicFrame:
     """
     topic = ""
     try:
-        message = json_object(data, "public message")
+        message = json_object(data, _MESSAGE)
         if "topic" not in message:
             return _decode_answer(message)
-        topic = topic_of(message, "public message")
+        topic = topic_of(message, _MESSAGE)
         kind, _, rest = topic.partition(".")
         if kind == "orderbook":
             return _decode_book(message, topic, rest.partition(".")[2], recv_ns)
         if kind == "publicTrade":
             return _decode_trades(message, topic, rest, recv_ns)
         return Unknown(topic)
-    except DecodeError as error:
-        raise FrameError(str(error), topic) from None
+    except NotJsonError as error:
+        raise FrameError(str(error), topic, error.offset) from None
+    except FieldError as error:
+        offset = value_offset(data, _path_of(error, topic))
+        raise FrameError(f"{error} ({around(data, offset)})", topic, offset) from None
+
+
+def _path_of(error: FieldError, topic: str) -> str:
+    """The path of a wrong value, without the words for the message it is in."""
+    for words in (topic, _MESSAGE, _ANSWER):
+        if words and error.where.startswith(words):
+            return error.where.removeprefix(words)
+    return ""
 
 
 def _decode_book(message: Json, topic: str, symbol: str, recv_ns: int) -> BookFrame:
@@ -133,8 +151,21 @@ def _decode_book(message: Json, topic: str, symbol: str, recv_ns: int) -> BookFr
             seq=_counter(data, "seq", topic),
         )
     except (TypeError, ValueError) as error:
-        raise DecodeError(f"{topic}: {error}") from None
+        raise FieldError(f"{topic}: {error}", topic + _level_path(str(error))) from None
     return BookFrame(topic, update_id, sent_ms, update)
+
+
+def _level_path(words: str) -> str:
+    """Where in the message is what `DepthUpdate` says is wrong.
+
+    >>> _level_path("bids[3]: price: expected more than 0, got '0'"), _level_path("asks: expected a list")
+    ('.data.b[3][0]', '.data.a')
+    """
+    match = _LEVEL.match(words)
+    if match is None:
+        return ".data"
+    side, index, part = match.groups("")
+    return f".data.{_KEYS[side]}{index}{_KEYS[part]}"
 
 
 def _counter(row: Json, key: str, topic: str) -> int:
@@ -166,11 +197,11 @@ def _decode_trade(row: Json, where: str, symbol: str, recv_ns: int) -> PublicTra
             trade_id=text_or_empty(row, "i", where),
         )
     except (TypeError, ValueError) as error:
-        raise DecodeError(f"{where}: {error}") from None
+        raise FieldError(f"{where}: {error}", where) from None
 
 
 def _decode_answer(message: Json) -> Ack | Pong | Unknown:
-    where = "answer"
+    where = _ANSWER
     op = text_or_empty(message, "op", where)
     if op == "pong" or (op == "ping" and message.get("ret_msg") == "pong"):
         return Pong()
