@@ -16,8 +16,8 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.
 def around(data: bytes | str, offset: int) -> str:
     """The place in words, with the 40 bytes around it.
 
-    >>> around(b'{"price":nine}', 9)
-    'at byte 9: b\'{"price":nine}\''
+    >>> print(around(b'{"price":nine}', 9))
+    at byte 9: b'{"price":nine}'
     """
     start = max(0, offset - _AROUND // 2)
     return f"at byte {offset}: {_as_bytes(data)[start : start + _AROUND]!r}"
