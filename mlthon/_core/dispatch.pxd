@@ -1,35 +1,15 @@
 # The way into a strategy's callbacks, for compiled callers on the market data path.
 
 cimport cython
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.int128 cimport int128
+from mlthon._core.price_book cimport Level
 
-
-@cython.final
-cdef class Dispatcher:
-    cdef readonly object strategy
-    cdef readonly object failure          # the exception a callback raised, or None
-    cdef readonly str failed_in           # the callback that raised it
-    cdef list methods                     # bound methods by position in CALLBACKS; None where not defined
-    cdef list counts
-    cdef object waiting                   # deque of (position, args) posted while user code was running
-    cdef object journal                   # called with (name, args) before each callback, or None
-    cdef object wake                      # asks the event loop to call deliver_waiting soon
-    cdef bint busy                        # user code is running
-    cdef bint draining                    # the waiting ones are being delivered
-    cdef bint closed
-
-    cdef inline bint wants(self, Py_ssize_t position)
-    cdef int invoke(self, Py_ssize_t position, tuple args) except -1
-
-    # Market data: nothing is built for a callback that the strategy does not define.
-    cdef int price_level(self, Py_ssize_t position, object exchange, object instrument_id, int side,
-                         int128 price, int128 qty, bint with_qty, object recv_ts) except -1
-    cdef int level(self, Py_ssize_t position, object exchange, object instrument_id, int side, object level_id,
-                   int128 price, int128 qty, bint with_price, bint with_qty, object recv_ts) except -1
-    cdef int best(self, int side, object exchange, object instrument_id, int128 price, int128 qty,
-                  object recv_ts) except -1
-    cdef int public_trade(self, object exchange, object instrument_id, int side, int128 price, int128 qty,
-                          object exec_ts, object recv_ts) except -1
+cdef enum:
+    NUM_CALLBACKS = 36
+    NUM_MARKET_CALLBACKS = 9          # the first ones: those made in batches
 
 # Positions in CALLBACKS of the market data callbacks.
 cdef enum:
@@ -42,3 +22,55 @@ cdef enum:
     ON_BEST_BID = 6
     ON_BEST_ASK = 7
     ON_PUBLIC_TRADE = 8
+
+cdef struct Callback:
+    PyObject *function                # NULL: the strategy does not define it
+    PyObject *bound_to                # the first argument of a bound method's function, or NULL
+    int64_t made                      # how often it was called
+
+cdef struct Batch:                    # the callbacks of one message; it lives on its maker's stack
+    PyObject *exchange                # the first arguments of each: borrowed
+    PyObject *instrument_id
+    PyObject *recv_ts
+    Batch *outer                      # the batch that was under way, or NULL
+    bint more_to_come                 # as it was
+    int64_t started                   # in ticks
+    int64_t[NUM_MARKET_CALLBACKS] made_before
+
+
+@cython.final
+cdef class Dispatcher:
+    cdef readonly object strategy
+    cdef readonly object failure          # the exception a callback raised, or None
+    cdef readonly str failed_in           # the callback that raised it
+    cdef readonly int64_t slow_count      # how often user code took longer than its budget
+    cdef bint more_to_come                # the message being told causes another callback after this one
+    cdef unsigned int state               # what keeps a callback from taking the short way: bits of dispatch.pyx
+    cdef Callback[NUM_CALLBACKS] callbacks
+    cdef list methods                     # bound methods by position; None where not defined
+    cdef Price price                      # the values last handed out: handed out again where nobody kept them
+    cdef Qty qty
+    cdef object waiting                   # deque of (position, args) posted while user code was running
+    cdef object journal                   # called with (name, args) before each callback, or None
+    cdef object wake                      # asks the event loop to call deliver_waiting soon
+    cdef object on_slow                   # called with (what, took_ns), or None
+    cdef int64_t slow_ns                  # the budget of user code
+    cdef int64_t slow_ticks               # what took fewer is within it
+    cdef Batch *batch                     # the one under way, or NULL
+    cdef int batches_to_watch             # with each callback timed by itself
+    cdef int64_t watched_since            # in ticks: when the last of those returned
+
+    cdef inline bint wants(self, Py_ssize_t position) noexcept:
+        """Whether the strategy defines a callback."""
+        return self.callbacks[position].function is not NULL
+
+    # The callbacks of a message: begin, set `more_to_come` before each, end whatever happens.
+    cdef void begin_batch(self, Batch *batch, object exchange, object instrument_id, object recv_ts) noexcept
+    cdef int end_batch(self) except -1
+
+    # Market data: nothing is built for a callback that the strategy does not define.
+    cdef int price_level(self, Py_ssize_t position, const Batch *batch, int side, const Level *level) except -1
+    cdef int level(self, Py_ssize_t position, const Batch *batch, int side, int128 level_id,
+                   const Level *level) except -1
+    cdef int best(self, const Batch *batch, int side, const Level *level) except -1
+    cdef int public_trade(self, const Batch *batch, int taker_side, const Level *level, object exec_ts) except -1

@@ -13,10 +13,14 @@ from libc.stdint cimport int64_t
 from mlthon._core.dispatch cimport (
     ON_ADD_LEVEL,
     ON_ADD_PRICE_LEVEL,
+    ON_BEST_ASK,
+    ON_BEST_BID,
     ON_DELETE_LEVEL,
     ON_DELETE_PRICE_LEVEL,
     ON_MODIFY_LEVEL,
     ON_MODIFY_PRICE_LEVEL,
+    ON_PUBLIC_TRADE,
+    Batch,
     Dispatcher,
 )
 from mlthon._core.int128 cimport int128
@@ -82,11 +86,7 @@ cdef class InstrumentFeed:
         if self.book.is_crossed():
             return False
         if tell:
-            recv_ms = update.recv_ns // NS_PER_MS
-            if self.price_levels or self.levels:
-                self.tell_changes(update, recv_ms)
-            if self.bbo:
-                self.tell_best(recv_ms)
+            self.tell(update)
         return True
 
     def follow(self, DepthUpdate update not None) -> bool:
@@ -102,19 +102,41 @@ cdef class InstrumentFeed:
 
     def replay(self, recv_ms):
         """Tell the whole book from memory, best levels first: the adds of a snapshot, and the best levels anew."""
-        self.tell_side(0, self.book.bid_side, recv_ms)
-        self.tell_side(1, self.book.ask_side, recv_ms)
+        cdef Batch batch
         self.forget_told()
-        if self.bbo:
-            self.tell_best(recv_ms)
+        cdef bint bid_moved = self.bbo and self.has_moved(0, self.book.bid_side, &self.told_bid)
+        cdef bint ask_moved = self.bbo and self.has_moved(1, self.book.ask_side, &self.told_ask)
+        cdef Py_ssize_t bids = self.book.bid_side.size if self.tells(ADDED) else 0
+        cdef Py_ssize_t asks = self.book.ask_side.size if self.tells(ADDED) else 0
+        self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
+        try:
+            # No message can arrive between these callbacks: they are all made within one call on the one thread.
+            self.tell_side(0, self.book.bid_side, bids, asks > 0 or bid_moved or ask_moved, &batch)
+            self.tell_side(1, self.book.ask_side, asks, bid_moved or ask_moved, &batch)
+            self.tell_best(bid_moved, ask_moved, &batch)
+        finally:
+            self.dispatcher.end_batch()
 
-    def trade(self, PublicTrade trade not None):
-        """Tell a public trade."""
-        if self.trades:
-            self.dispatcher.public_trade(
-                self.exchange, self.instrument_id, trade.taker_index, trade.price_mantissa, trade.qty_mantissa,
-                trade.venue_ns // NS_PER_MS, trade.recv_ns // NS_PER_MS,
-            )
+    def tell_trades(self, trades):
+        """Tell the public trades of one message."""
+        cdef PublicTrade trade
+        cdef Level level
+        cdef Batch batch
+        cdef Py_ssize_t left = len(trades)
+        if left == 0 or not self.trades or not self.dispatcher.wants(ON_PUBLIC_TRADE):
+            return
+        trade = trades[0]
+        cdef object recv_ms = trade.recv_ns // NS_PER_MS
+        self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
+        try:
+            for trade in trades:
+                left -= 1
+                level.price = trade.price_mantissa
+                level.qty = trade.qty_mantissa
+                self.dispatcher.more_to_come = left > 0
+                self.dispatcher.public_trade(&batch, trade.taker_index, &level, trade.venue_ns // NS_PER_MS)
+        finally:
+            self.dispatcher.end_batch()
 
     cdef int reserve(self, Py_ssize_t count) except -1:
         cdef Change *grown
@@ -133,48 +155,96 @@ cdef class InstrumentFeed:
             self.changes[i] = side.set(levels[i].price, levels[i].qty)
         return 0
 
-    cdef int tell_changes(self, DepthUpdate update, object recv_ms) except -1:
+    # -- callbacks: what a message tells is known before the first of them is made, so the last one is, too ----------
+
+    cdef int tell(self, DepthUpdate update) except -1:
+        """Make the callbacks of a message that has been applied, if it causes any."""
+        cdef Batch batch
+        cdef bint bid_moved = self.bbo and self.has_moved(0, self.book.bid_side, &self.told_bid)
+        cdef bint ask_moved = self.bbo and self.has_moved(1, self.book.ask_side, &self.told_ask)
+        cdef Py_ssize_t changes = self.count_to_tell(update.bid_count + update.ask_count)
+        if changes == 0 and not bid_moved and not ask_moved:
+            return 0
+        cdef object recv_ms = update.recv_ns // NS_PER_MS
+        self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
+        try:
+            self.tell_changes(update, changes, bid_moved or ask_moved, &batch)
+            self.tell_best(bid_moved, ask_moved, &batch)
+        finally:
+            self.dispatcher.end_batch()
+        return 0
+
+    cdef Py_ssize_t count_to_tell(self, Py_ssize_t count) noexcept:
+        """How many changes there are up to the last that causes a callback."""
+        if not (self.price_levels or self.levels):
+            return 0
+        while count > 0 and not self.tells(self.changes[count - 1]):
+            count -= 1
+        return count
+
+    cdef bint tells(self, Change change) noexcept:
+        """Whether a change of that kind causes a callback."""
+        if change == ADDED:
+            return self.wants(ON_ADD_PRICE_LEVEL, ON_ADD_LEVEL)
+        if change == MODIFIED:
+            return self.wants(ON_MODIFY_PRICE_LEVEL, ON_MODIFY_LEVEL)
+        return change == DELETED and self.wants(ON_DELETE_PRICE_LEVEL, ON_DELETE_LEVEL)
+
+    cdef bint wants(self, Py_ssize_t by_price, Py_ssize_t by_id) noexcept:
+        return (
+            (self.price_levels and self.dispatcher.wants(by_price)) or (self.levels and self.dispatcher.wants(by_id))
+        )
+
+    cdef int tell_changes(self, DepthUpdate update, Py_ssize_t count, bint more, const Batch *batch) except -1:
         cdef Py_ssize_t i
-        cdef Py_ssize_t count = update.bid_count + update.ask_count
         cdef int side
-        cdef Level level
+        cdef const Level *level
+        cdef Change change
         for i in range(count):
             side = 0 if i < update.bid_count else 1
-            level = update.levels[i]
-            if self.changes[i] == ADDED:
-                self.tell_level(ON_ADD_PRICE_LEVEL, ON_ADD_LEVEL, side, level, recv_ms)
-            elif self.changes[i] == MODIFIED:
-                self.tell_level(ON_MODIFY_PRICE_LEVEL, ON_MODIFY_LEVEL, side, level, recv_ms)
-            elif self.changes[i] == DELETED:
-                self.tell_level(ON_DELETE_PRICE_LEVEL, ON_DELETE_LEVEL, side, level, recv_ms)
+            level = &update.levels[i]
+            change = self.changes[i]
+            if change == ADDED:
+                self.tell_level(ON_ADD_PRICE_LEVEL, ON_ADD_LEVEL, side, level, more or i < count - 1, batch)
+            elif change == MODIFIED:
+                self.tell_level(ON_MODIFY_PRICE_LEVEL, ON_MODIFY_LEVEL, side, level, more or i < count - 1, batch)
+            elif change == DELETED:
+                self.tell_level(ON_DELETE_PRICE_LEVEL, ON_DELETE_LEVEL, side, level, more or i < count - 1, batch)
         return 0
 
-    cdef int tell_side(self, int side_index, BookSide side, object recv_ms) except -1:
+    cdef int tell_side(self, int side_index, BookSide side, Py_ssize_t count, bint more,
+                       const Batch *batch) except -1:
         cdef Py_ssize_t depth
-        # No message can arrive between these callbacks: they are all made within one call on the one thread.
-        for depth in range(side.size):
-            self.tell_level(ON_ADD_PRICE_LEVEL, ON_ADD_LEVEL, side_index, side.at(depth)[0], recv_ms)
+        for depth in range(count):
+            self.tell_level(ON_ADD_PRICE_LEVEL, ON_ADD_LEVEL, side_index, side.at(depth), more or depth < count - 1,
+                            batch)
         return 0
 
-    cdef int tell_level(self, Py_ssize_t by_price, Py_ssize_t by_id, int side, Level level,
-                        object recv_ms) except -1:
-        cdef bint with_qty = by_price != ON_DELETE_PRICE_LEVEL
+    cdef int tell_level(self, Py_ssize_t by_price, Py_ssize_t by_id, int side, const Level *level, bint more,
+                        const Batch *batch) except -1:
+        cdef bint also_by_id = self.levels and self.dispatcher.wants(by_id)
         if self.price_levels:
-            self.dispatcher.price_level(by_price, self.exchange, self.instrument_id, side, level.price, level.qty,
-                                        with_qty, recv_ms)
-        if self.levels:
-            self.dispatcher.level(by_id, self.exchange, self.instrument_id, side,
-                                  level.price // self.level_id_unit, level.price, level.qty,
-                                  by_id == ON_ADD_LEVEL, with_qty, recv_ms)
+            self.dispatcher.more_to_come = more or also_by_id
+            self.dispatcher.price_level(by_price, batch, side, level)
+        if also_by_id:
+            self.dispatcher.more_to_come = more
+            self.dispatcher.level(by_id, batch, side, level.price // self.level_id_unit, level)
         return 0
 
-    cdef int tell_best(self, object recv_ms) except -1:
-        self.tell_best_of(0, self.book.bid_side, &self.told_bid, recv_ms)
-        self.tell_best_of(1, self.book.ask_side, &self.told_ask, recv_ms)
+    cdef int tell_best(self, bint bid_moved, bint ask_moved, const Batch *batch) except -1:
+        if bid_moved:
+            self.dispatcher.more_to_come = ask_moved
+            self.dispatcher.best(batch, 0, &self.told_bid)
+        if ask_moved:
+            self.dispatcher.more_to_come = False
+            self.dispatcher.best(batch, 1, &self.told_ask)
         return 0
 
-    cdef int tell_best_of(self, int side_index, BookSide side, Level *told, object recv_ms) except -1:
-        """Tell the best level if it is another than the one last told; an empty side has price and qty zero."""
+    cdef bint has_moved(self, int side_index, BookSide side, Level *told) noexcept:
+        """Whether the best level is another than the one last told, and is to be told; it counts as told then.
+
+        An empty side has price and qty zero.
+        """
         cdef Level *best = side.best()
         cdef Level now
         now.price = 0
@@ -182,9 +252,9 @@ cdef class InstrumentFeed:
         if best is not NULL:
             now = best[0]
         if now.price == told.price and now.qty == told.qty:
-            return 0
+            return False
         told[0] = now
-        return self.dispatcher.best(side_index, self.exchange, self.instrument_id, now.price, now.qty, recv_ms)
+        return self.dispatcher.wants(ON_BEST_BID if side_index == 0 else ON_BEST_ASK)
 
     cdef void forget_told(self) noexcept:
         self.told_bid.price = self.told_bid.qty = 0

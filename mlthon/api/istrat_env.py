@@ -124,6 +124,36 @@ class IStratEnv:
         """
         raise NotImplementedError
 
+    @property
+    def last_in_batch(self) -> bool:
+        """Whether the message that caused the running callback causes no more of them.
+
+        An addition to the published interface. One message of a venue may change many levels, each a callback
+        of its own, or bring several public trades; between them the strategy's book is between two states of
+        the venue. Update on each, decide on the last:
+
+        >>> class Quoter:
+        ...     def __init__(self, env: IStratEnv) -> None:
+        ...         self.env, self.changes = env, 0
+        ...     def on_modify_price_level(self, exchange, instrument_id, side, price, new_qty, recv_ts):
+        ...         self.changes += 1
+        ...         if self.env.last_in_batch:
+        ...             self.requote()
+        ...     def requote(self):
+        ...         print("quotes made anew after", self.changes, "changes")
+        >>> class Env(IStratEnv):
+        ...     last_in_batch = False
+        >>> quoter = Quoter(Env())
+        >>> quoter.on_modify_price_level(Exchange.Bybit, 30000000000, Side.Buy, "9226.5", "3", 0)
+        >>> Env.last_in_batch = True
+        >>> quoter.on_modify_price_level(Exchange.Bybit, 30000000000, Side.Buy, "9226.0", "1", 0)
+        quotes made anew after 2 changes
+
+        Only callbacks that the strategy defines count. A snapshot's adds are one such batch for each
+        instrument, and True outside of them: for orders, statuses and timers each callback stands alone.
+        """
+        raise NotImplementedError
+
     # -- orders ----------------------------------------------------------------------------------------------
 
     def send_new_order(

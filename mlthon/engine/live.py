@@ -14,6 +14,7 @@ from mlthon.engine.clock import LiveClock
 from mlthon.engine.instrument_table import InstrumentTable
 from mlthon.engine.ports import Connector, Journal
 from mlthon.engine.session import SessionState
+from mlthon.engine.slow_callbacks import DEFAULT_BUDGET_MS
 from mlthon.engine.strat_env import StratEnv
 from mlthon.engine.wire_ids import WireIds, run_epoch
 from mlthon.instruments.instrument import Instrument
@@ -44,6 +45,7 @@ class LiveEngine:
         choose_defaults: Callable[[InstrumentTable], Sequence[Instrument]] = lambda _table: (),
         journal: Journal | None = None,
         time_zone: tzinfo | None = None,
+        slow_callback_ms: float = DEFAULT_BUDGET_MS,
     ) -> None:
         self._strategy = strategy
         self._connectors = connectors
@@ -52,6 +54,7 @@ class LiveEngine:
         self._choose_defaults = choose_defaults
         self._journal = journal
         self._time_zone = time_zone
+        self._slow_callback_ms = slow_callback_ms
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
         self._env: StratEnv | None = None
@@ -78,6 +81,7 @@ class LiveEngine:
             defaults=self._choose_defaults(instruments),
             journal=self._journal,
             time_zone=self._time_zone,
+            slow_callback_ms=self._slow_callback_ms,
         )
         env.scheduler.on_change = self._arm
         env.session.on_change = self._changed.set

@@ -129,8 +129,7 @@ class MarketData:
         self._events += 1
         stream = self._streams.get(instrument_id)
         if stream is not None:
-            for trade in trades:
-                stream.feed.trade(trade)
+            stream.feed.tell_trades(trades)
 
     def on_stream_ready(self, instrument_id: int) -> None:
         stream = self._streams.get(instrument_id)

@@ -30,6 +30,7 @@ from mlthon.engine.ports import Clock, Connector, Journal
 from mlthon.engine.queries import Queries
 from mlthon.engine.scheduler import Scheduler
 from mlthon.engine.session import Session
+from mlthon.engine.slow_callbacks import DEFAULT_BUDGET_MS, SlowCallbacks
 from mlthon.engine.subscriptions import Subscriptions
 from mlthon.engine.wire_ids import WireIds
 from mlthon.instruments.instrument import Instrument
@@ -48,7 +49,8 @@ class StratEnv(IStratEnv):
     due, `dispatcher.deliver_waiting` when ``wake`` asked for it, and `commands.execute` for what people type.
 
     ``defaults`` are the instruments of a strategy that asks for none; ``params`` what on_strat_params_update
-    delivers; ``wire_ids`` must be of this run alone.
+    delivers; ``wire_ids`` must be of this run alone; ``slow_callback_ms`` is what user code may take before it is
+    named in the log.
     """
 
     def __init__(
@@ -64,11 +66,17 @@ class StratEnv(IStratEnv):
         defaults: Sequence[Instrument] = (),
         journal: Journal | None = None,
         time_zone: tzinfo | None = None,
+        slow_callback_ms: float = DEFAULT_BUDGET_MS,
     ) -> None:
         self._clock = clock
         self._journal = journal
+        slow_callbacks = SlowCallbacks(slow_callback_ms)
         self.dispatcher = Dispatcher(
-            strategy, journal=self._record_callback if journal is not None else None, wake=wake
+            strategy,
+            journal=self._record_callback if journal is not None else None,
+            wake=wake,
+            on_slow=slow_callbacks.note,
+            slow_ns=slow_callbacks.budget_ns,
         )
         self.scheduler = Scheduler(clock.now_ns, self.dispatcher.run, time_zone=time_zone)
         self.portfolio = Portfolio()
@@ -126,6 +134,10 @@ class StratEnv(IStratEnv):
         refs = _list_of("instruments", instruments)
         self._record("request_execution_connection", exchange=exchange, instruments=refs)
         self._subscriptions.want_execution(exchange, refs)
+
+    @property
+    def last_in_batch(self) -> bool:
+        return self.dispatcher.last_in_batch
 
     # -- orders ------------------------------------------------------------------------------------------------
 

@@ -225,7 +225,7 @@ class Recorder:
 class Bench:
     """An environment around a strategy, with everything at hand that a test may want to touch."""
 
-    def __init__(self, strategy: object, symbols: Sequence[str] = ("BTC-USDT",)) -> None:
+    def __init__(self, strategy: object, symbols: Sequence[str] = ("BTC-USDT",), **options: object) -> None:
         self.instruments = [perpetual(symbol) for symbol in symbols]
         self.connector = ScriptedConnector(self.instruments)
         self.gateway = self.connector.gateway
@@ -242,6 +242,7 @@ class Bench:
             wire_ids=WireIds("test"),
             wake=self._wake,
             defaults=self.instruments,
+            **options,
         )
 
     def _wake(self) -> None:
