@@ -19,8 +19,8 @@ from libc.string cimport memcmp, strncmp
 
 from mlthon._core.int128 cimport int128
 from mlthon._core.json_scan cimport (
-    KEY,
     load8,
+    name_word,
     next_item,
     scan_char,
     scan_decimal,
@@ -177,24 +177,24 @@ cdef class FrameScanner:
             if at is NULL:
                 return None
             known = 0
-            if key == KEY(c"t", c"o", c"p", c"i", c"c", 0, 0):
+            if key == name_word("topic"):
                 known = HAS_TOPIC
                 topic = self.find(&at, end)
                 if topic is None:
                     return None
-            elif key == KEY(c"t", c"s", 0, 0, 0, 0, 0):
+            elif key == name_word("ts"):
                 known = HAS_TS
                 at = scan_stamp(at, end, &message.sent_ms)
-            elif key == KEY(c"c", c"t", c"s", 0, 0, 0, 0):
+            elif key == name_word("cts"):
                 known = HAS_CTS
                 at = scan_stamp(at, end, &message.matched_ms)
-            elif key == KEY(c"t", c"y", c"p", c"e", 0, 0, 0):
+            elif key == name_word("type"):
                 known = HAS_TYPE
                 at = scan_type(at, &message.is_snapshot)
-            elif key == KEY(c"d", c"a", c"t", c"a", 0, 0, 0) and topic is not None:
+            elif key == name_word("data") and topic is not None:
                 known = HAS_DATA
                 at = self.read_data(topic, at, end, &message, recv_ns)
-            elif key == KEY(c"d", c"a", c"t", c"a", 0, 0, 0):
+            elif key == name_word("data"):
                 known = HAS_DATA
                 data = at
                 at = skip_value(at, end)
@@ -417,20 +417,20 @@ cdef const char *scan_book(
         if at is NULL:
             return NULL
         known = 0
-        if key == KEY(c"s", 0, 0, 0, 0, 0, 0):
+        if key == name_word("s"):
             known = HAS_SYMBOL
             at = scan_symbol(at, end, topic)
-        elif key == KEY(c"b", 0, 0, 0, 0, 0, 0):
+        elif key == name_word("b"):
             known = HAS_BIDS
             asks_first = message.ask_count > 0
             at = scan_levels(at, end, levels + message.ask_count, &message.bid_count)
-        elif key == KEY(c"a", 0, 0, 0, 0, 0, 0):
+        elif key == name_word("a"):
             known = HAS_ASKS
             at = scan_levels(at, end, levels + message.bid_count, &message.ask_count)
-        elif key == KEY(c"u", 0, 0, 0, 0, 0, 0):
+        elif key == name_word("u"):
             known = HAS_UPDATE_ID
             at = scan_integer(at, end, &message.update_id)
-        elif key == KEY(c"s", c"e", c"q", 0, 0, 0, 0):
+        elif key == name_word("seq"):
             known = HAS_SEQ
             at = scan_integer(at, end, &message.seq)
         else:
@@ -521,22 +521,22 @@ cdef const char *read_trade(
         if at is NULL:
             return NULL
         known = 0
-        if key == KEY(c"T", 0, 0, 0, 0, 0, 0):
+        if key == name_word("T"):
             known = HAS_TS
             at = scan_stamp(at, end, &matched_ms)
-        elif key == KEY(c"s", 0, 0, 0, 0, 0, 0):
+        elif key == name_word("s"):
             known = HAS_SYMBOL
             at = scan_symbol(at, end, topic)
-        elif key == KEY(c"S", 0, 0, 0, 0, 0, 0):
+        elif key == name_word("S"):
             known = HAS_SIDE
             at = scan_side(at, &taker_index)
-        elif key == KEY(c"p", 0, 0, 0, 0, 0, 0):
+        elif key == name_word("p"):
             known = HAS_PRICE
             at = scan_positive(at, end, &price)
-        elif key == KEY(c"v", 0, 0, 0, 0, 0, 0):
+        elif key == name_word("v"):
             known = HAS_QTY
             at = scan_positive(at, end, &qty)
-        elif key == KEY(c"i", 0, 0, 0, 0, 0, 0):
+        elif key == name_word("i"):
             known = HAS_TRADE_ID
             trade_id = at + 1
             at = scan_string(at + 1, end) if at[0] == c'"' else NULL

@@ -20,11 +20,6 @@ cdef extern from *:
     #include <stdint.h>
     #include <string.h>
 
-    /* A key of up to seven letters as load8 reads it: the first letter lowest. */
-    #define MLTHON_KEY(a, b, c, d, e, f, g) \\
-        ((uint64_t)(a) | (uint64_t)(b) << 8 | (uint64_t)(c) << 16 | (uint64_t)(d) << 24 \\
-         | (uint64_t)(e) << 32 | (uint64_t)(f) << 40 | (uint64_t)(g) << 48)
-
     #define MLTHON_EACH(byte) (0x0101010101010101ULL * (byte))
 
     static const uint64_t mlthon_power_of_ten[19] = {
@@ -32,6 +27,13 @@ cdef extern from *:
         10000000000ULL, 100000000000ULL, 1000000000000ULL, 10000000000000ULL, 100000000000000ULL,
         1000000000000000ULL, 10000000000000000ULL, 100000000000000000ULL, 1000000000000000000ULL,
     };
+
+    static inline uint64_t mlthon_first_lowest(uint64_t word) {
+    #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+    #endif
+        return word;
+    }
 
     /* Eight characters as one word, the first lowest; NULs where the text ends before. */
     static __attribute__((noinline, unused)) uint64_t mlthon_load_last(const char *at, const char *end) {
@@ -47,10 +49,14 @@ cdef extern from *:
             memcpy(&word, at, 8);
         else
             word = mlthon_load_last(at, end);
-    #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-        word = __builtin_bswap64(word);
-    #endif
-        return word;
+        return mlthon_first_lowest(word);
+    }
+
+    /* A name of up to seven letters and its closing quote, as load8 reads them: a constant to the compiler. */
+    static inline uint64_t mlthon_name(const char *name) {
+        uint64_t word = 0;
+        memcpy(&word, name, strlen(name));
+        return mlthon_first_lowest(word) | (uint64_t)'"' << 8 * strlen(name);
     }
 
     /* Marks the first byte with a property by its top bit; bits above that one may be wrong. */
@@ -90,7 +96,7 @@ cdef extern from *:
 
     #endif
     """
-    uint64_t KEY "MLTHON_KEY"(char a, char b, char c, char d, char e, char f, char g) noexcept nogil
+    uint64_t name_word "mlthon_name"(const char *name) noexcept nogil
     const uint64_t *POWER_OF_TEN "mlthon_power_of_ten"      # 10**0 to 10**18
     uint64_t load8 "mlthon_load8"(const char *at, const char *end) noexcept nogil
     uint64_t quotes "mlthon_quotes"(uint64_t word) noexcept nogil
@@ -139,7 +145,7 @@ cdef inline const char *scan_string(const char *at, const char *end) noexcept no
 
 
 cdef inline const char *scan_short_name(const char *at, const char *end, uint64_t *key) noexcept nogil:
-    """A member's name of up to 7 characters, its colon, and the space behind; the name as `KEY` writes it.
+    """A member's name of up to 7 characters, its colon, and the space behind; the name as `name_word` writes it.
 
     Only a name that is recognised is known to be plain: `skip_member` takes the others.
     """
@@ -152,7 +158,7 @@ cdef inline const char *scan_short_name(const char *at, const char *end, uint64_
     if size > 7:
         key[0] = 0
         return at
-    key[0] = word & ((<uint64_t>1 << (8 * size)) - 1)
+    key[0] = word & (~<uint64_t>0 >> (56 - 8 * size))
     return scan_char(at + 2 + size, c":")
 
 
@@ -192,6 +198,8 @@ cdef inline const char *scan_decimal(const char *at, const char *end, int128 *ou
     cdef uint64_t has_point = at[whole] == c"."
     cdef uint64_t size                # in characters
     cdef uint64_t digits
+    if marks == 0:
+        return scan_wide_decimal(at, end, out)
     if has_point:
         marks &= marks - 1
     size = before(marks)
