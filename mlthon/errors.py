@@ -14,6 +14,7 @@
     │   ├── VenueRefusal            it answered with an error code
     │   └── VenueUnreachable        it cannot be reached, or did not answer in time
     ├── StrategyError               the strategy's own code raised (the cause is chained)
+    ├── OrdersLeftOpen              the run ended, and orders may still be at the venue
     └── LedgerMismatch              the strategy's books and the venue's disagree
 
 Wrong types and values in a call raise the built-in TypeError, ValueError and OverflowError.
@@ -85,6 +86,10 @@ class VenueUnreachable(VenueError):
 
 class StrategyError(MLThonError):
     """The strategy's own code raised; the original exception is the ``__cause__``."""
+
+
+class OrdersLeftOpen(MLThonError):
+    """A run ended with orders whose end the venue has not confirmed; the text names them."""
 
 
 class LedgerMismatch(MLThonError):

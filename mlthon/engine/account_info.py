@@ -17,7 +17,8 @@ class AccountInfo:
     """The part of `GatewayListener` that is not about single orders.
 
     Venues push positions and balances far more often than they change. The strategy is told an answer it asked
-    for always, and a pushed value when it is new.
+    for always, and a pushed value when it is new. Until the connection has been announced to it, it is told nothing;
+    what was learned meanwhile follows the announcement.
     """
 
     def __init__(self, exchange: Exchange, dispatcher: Dispatcher) -> None:
@@ -26,6 +27,7 @@ class AccountInfo:
         self._positions: dict[int, Qty] = {}
         self._wallets: dict[str, tuple[Qty, Qty]] = {}
         self._asked: Counter[int | str] = Counter()  # by instrument id or coin
+        self._announced = False
         self.events = 0  # reports and answers received
 
     def expect_answer(self, about: int | str) -> None:
@@ -42,31 +44,41 @@ class AccountInfo:
         changed = self._positions.get(number) != position
         self._positions[number] = position
         if self._is_answer(number) or changed:
-            self._dispatcher.call("on_position_info", self._exchange, number, position)
+            self._tell("on_position_info", self._exchange, number, position)
 
     def on_wallet(self, coin: str, total: Qty, available: Qty) -> None:
         self.events += 1
         changed = self._wallets.get(coin) != (total, available)
         self._wallets[coin] = (total, available)
         if self._is_answer(coin) or changed:
-            self._dispatcher.call("on_wallet_info", self._exchange, coin, total, available)
+            self._tell("on_wallet_info", self._exchange, coin, total, available)
 
     def on_account(self, user_id: str) -> None:
-        self._dispatcher.call("on_account_info", self._exchange, user_id)
+        self._tell("on_account_info", self._exchange, user_id)
 
     def on_funding(self, instrument: Instrument, rate: float, next_ms: int) -> None:
-        self._dispatcher.call(
-            "on_funding_info", self._exchange, instrument.get_instrument_id(), rate, next_ms
-        )
+        self._tell("on_funding_info", self._exchange, instrument.get_instrument_id(), rate, next_ms)
 
     def on_query_refused(self, kind: RequestKind, code: GtwRejectCode, detail: str) -> None:
-        self._dispatcher.call("on_request_reject", self._exchange, code, detail, kind.value)
+        self._tell("on_request_reject", self._exchange, code, detail, kind.value)
 
     def on_rate_limit(self, limit: int, remaining: int, reset_ms: int) -> None:
-        self._dispatcher.call("on_rate_limit_info", self._exchange, limit, remaining, reset_ms)
+        self._tell("on_rate_limit_info", self._exchange, limit, remaining, reset_ms)
 
     def on_unsupported(self, kind: RequestKind) -> None:
-        self._dispatcher.call("on_unsupported_op", self._exchange, kind.value)
+        self._tell("on_unsupported_op", self._exchange, kind.value)
+
+    def announce_account(self) -> None:
+        """Begin to tell the strategy, with the positions and balances that are known already."""
+        self._announced = True
+        for number, position in self._positions.items():
+            self._tell("on_position_info", self._exchange, number, position)
+        for coin, (total, available) in self._wallets.items():
+            self._tell("on_wallet_info", self._exchange, coin, total, available)
+
+    def _tell(self, callback: str, *args: object) -> None:
+        if self._announced:
+            self._dispatcher.call(callback, *args)
 
     def _is_answer(self, about: int | str) -> bool:
         if not self._asked[about]:

@@ -49,7 +49,7 @@ class Commands:
 
     def execute(self, line: str) -> object:
         """Run one command line and return what its callback returned; raises UsageError for an unknown name."""
-        name, _, text = line.strip().partition(" ")
+        name, text = [*line.split(None, 1), "", ""][:2]
         folded = name.casefold()
         if folded in self._built_in:
             self._built_in[folded](text.strip())

@@ -12,11 +12,13 @@ from datetime import tzinfo
 
 from mlthon.engine.clock import LiveClock
 from mlthon.engine.instrument_table import InstrumentTable
+from mlthon.engine.order_desk import DeskOrder
 from mlthon.engine.ports import Connector, Journal
 from mlthon.engine.session import SessionState
 from mlthon.engine.slow_callbacks import DEFAULT_BUDGET_MS
 from mlthon.engine.strat_env import StratEnv
 from mlthon.engine.wire_ids import WireIds, run_epoch
+from mlthon.engine.withdrawal import withdraw_orders
 from mlthon.instruments.instrument import Instrument
 
 __all__ = ["LiveEngine"]
@@ -24,8 +26,6 @@ __all__ = ["LiveEngine"]
 log = logging.getLogger("mlthon.engine")
 
 _NS_PER_S = 1_000_000_000
-_ORDERS_GONE_DEADLINE_S = 5.0
-_CANCEL_RETRY_S = 0.05
 
 
 class LiveEngine:
@@ -59,6 +59,7 @@ class LiveEngine:
         self._changed = asyncio.Event()
         self._env: StratEnv | None = None
         self.failed = asyncio.Event()  #: the strategy raised: nothing more reaches it
+        self.left_open: list[DeskOrder] = []  #: after `stop`: orders whose end the venue did not confirm
 
     @property
     def env(self) -> StratEnv:
@@ -104,7 +105,7 @@ class LiveEngine:
         while session.state is SessionState.STOPPING and not self.failed.is_set():
             self._changed.clear()
             await self._next_change()
-        await self._cancel_own_orders()
+        self.left_open = await withdraw_orders(self._env.desks.values())
 
     async def close(self) -> None:
         """Tell the strategy that the framework goes, and release every socket; raises StrategyError if it failed."""
@@ -129,17 +130,6 @@ class LiveEngine:
             for wait in waits:
                 wait.cancel()
 
-    async def _cancel_own_orders(self) -> None:
-        """Cancel what is open, and wait until the venue confirms that it is gone."""
-        deadline = asyncio.get_running_loop().time() + _ORDERS_GONE_DEADLINE_S
-        while left := [order for desk in self.env.desks.values() for order in desk.open_orders()]:
-            if asyncio.get_running_loop().time() > deadline:
-                names = ", ".join(f"{order.client_id} ({order.wire_id})" for order in left)
-                log.error("%d orders may still be open at the venue: %s", len(left), names)
-                return
-            self.env.orders.cancel_own_orders()
-            await asyncio.sleep(_CANCEL_RETRY_S)
-
     def _wake(self) -> None:
         asyncio.get_running_loop().call_soon(self._woken)
 
@@ -161,5 +151,7 @@ class LiveEngine:
 
     def _fire(self) -> None:
         self._timer = None
-        self.env.scheduler.fire_due()
-        self._arm()
+        try:
+            self.env.scheduler.fire_due()
+        finally:
+            self._arm()

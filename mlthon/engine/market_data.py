@@ -40,7 +40,7 @@ class _Stream:
 
     @property
     def ready(self) -> bool:
-        return self.whole if self.needs_book else self.confirmed
+        return self.confirmed and (self.whole or not self.needs_book)
 
 
 class MarketData:
@@ -85,16 +85,20 @@ class MarketData:
         added = subs - stream.subs
         if not added:
             return
+        only_trades = added == {MDSub.PublicTrades}
+        had_levels = stream.feed.keeps_book
+        if self._live and not only_trades:
+            self._go_down(stream)
         stream.subs |= added
         stream.needs_book = bool(stream.subs & _BOOK_SUBS)
         stream.feed.price_levels = MDSub.PriceLevelBook in stream.subs
         stream.feed.levels = MDSub.LevelBook in stream.subs
         stream.feed.bbo = MDSub.BBO in stream.subs
         stream.feed.trades = MDSub.PublicTrades in stream.subs
-        stream.confirmed = False
-        if added & _BOOK_SUBS:
-            stream.whole = False
-            self._mark_steps()
+        stream.confirmed = stream.confirmed and only_trades
+        if stream.feed.keeps_book and not had_levels:
+            stream.whole = False  # the book of a stream of best levels has one level a side
+        self._mark_steps()
         self._feed.subscribe(instrument, added)
 
     def announce(self) -> None:
@@ -111,7 +115,7 @@ class MarketData:
         if stream is None or not (stream.whole or update.is_snapshot):
             return True
         if update.is_snapshot and stream.feed.keeps_book and self._live:
-            self._go_down(stream, "the venue sent a new snapshot")
+            self._lose(stream, "the venue sent a new snapshot")
         if not stream.feed.apply(update, self._live):
             self.on_book_lost(instrument_id, "crossed book")
             return False
@@ -154,10 +158,10 @@ class MarketData:
         stream = self._streams.get(instrument_id)
         if stream is None:
             return
+        if self._live:
+            self._lose(stream, reason)
         stream.whole = False
         self._mark_steps()
-        if self._live:
-            self._go_down(stream, reason)
 
     def on_feed_lost(self, reason: str) -> None:
         for stream in self._streams.values():
@@ -177,15 +181,19 @@ class MarketData:
         )
         return _Stream(instrument, feed, frozenset())
 
-    def _go_down(self, stream: _Stream, reason: str) -> None:
-        """Tell that the books are out of step, naming the instrument that broke."""
+    def _lose(self, stream: _Stream, reason: str) -> None:
+        """Note that a live book has broken, and tell that the books are out of step."""
         stream.whole = False
-        self._live = False
-        self._mark_steps()
         self.resyncs += 1
         name = stream.instrument.get_instrument_name()
         log.warning("%s: book of %s lost: %s", self._exchange.name, name, reason)
-        self._tell_status(FeedHandlerStatus.Disconnected, name)
+        self._go_down(stream)
+
+    def _go_down(self, stream: _Stream) -> None:
+        """Tell that the books are out of step until the next snapshot, naming the instrument that it is about."""
+        self._live = False
+        self._mark_steps()
+        self._tell_status(FeedHandlerStatus.Disconnected, stream.instrument.get_instrument_name())
 
     def _go_live_if_ready(self) -> None:
         streams = list(self._streams.values())

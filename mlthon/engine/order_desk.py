@@ -77,6 +77,7 @@ class DeskOrder:
     ended: bool = False  # the strategy was told, or could conclude, that it no longer does
     cancel_pending: bool = False
     cancel_asked: bool = False  # by the strategy, ever: its end is then not unsolicited
+    withdrawal_pending: bool = False  # a cancel of the engine's own, which the strategy is not told of
     modify_pending: ModifyOrderRequest | None = None
     held_end: OrderReport | None = None
     exec_ids: set[str] = field(default_factory=set)
@@ -143,10 +144,12 @@ class OrderDesk(AccountInfo):
             request.tif,
             request.exec_instr,
         )
+        self._gateway.send_new(
+            request
+        )  # answers come later: nothing is known of an order that this refuses to take
         self._by_client_id[client_id] = order
         self._by_wire_id[request.wire_id] = order
         self.counts["sent"] += 1
-        self._gateway.send_new(request)
 
     def send_modify(self, order: DeskOrder, new_price: Price | None, new_qty: Qty | None) -> None:
         """Ask for another price or total quantity of an open order without pending requests."""
@@ -160,6 +163,11 @@ class OrderDesk(AccountInfo):
         order.cancel_pending = order.cancel_asked = True
         self._gateway.send_cancel(CancelOrderRequest(order.wire_id, order.exchange_id, order.instrument))
 
+    def withdraw(self, order: DeskOrder) -> None:
+        """Ask to cancel an order of a strategy that is no longer there to do it."""
+        order.withdrawal_pending = True
+        self._gateway.send_cancel(CancelOrderRequest(order.wire_id, order.exchange_id, order.instrument))
+
     def send_cancel_all(self, instrument: Instrument) -> None:
         """Ask to cancel everybody's orders of the account on an instrument."""
         self._cancel_alls[instrument.get_instrument_id()] += 1
@@ -170,22 +178,24 @@ class OrderDesk(AccountInfo):
 
     # -- GatewayListener: status and the fate of requests --------------------------------------------------------
 
+    def announce(self) -> None:
+        """Begin to tell the strategy of this exchange: the gateway's status first, then what the account holds."""
+        self.told_status = self._gateway.status
+        self._dispatcher.call("on_gateway_status", self._exchange, self.told_status, "")
+        self.announce_account()
+
     def on_status(self, status: GtwStatus, detail: str) -> None:
         if self.told_status is None or status is self.told_status:
-            return  # the first status is announced by the session, in its place in the start sequence
-        self.announce_status(status, detail)
-
-    def announce_status(self, status: GtwStatus, detail: str) -> None:
-        """Tell the strategy the gateway's status, even an unchanged one."""
+            return
         self.told_status = status
-        self._dispatcher.call("on_gateway_status", self._exchange, status, detail)
+        self._tell("on_gateway_status", self._exchange, status, detail)
 
     def on_request_accepted(self, kind: RequestKind, wire_id: str, exchange_id: str) -> None:
         order = self._by_wire_id.get(wire_id)
         if order is None:
             return
         self._learn_exchange_id(order, exchange_id)
-        if kind is RequestKind.CancelOrder:
+        if kind is RequestKind.CancelOrder and not order.withdrawal_pending:
             self._answer_cancel(order)
         # A new or modified order is acknowledged by the report that shows it: acceptance is not yet a fact.
 
@@ -200,18 +210,19 @@ class OrderDesk(AccountInfo):
             self._reject_new(order, code, reason)
         elif kind is RequestKind.ModifyOrder:
             self._refuse_modify(order, code, reason)
-        elif kind is RequestKind.CancelOrder:
+        elif order.withdrawal_pending:
+            order.withdrawal_pending = False
+            self.counts["withdrawals refused"] += 1
+        else:
             self._refuse_cancel(order, code, reason)
 
     def on_cancel_all_accepted(self, instrument: Instrument) -> None:
         if self._take_cancel_all(instrument):
-            self._dispatcher.call("on_cancel_all_ack", self._exchange, instrument.get_instrument_id())
+            self._tell("on_cancel_all_ack", self._exchange, instrument.get_instrument_id())
 
     def on_cancel_all_refused(self, instrument: Instrument, code: GtwRejectCode, reason: str) -> None:
         if self._take_cancel_all(instrument):
-            self._dispatcher.call(
-                "on_cancel_all_reject", self._exchange, instrument.get_instrument_id(), code, reason
-            )
+            self._tell("on_cancel_all_reject", self._exchange, instrument.get_instrument_id(), code, reason)
 
     # -- GatewayListener: what became of orders ------------------------------------------------------------------
 
@@ -251,7 +262,7 @@ class OrderDesk(AccountInfo):
         order.cum_qty += fill.qty
         self.counts["fills"] += 1
         self._on_fill(fill)
-        self._dispatcher.call(
+        self._tell(
             "on_order_execution",
             self._exchange,
             order.client_id,
@@ -271,7 +282,7 @@ class OrderDesk(AccountInfo):
 
     def on_order_status(self, report: OrderReport) -> None:
         order = self._find(report.wire_id, report.exchange_id)
-        self._dispatcher.call(
+        self._tell(
             "on_order_status",
             self._exchange,
             report.instrument_id,
@@ -287,9 +298,7 @@ class OrderDesk(AccountInfo):
         )
 
     def on_orders(self, reports: Sequence[OrderReport]) -> None:
-        self._dispatcher.call(
-            "on_orders_info", self._exchange, [self._published_order(report) for report in reports]
-        )
+        self._tell("on_orders_info", self._exchange, [self._published_order(report) for report in reports])
 
     # -- the story of one order ----------------------------------------------------------------------------------
 
@@ -298,7 +307,7 @@ class OrderDesk(AccountInfo):
             return
         order.acked = True
         self.counts["acked"] += 1
-        self._dispatcher.call(
+        self._tell(
             "on_new_order_ack",
             self._exchange,
             order.client_id,
@@ -314,7 +323,7 @@ class OrderDesk(AccountInfo):
         )
 
     def _reject_new(self, order: DeskOrder, code: GtwRejectCode, reason: str) -> None:
-        self._dispatcher.call("on_new_order_reject", self._exchange, order.client_id, code, reason)
+        self._tell("on_new_order_reject", self._exchange, order.client_id, code, reason)
         self._end(order, "rejected", "the order was rejected")
 
     def _settle_modify(self, order: DeskOrder, report: OrderReport) -> None:
@@ -330,7 +339,7 @@ class OrderDesk(AccountInfo):
         ):
             return
         order.modify_pending = None
-        self._dispatcher.call(
+        self._tell(
             "on_modify_order_ack",
             self._exchange,
             order.client_id,
@@ -343,19 +352,19 @@ class OrderDesk(AccountInfo):
         if order.modify_pending is None:
             return
         order.modify_pending = None
-        self._dispatcher.call("on_modify_order_reject", self._exchange, order.client_id, code, reason)
+        self._tell("on_modify_order_reject", self._exchange, order.client_id, code, reason)
         if order.leaves_qty.is_zero() and order.held_end is None and not order.ended:
             self._end(order, "filled", "the order was filled first")
 
     def _answer_cancel(self, order: DeskOrder) -> None:
         if order.cancel_pending:
             order.cancel_pending = False
-            self._dispatcher.call("on_cancel_order_ack", self._exchange, order.client_id)
+            self._tell("on_cancel_order_ack", self._exchange, order.client_id)
 
     def _refuse_cancel(self, order: DeskOrder, code: GtwRejectCode, reason: str) -> None:
         if order.cancel_pending:
             order.cancel_pending = False
-            self._dispatcher.call("on_cancel_order_reject", self._exchange, order.client_id, code, reason)
+            self._tell("on_cancel_order_reject", self._exchange, order.client_id, code, reason)
 
     def _end_if_fills_complete(self, order: DeskOrder) -> None:
         report = order.held_end
@@ -368,7 +377,7 @@ class OrderDesk(AccountInfo):
         solicited = order.cancel_asked and report.cancel_code is CancelCode.CanceledByUser
         if solicited:
             self._answer_cancel(order)
-        self._dispatcher.call(
+        self._tell(
             "on_order_cancelled",
             self._exchange,
             order.client_id,

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from mlthon._core.dispatch import Dispatcher
 from mlthon.api.istrat_env import ClientOrdId, InstrumentRef, PriceLike, QtyLike
-from mlthon.basics.defs import TIF, Exchange, ExecInstructions, GtwRejectCode, GtwStatus, OrderType, Side
+from mlthon.basics.defs import TIF, Exchange, ExecInstructions, GtwRejectCode, OrderType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.access import Access, Refused, expect_exchange
@@ -23,10 +23,11 @@ from mlthon.engine.ports import NewOrderRequest
 from mlthon.engine.wire_ids import WireIds
 from mlthon.instruments.instrument import Instrument
 
-__all__ = ["OrderEntry"]
+__all__ = ["OrderEntry", "client_id_text"]
 
 _Member = TypeVar("_Member", Side, ExecInstructions, OrderType, TIF)
 _Number = TypeVar("_Number", Price, Qty)
+_MAX_CLIENT_ID = 128
 _LAST_DIGITS = re.compile(r"\d+\Z", re.ASCII)
 
 
@@ -47,6 +48,7 @@ class OrderEntry:
         self._why_not_tradable = why_not_tradable
         self._record = record
         self._requests = 0
+        self.refused = 0  # new orders that were rejected here, and never sent
 
     # -- the four requests -------------------------------------------------------------------------------------
 
@@ -76,7 +78,10 @@ class OrderEntry:
         if tif is TIF.Unset:
             tif = TIF.IOC if ord_type is OrderType.Market else TIF.GTC
         self._requests += 1
-        client_id = self._new_client_id() if client_id is None else _client_id(client_id)
+        client_id = self._new_client_id() if client_id is None else client_id_text(client_id)
+        if ord_type is not OrderType.Market:
+            _check_type("price", Price, price)
+        _check_type("qty", Qty, qty)
         wire_id = self._wire_ids.next()
         self._record(
             "send_new_order",
@@ -112,6 +117,7 @@ class OrderEntry:
             )
             _check_rules(instrument, request.price, request.qty)
         except Refused as refusal:
+            self.refused += 1
             self._dispatcher.post("on_new_order_reject", exchange, client_id, refusal.code, refusal.reason)
         else:
             desk.send_new(client_id, request)
@@ -127,9 +133,13 @@ class OrderEntry:
     ) -> None:
         """Ask for another price, total quantity, or both; or post the reject."""
         expect_exchange(exchange)
-        client_id = _client_id(client_id)
+        client_id = client_id_text(client_id)
         if new_price is None and new_qty is None:
             raise ValueError("send_modify_order: expected a new price, a new qty, or both; got neither")
+        if new_price is not None:
+            _check_type("new_price", Price, new_price)
+        if new_qty is not None:
+            _check_type("new_qty", Qty, new_qty)
         self._record(
             "send_modify_order",
             exchange=exchange,
@@ -159,7 +169,7 @@ class OrderEntry:
     def cancel(self, exchange: Exchange, ref: InstrumentRef, client_id: ClientOrdId) -> None:
         """Ask to cancel one order, or post the reject."""
         expect_exchange(exchange)
-        client_id = _client_id(client_id)
+        client_id = client_id_text(client_id)
         self._record("send_cancel_order", exchange=exchange, instrument_id=ref, client_ord_id=client_id)
         try:
             desk = self._access.desk(exchange)
@@ -182,23 +192,17 @@ class OrderEntry:
         """Ask to cancel everybody's orders of the account on an instrument, or post the reject."""
         expect_exchange(exchange)
         self._record("send_cancel_all", exchange=exchange, instrument_id=ref)
+        about = ref
         try:
-            desk = self._access.desk(exchange)
             instrument = self._access.instrument(exchange, ref)
+            about = instrument.get_instrument_id()
+            desk = self._access.desk(exchange)
             if (why_not := self._why_not_tradable(exchange, instrument)) is not None:
                 raise Refused(GtwRejectCode.GtwNotReady, why_not)
         except Refused as refusal:
-            self._dispatcher.post("on_cancel_all_reject", exchange, ref, refusal.code, refusal.reason)
+            self._dispatcher.post("on_cancel_all_reject", exchange, about, refusal.code, refusal.reason)
         else:
             desk.send_cancel_all(instrument)
-
-    def cancel_own_orders(self) -> None:
-        """Ask to cancel every open order of this strategy that is not being cancelled: the engine's own request."""
-        for desk in self._access.desks.values():
-            if desk.gateway.status is GtwStatus.ReadyToTrade:
-                for order in desk.open_orders():
-                    if not order.cancel_pending:
-                        desk.send_cancel(order)
 
     def _new_client_id(self) -> str:
         """The number of the request, or the next one that the strategy has not used itself."""
@@ -229,34 +233,40 @@ def _member(name: str, enum: type[_Member], value: object) -> _Member:
     return value
 
 
-def _client_id(value: object) -> str:
+def client_id_text(value: object) -> str:
     """A client id as callbacks carry it: a strategy may give the bare number that a request returned."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise TypeError(f"client id: expected a str or an int, got {value!r}")
-    if value == "":
-        raise ValueError("client id: expected some text, got an empty one")
-    return str(value)
+    text = str(value)
+    if not 0 < len(text) <= _MAX_CLIENT_ID:
+        raise ValueError(f"client id: expected 1 to {_MAX_CLIENT_ID} characters, got {len(text)}")
+    return text
 
 
-def _price(value: object) -> Price:
-    return _parsed("price", Price, GtwRejectCode.InvalidPrice, value)
-
-
-def _qty(value: object) -> Qty:
-    return _parsed("qty", Qty, GtwRejectCode.InvalidQty, value)
-
-
-def _parsed(name: str, number: type[_Number], code: GtwRejectCode, value: object) -> _Number:
-    """Turn what a strategy gave into an exact number: a wrong type raises TypeError, a bad value is Refused."""
-    if isinstance(value, number):
-        return value
+def _check_type(name: str, number: type[_Number], value: object) -> None:
+    """Raise TypeError for what can never be an exact number."""
     if isinstance(value, float):
         raise TypeError(
             f"{name}: expected a {number.__name__}, str, Decimal or int, got the float {value!r}; "
             f"{number.__name__}.from_float(x, tick) makes an exact one"
         )
-    if isinstance(value, bool) or not isinstance(value, str | Decimal | int):
+    if isinstance(value, bool) or not isinstance(value, number | str | Decimal | int):
         raise TypeError(f"{name}: expected a {number.__name__}, str, Decimal or int, got {value!r}")
+
+
+def _price(value: PriceLike | None) -> Price:
+    return _parsed(Price, GtwRejectCode.InvalidPrice, value)
+
+
+def _qty(value: QtyLike) -> Qty:
+    return _parsed(Qty, GtwRejectCode.InvalidQty, value)
+
+
+def _parsed(number: type[_Number], code: GtwRejectCode, value: object) -> _Number:
+    """Turn what a strategy gave into an exact number; a value that is none is Refused."""
+    if isinstance(value, number):
+        return value
+    assert isinstance(value, str | Decimal | int)
     try:
         return number(value)
     except (ValueError, OverflowError) as error:

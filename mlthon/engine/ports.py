@@ -59,6 +59,7 @@ class RequestKind(MltEnum):
     AccountInfo = "AccountInfo"
     FundingInfo = "FundingInfo"
     MarketData = "MarketData"
+    ExecutionConnection = "ExecutionConnection"
 
 
 # -- orders, towards the venue ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from mlthon.api.istrat_env import ClientOrdId, InstrumentRef
 from mlthon.basics.defs import Exchange, GtwRejectCode
 from mlthon.engine.access import Access, Refused, expect_exchange
 from mlthon.engine.order_desk import OrderDesk
+from mlthon.engine.order_entry import client_id_text
 from mlthon.engine.ports import RequestKind
 
 __all__ = ["Queries"]
@@ -25,12 +26,13 @@ class Queries:
     def order_status(self, exchange: Exchange, ref: InstrumentRef, client_id: ClientOrdId) -> None:
         def ask(desk: OrderDesk) -> None:
             instrument = self._access.instrument(exchange, ref)
-            order = desk.order(str(client_id))
+            order = desk.order(text)
             if order is None:
-                raise Refused(GtwRejectCode.UnknownOrder, f"no order has the client id {client_id!r}")
+                raise Refused(GtwRejectCode.UnknownOrder, f"no order has the client id {text!r}")
             desk.gateway.fetch_order_status(instrument, order.wire_id, order.exchange_id)
 
-        self._record("fetch_order_status", exchange=exchange, instrument_id=ref, client_ord_id=client_id)
+        text = client_id_text(client_id)
+        self._record("fetch_order_status", exchange=exchange, instrument_id=ref, client_ord_id=text)
         self._ask(exchange, RequestKind.OrderStatus, ask)
 
     def orders(self, exchange: Exchange, ref: InstrumentRef | None) -> None:

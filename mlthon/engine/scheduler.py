@@ -16,6 +16,7 @@ from mlthon._core.timers import TimerQueue
 __all__ = ["Scheduler"]
 
 _NS_PER_MS = 1_000_000
+_LONGEST_MS = 10 * 365 * 86_400_000  # ten years
 _NS_PER_S = 1_000_000_000
 _HH_MM_SS = re.compile(r"([01]\d|2[0-3]):([0-5]\d):([0-5]\d)")
 
@@ -62,8 +63,8 @@ class Scheduler:
         """Call back every ``duration_ms`` milliseconds, as long as the callback returns True."""
         if isinstance(duration_ms, bool) or not isinstance(duration_ms, int):
             raise TypeError(f"duration_ms: expected an int, got {duration_ms!r}")
-        if duration_ms <= 0:
-            raise ValueError(f"duration_ms: expected more than 0, got {duration_ms}")
+        if not 0 < duration_ms <= _LONGEST_MS:
+            raise ValueError(f"duration_ms: expected 1 to {_LONGEST_MS}, got {duration_ms}")
         period_ns = duration_ms * _NS_PER_MS
 
         def after(due_ns: int, now_ns: int) -> int:
@@ -127,7 +128,8 @@ class Scheduler:
             elif not self._running:
                 self._suspended.append((due_ns, timer))
             elif self._run(timer.what, timer.callback) is True:
-                self._queue.add(timer.next_due_ns(due_ns, now_ns), timer)
+                # Counted from its end: a callback that outlasts its period must not leave no time for anything else.
+                self._queue.add(timer.next_due_ns(due_ns, self._now_ns()), timer)
 
     def _add(
         self, due_ns: int, what: str, callback: Callable[[], object], after: Callable[[int, int], int]

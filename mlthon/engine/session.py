@@ -66,6 +66,11 @@ class Session:
         """Whether requests to venues pass."""
         return self.state in (SessionState.RUNNING, SessionState.STOPPING)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the strategy has acknowledged a stop, and no request passes until it is started again."""
+        return self.state in (SessionState.STOPPED, SessionState.CLOSED)
+
     # -- from outside ------------------------------------------------------------------------------------------
 
     def connect(self, env: object) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ from mlthon.api.istrat_env import (
     TimerCallback,
 )
 from mlthon.basics.defs import TIF, Exchange, ExecInstructions, OrderType, Side
+from mlthon.basics.mlt_enum import MltEnum
 from mlthon.engine.access import Access, expect_exchange
 from mlthon.engine.commands import Commands
 from mlthon.engine.instrument_table import InstrumentTable
@@ -26,7 +28,7 @@ from mlthon.engine.market_data import MarketData
 from mlthon.engine.order_desk import OrderDesk
 from mlthon.engine.order_entry import OrderEntry
 from mlthon.engine.portfolio import Portfolio
-from mlthon.engine.ports import Clock, Connector, Journal
+from mlthon.engine.ports import Clock, Connector, Journal, RequestKind
 from mlthon.engine.queries import Queries
 from mlthon.engine.scheduler import Scheduler
 from mlthon.engine.session import Session
@@ -70,6 +72,7 @@ class StratEnv(IStratEnv):
     ) -> None:
         self._clock = clock
         self._journal = journal
+        self._thread = threading.get_ident()
         slow_callbacks = SlowCallbacks(slow_callback_ms)
         self.dispatcher = Dispatcher(
             strategy,
@@ -126,13 +129,21 @@ class StratEnv(IStratEnv):
         for sub in subs:
             if not isinstance(sub, MDSub):
                 raise TypeError(f"md_subs: expected members of MDSub, got {sub!r}")
+        if not subs:
+            raise ValueError("md_subs: expected at least one member of MDSub, got none")
         self._record("subscribe_to_market_data", exchange=exchange, instruments=refs, md_subs=subs)
+        if self.session.is_stopped:
+            self._subscriptions.reject_stopped(RequestKind.MarketData, exchange)
+            return
         self._subscriptions.want_data(exchange, refs, subs)
 
     def request_execution_connection(self, exchange: Exchange, instruments: Sequence[InstrumentRef]) -> None:
         expect_exchange(exchange)
         refs = _list_of("instruments", instruments)
         self._record("request_execution_connection", exchange=exchange, instruments=refs)
+        if self.session.is_stopped:
+            self._subscriptions.reject_stopped(RequestKind.ExecutionConnection, exchange)
+            return
         self._subscriptions.want_execution(exchange, refs)
 
     @property
@@ -234,11 +245,18 @@ class StratEnv(IStratEnv):
             raise TypeError(f"msg: expected a str, got {msg!r}")
         self._record("publish_telegram", msg=msg)
         log.info("no Telegram channel; the message was: %s", msg)
-        self.dispatcher.post("on_unsupported_op", None, "PublishTelegram")
+        # The callback has to name an exchange, and a channel belongs to none: the first of the run stands for it.
+        self.dispatcher.post("on_unsupported_op", next(iter(self.desks), None), "PublishTelegram")
 
     # -- details -----------------------------------------------------------------------------------------------
 
     def _record(self, name: str, /, **arguments: object) -> None:
+        """Note a request, before anything comes of it; raises RuntimeError on a thread other than the engine's."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError(
+                f"env.{name} was called from another thread; a strategy runs on one: "
+                "hand results over to a timer or a callback"
+            )
         if self._journal is not None:
             self._journal.record_request(self._clock.now_ns(), name, arguments)
 
@@ -249,6 +267,6 @@ class StratEnv(IStratEnv):
 
 def _list_of(name: str, values: Sequence[_T]) -> list[_T]:
     """A list of what was given; a bare string is a mistake that would be taken letter by letter."""
-    if isinstance(values, str | bytes):
+    if isinstance(values, str | bytes | MltEnum) or not isinstance(values, Iterable):
         raise TypeError(f"{name}: expected a list, got {values!r}; did you mean [{values!r}]?")
     return list(values)

@@ -50,12 +50,14 @@ class Subscriptions:
         self._defaults = defaults
         self._wanted: dict[Instrument, frozenset[MDSub]] = {}
         self._tradable: dict[Exchange, set[int]] = {}
+        self._asked_for_data = self._asked_for_execution = False
         self._open = False
 
     def want_data(self, exchange: Exchange, refs: Iterable[InstrumentRef], md_subs: Iterable[MDSub]) -> None:
         """Add market data requests; what cannot be served is answered with on_request_reject."""
+        self._asked_for_data = True
         subs = frozenset(md_subs)
-        for instrument in self._resolve_all(exchange, refs, exchange in self._feeds):
+        for instrument in self._resolve_all(RequestKind.MarketData, exchange, refs):
             self._wanted[instrument] = self._wanted.get(instrument, frozenset()) | subs
             if self._open:
                 self._feeds[exchange].subscribe(instrument, subs)
@@ -63,13 +65,14 @@ class Subscriptions:
 
     def want_execution(self, exchange: Exchange, refs: Iterable[InstrumentRef]) -> None:
         """Add instruments that orders may be sent for."""
-        tradable = self._resolve_all(exchange, refs, exchange in self._desks)
+        self._asked_for_execution = True
+        tradable = self._resolve_all(RequestKind.ExecutionConnection, exchange, refs)
         if not tradable:
             return
         is_new = exchange not in self._tradable
         self._tradable.setdefault(exchange, set()).update(i.get_instrument_id() for i in tradable)
         if self._open and is_new:
-            self._announce_gateway(exchange)
+            self._desks[exchange].announce()
 
     def why_not_tradable(self, exchange: Exchange, instrument: Instrument) -> str | None:
         """Say why orders for an instrument are refused; None: they are not."""
@@ -82,18 +85,22 @@ class Subscriptions:
             )
         return None
 
+    def reject_stopped(self, kind: RequestKind, exchange: Exchange) -> None:
+        """Answer a request of a strategy that has stopped."""
+        self._reject(kind, exchange, GtwRejectCode.GtwNotReady, "the strategy is stopped")
+
     def open(self) -> None:
         """Announce the gateways and open the market data; a second time, announce everything anew."""
         if self._open:
             for exchange in self._tradable:
-                self._announce_gateway(exchange)
+                self._desks[exchange].announce()
             for feed in self._feeds.values():
                 feed.announce()
             return
         self._open = True
         self._fill_in_defaults()
         for exchange in self._tradable:
-            self._announce_gateway(exchange)
+            self._desks[exchange].announce()
         for instrument, subs in self._wanted.items():
             self._feeds[instrument.get_exchange()].subscribe(instrument, subs)
         self._warn_of_missing_callbacks(frozenset().union(*self._wanted.values()))
@@ -101,7 +108,7 @@ class Subscriptions:
     # -- details -----------------------------------------------------------------------------------------------
 
     def _fill_in_defaults(self) -> None:
-        if not self._wanted:
+        if not self._asked_for_data:
             subs = frozenset(
                 sub
                 for sub, callbacks in _CALLBACKS_OF.items()
@@ -109,36 +116,32 @@ class Subscriptions:
             )
             if subs:
                 self._wanted = dict.fromkeys(self._defaults, subs)
-        if not self._tradable:
+        if not self._asked_for_execution:
             for instrument in self._defaults:
                 exchange = instrument.get_exchange()
                 self._tradable.setdefault(exchange, set()).add(instrument.get_instrument_id())
 
-    def _announce_gateway(self, exchange: Exchange) -> None:
-        desk = self._desks[exchange]
-        desk.announce_status(desk.gateway.status, "")
-
     def _resolve_all(
-        self, exchange: Exchange, refs: Iterable[InstrumentRef], is_connected: bool
+        self, kind: RequestKind, exchange: Exchange, refs: Iterable[InstrumentRef]
     ) -> list[Instrument]:
+        """The instruments that can be served; the others are rejected."""
+        if exchange not in self._desks:
+            self._reject(
+                kind, exchange, GtwRejectCode.GtwNotReady, f"this run has no connection to {exchange.name}"
+            )
+            return []
         found = []
         for ref in refs:
             try:
-                instrument = self._instruments.resolve(exchange, ref)
+                found.append(self._instruments.resolve(exchange, ref))
             except InstrumentError as error:
-                self._reject(exchange, GtwRejectCode.UnknownInstrument, str(error))
-                continue
-            if is_connected:
-                found.append(instrument)
-            else:
-                self._reject(
-                    exchange, GtwRejectCode.GtwNotReady, f"this run has no connection to {exchange.name}"
-                )
+                self._reject(kind, exchange, GtwRejectCode.UnknownInstrument, str(error))
         return found
 
-    def _reject(self, exchange: Exchange, code: GtwRejectCode, detail: str) -> None:
-        log.warning("subscription refused: %s", detail)
-        self._dispatcher.post("on_request_reject", exchange, code, detail, RequestKind.MarketData.value)
+    def _reject(self, kind: RequestKind, exchange: Exchange, code: GtwRejectCode, detail: str) -> None:
+        """Answer a request for a connection with on_request_reject."""
+        log.warning("%s refused: %s", kind.value, detail)
+        self._dispatcher.post("on_request_reject", exchange, code, detail, kind.value)
 
     def _warn_of_missing_callbacks(self, subs: frozenset[MDSub]) -> None:
         wanted = [name for sub in _CALLBACKS_OF if sub in subs for name in _CALLBACKS_OF[sub]]

@@ -113,3 +113,20 @@ def test_login_names_are_checked(make_bench, make_recorder, name, error):
     bench = make_bench(make_recorder())
     with pytest.raises(error, match="strat_name"):
         bench.env.login(name)
+
+
+def test_nothing_is_told_before_the_strategy_is_connected(make_bench, make_recorder):
+    from mlthon.basics.qty import Qty
+
+    recorder = make_recorder()
+    bench = make_bench(recorder)
+    listener = bench.gateway.listener
+    listener.on_wallet("USDT", Qty("100"), Qty("90"))
+    listener.on_position(bench.instruments[0], Qty("1"))
+    listener.on_rate_limit(10, 5, 0)
+    assert recorder.seen == []
+    bench.start()
+    assert recorder.names()[-3:] == ["on_gateway_status", "on_position_info", "on_wallet_info"]
+    listener.on_wallet("USDT", Qty("100"), Qty("90"))
+    assert recorder.names()[-1] == "on_wallet_info"
+    assert recorder.names().count("on_wallet_info") == 1

@@ -12,12 +12,15 @@ BYBIT = Exchange.Bybit
 SYMBOLS = ("BTC-USDT", "ETH-USDT")
 
 
-def subscribed(make_bench, make_recorder, *subs, symbols=SYMBOLS):
+def subscribed(make_bench, make_recorder, *subs, symbols=SYMBOLS, confirm=True):
     recorder = make_recorder()
     bench = make_bench(recorder, symbols)
     bench.env.subscribe_to_market_data(BYBIT, list(symbols), list(subs))
     bench.start()
     recorder.seen.clear()
+    if confirm:
+        for instrument in bench.instruments:
+            bench.feed.listener.on_stream_ready(instrument.get_instrument_id())
     return bench, recorder, [instrument.get_instrument_id() for instrument in bench.instruments]
 
 
@@ -130,7 +133,10 @@ def test_a_refused_subscription_does_not_hold_back_the_others(make_bench, make_r
 
 
 def test_trades_alone_are_live_once_confirmed(make_bench, make_recorder):
-    bench, recorder, (btc,) = subscribed(make_bench, make_recorder, MDSub.PublicTrades, symbols=SYMBOLS[:1])
+    bench, recorder, (btc,) = subscribed(
+        make_bench, make_recorder, MDSub.PublicTrades, symbols=SYMBOLS[:1], confirm=False
+    )
+    assert recorder.seen == []
     bench.feed.listener.on_stream_ready(btc)
     trade = PublicTrade(Side.Sell, "100", "2", venue_ns=3_000_000, recv_ns=4_000_000)
     bench.feed.listener.on_trades(btc, [trade])
@@ -155,3 +161,39 @@ def test_a_strategy_that_asks_for_nothing_gets_what_it_listens_to(make_bench):
 
     bench = make_bench(Quiet()).start()
     assert bench.feed.subscribed == [("byt:perp:BTC-USDT", frozenset({MDSub.PublicTrades}))]
+
+
+def test_subscribing_to_more_of_a_live_book_tells_it_anew(make_bench, make_recorder):
+    bench, recorder, (btc,) = subscribed(make_bench, make_recorder, MDSub.PriceLevelBook, symbols=SYMBOLS[:1])
+    listener = bench.feed.listener
+    listener.on_depth(btc, snapshot([("100", "1")], [("101", "1")]))
+    recorder.seen.clear()
+    bench.env.subscribe_to_market_data(BYBIT, ["BTC-USDT"], [MDSub.LevelBook, MDSub.BBO])
+    assert statuses(recorder) == [FeedHandlerStatus.Disconnected]
+    listener.on_stream_ready(btc)  # the venue's topic is subscribed already: no other snapshot comes
+    assert statuses(recorder)[1:] == [FeedHandlerStatus.SnapshotStart, FeedHandlerStatus.SnapshotEnd]
+    assert recorder.names().count("on_add_level") == 2
+    recorder.seen.clear()
+    listener.on_depth(btc, DepthUpdate([("100", "2")], []))
+    assert recorder.names() == ["on_modify_price_level", "on_modify_level", "on_best_bid_level_update"]
+
+
+def test_levels_on_top_of_best_levels_wait_for_the_deep_book(make_bench, make_recorder):
+    bench, recorder, (btc,) = subscribed(make_bench, make_recorder, MDSub.BBO, symbols=SYMBOLS[:1])
+    listener = bench.feed.listener
+    listener.on_depth(btc, snapshot([("100", "1")], [("101", "1")]))
+    bench.env.subscribe_to_market_data(BYBIT, ["BTC-USDT"], [MDSub.PriceLevelBook])
+    listener.on_stream_ready(btc)
+    assert not bench.env.feeds[BYBIT].is_live
+    listener.on_depth(btc, snapshot([("100", "1"), ("99", "1")], [("101", "1")]))
+    assert bench.env.feeds[BYBIT].is_live
+    assert recorder.names().count("on_add_price_level") == 3
+
+
+def test_trades_may_be_added_without_disturbing_the_book(make_bench, make_recorder):
+    bench, recorder, (btc,) = subscribed(make_bench, make_recorder, MDSub.BBO, symbols=SYMBOLS[:1])
+    bench.feed.listener.on_depth(btc, snapshot([("100", "1")], [("101", "1")]))
+    recorder.seen.clear()
+    bench.env.subscribe_to_market_data(BYBIT, ["BTC-USDT"], [MDSub.PublicTrades])
+    bench.feed.listener.on_trades(btc, [PublicTrade(Side.Sell, "100", "2")])
+    assert recorder.names() == ["on_public_trade"]

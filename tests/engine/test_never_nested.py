@@ -7,6 +7,7 @@ import random
 import pytest
 
 from mlthon._core.dispatch import CALLBACKS, Dispatcher
+from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import Exchange, OrderStatus
 
 BYBIT = Exchange.Bybit
@@ -56,7 +57,7 @@ class Watchdog:
                     ),
                     lambda: self.env.fetch_wallet_info(Exchange.Blockchain, "BTC"),
                     lambda: self.env.publish_telegram("hello"),
-                    lambda: self.env.subscribe_to_market_data(BYBIT, ["NOT-THERE"], []),
+                    lambda: self.env.subscribe_to_market_data(BYBIT, ["NOT-THERE"], [MDSub.BBO]),
                 ]
             )()
         finally:

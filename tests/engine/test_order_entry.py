@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 
 import pytest
 
+from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import TIF, Exchange, GtwRejectCode, GtwStatus, OrderStatus, OrderType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
@@ -218,3 +220,73 @@ def test_older_call_shapes_work(bench):
     )  # fmt: skip
     assert number == 7
     assert bench.gateway.last_new().side is Side.Sell
+
+
+def test_a_request_that_cannot_be_handed_over_leaves_no_order_behind(bench):
+    def broken(_request):
+        raise ConnectionError("no loop")
+
+    bench.gateway.send_new = broken
+    with pytest.raises(ConnectionError):
+        bench.order("a1")
+    assert bench.env.desks[BYBIT].open_orders() == []
+    assert bench.env.desks[BYBIT].order("a1") is None
+
+
+def test_calls_from_another_thread_are_refused_before_anything_happens(bench):
+    errors = []
+
+    def call():
+        try:
+            bench.order("a1")
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
+    assert "another thread" in errors[0]
+    assert bench.gateway.asked == []
+
+
+def test_wrong_types_raise_whatever_else_is_wrong(bench):
+    bench.gateway.status = GtwStatus.Connecting
+    with pytest.raises(TypeError):
+        bench.order("a1", instrument_id="NOPE", price=1.5)
+    with pytest.raises(TypeError):
+        bench.env.send_modify_order(BYBIT, "nobody", 1.5, None)
+    with pytest.raises(TypeError):
+        bench.env.fetch_order_status(BYBIT, "BTC-USDT", ["x"])
+    with pytest.raises(ValueError, match="client id"):
+        bench.order("9" * 5000)
+
+
+def test_refused_connections_are_not_replaced_by_defaults(make_bench, make_recorder):
+    recorder = make_recorder()
+    bench = make_bench(recorder)
+    bench.env.subscribe_to_market_data(BYBIT, ["ETH-USDT"], [MDSub.BBO])
+    bench.env.request_execution_connection(BYBIT, ["ETH-USDT"])
+    bench.start()
+    bench.order("a1")
+    assert bench.feed.subscribed == []
+    assert refusal(recorder)[0] is GtwRejectCode.GtwNotReady
+    kinds = [seen[4] for seen in recorder.seen if seen[0] == "on_request_reject"]
+    assert kinds == ["MarketData", "ExecutionConnection"]
+
+
+@pytest.mark.parametrize("instruments", [5, None, "BTC-USDT"])
+def test_lists_are_lists(bench, instruments):
+    with pytest.raises(TypeError, match="instruments: expected a list"):
+        bench.env.subscribe_to_market_data(BYBIT, instruments, [MDSub.BBO])
+    with pytest.raises(TypeError, match="md_subs: expected a list"):
+        bench.env.subscribe_to_market_data(BYBIT, [], MDSub.BBO)
+
+
+def test_nothing_is_connected_after_the_stop_ack(bench, recorder):
+    before = list(bench.feed.subscribed)
+    bench.env.session.stop()
+    bench.env.send_stop_ack()
+    bench.env.subscribe_to_market_data(BYBIT, ["BTC-USDT"], [MDSub.BBO])
+    bench.env.dispatcher.deliver_waiting()
+    assert bench.feed.subscribed == before
+    assert recorder.last("on_request_reject")[2] is GtwRejectCode.GtwNotReady

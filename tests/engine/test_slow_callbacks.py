@@ -52,6 +52,7 @@ def test_the_environment_knows_the_last_callback_of_a_message(make_bench, make_r
     flags = []
     recorder.reactions["on_add_price_level"] = lambda *_args: flags.append(bench.env.last_in_batch)
     instrument_id = bench.instruments[0].get_instrument_id()
+    bench.feed.listener.on_stream_ready(instrument_id)
     bench.feed.listener.on_depth(instrument_id, DepthUpdate([("100", "1")], [], is_snapshot=True))
     bench.feed.listener.on_depth(instrument_id, DepthUpdate([("99", "1"), ("98", "1")], []))
     assert flags == [True, False, True]

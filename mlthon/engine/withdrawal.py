@@ -1,0 +1,64 @@
+"""Cancelling what a strategy has left open, at a pace that a venue takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from mlthon.basics.defs import GtwStatus
+from mlthon.engine.order_desk import DeskOrder, OrderDesk
+
+__all__ = ["withdraw_orders"]
+
+_PER_SECOND = 10  # the slowest cancel limit of the venues we know
+_LOOK_AGAIN_S = 0.02
+_PAUSE_AFTER_REFUSAL_S = 1.0
+_GIVE_UP_S = 5.0  # without one order ending
+
+
+async def withdraw_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:
+    """Cancel every open order; returns those whose end the venue did not confirm.
+
+    The strategy is told that its orders are cancelled, unsolicited, but not of the requests. Gives up when no order
+    has ended for five seconds.
+    """
+    loop = asyncio.get_running_loop()
+    last_progress = loop.time()
+    next_batch = loop.time()
+    refused = _refused(desks)
+    left = _open_orders(desks)
+    while left:
+        now = loop.time()
+        if now - last_progress > _GIVE_UP_S:
+            break
+        if _refused(desks) > refused:
+            refused = _refused(desks)
+            next_batch = now + _PAUSE_AFTER_REFUSAL_S
+        if now >= next_batch:
+            _withdraw_batch(desks)
+            next_batch = now + 1.0
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        still_left = _open_orders(desks)
+        if len(still_left) < len(left):
+            last_progress = loop.time()
+        left = still_left
+    return left
+
+
+def _withdraw_batch(desks: Collection[OrderDesk]) -> None:
+    allowed = _PER_SECOND
+    for desk in desks:
+        if desk.gateway.status is not GtwStatus.ReadyToTrade:
+            continue
+        for order in desk.open_orders():
+            if allowed and not (order.cancel_pending or order.withdrawal_pending):
+                desk.withdraw(order)
+                allowed -= 1
+
+
+def _open_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:
+    return [order for desk in desks for order in desk.open_orders()]
+
+
+def _refused(desks: Collection[OrderDesk]) -> int:
+    return sum(desk.counts["withdrawals refused"] for desk in desks)
