@@ -82,7 +82,7 @@ class StratEnv(IStratEnv):
             slow_ns=slow_callbacks.budget_ns,
         )
         self.scheduler = Scheduler(clock.now_ns, self.dispatcher.run, time_zone=time_zone)
-        self.portfolio = Portfolio()
+        self.portfolio = Portfolio(instruments)
         self.feeds = {
             exchange: MarketData(exchange, connector.feed, self.dispatcher, clock.now_ns)
             for exchange, connector in connectors.items()

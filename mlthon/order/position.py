@@ -13,10 +13,11 @@ from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 
-__all__ = ["Closed", "Position"]
+__all__ = ["Closed", "InversePosition", "Position"]
 
 _NOTHING = MLDecimal("0")
 _FLAT = Qty("0")
+_FINEST_AVERAGE = Price("0.00000001")  # of an inverse contract: its values do not tell it finer
 
 
 class Closed(NamedTuple):
@@ -27,11 +28,11 @@ class Closed(NamedTuple):
 
 
 class Position:
-    """Signed size and cost of one linear contract, with what it has earned and what was paid for it.
+    """Signed size and cost of one linear contract or spot pair, with what it has earned and what was paid for it.
 
     Quantities are in the instrument's quantity unit, money in its quote currency. Closing takes a proportional part
     of the cost, rounded half-even at the 18th decimal; whatever the rounding, what was made and what is still held at
-    cost sum to the same, so that nothing is ever lost.
+    cost sum to the same, so that nothing is ever lost. `InversePosition` is the same for inverse contracts.
 
     >>> position = Position()
     >>> _ = position.apply_fill(Side.Buy, Price("100"), Qty("3"))
@@ -47,7 +48,7 @@ class Position:
 
     def __init__(self) -> None:
         self.size = _FLAT  #: positive: long; negative: short
-        self.entry_value = _NOTHING  #: what the size cost; has its sign
+        self.entry_value = _NOTHING  #: what the size cost, the sum of `value_of` the fills that opened it
         self.realised = _NOTHING  #: profit of what was closed, before fees
         self.fees = _NOTHING  #: paid so far; negative: rebates outweigh
 
@@ -55,6 +56,10 @@ class Position:
     def avg_price(self) -> Price | None:
         """Average cost of one unit, rounded half-even at the 18th decimal; None when flat."""
         return None if self.size.is_zero() else self.entry_value / self.size
+
+    def value_of(self, price: Price, qty: Qty) -> MLDecimal:
+        """What ``qty`` (negative: sold) costs at ``price``, rounded half-even at the 18th decimal."""
+        return price * qty
 
     def apply_fill(self, side: Side, price: Price, qty: Qty, fee: MLDecimal = _NOTHING) -> Closed:
         """Count a fill: first it closes what is held the other way, then it opens.
@@ -66,8 +71,8 @@ class Position:
         is_buy = side is Side.Buy
         closes = self.size.sign() == (-1 if is_buy else 1)
         closed_qty = min(qty, abs(self.size)) if closes else _FLAT
-        closed_value = price * closed_qty
-        opened_value = price * qty - closed_value
+        closed_value = self.value_of(price, closed_qty)
+        opened_value = self.value_of(price, qty) - closed_value
         realised = _NOTHING
         if closes:
             cost = self._cost_of(closed_qty)
@@ -81,7 +86,7 @@ class Position:
 
     def unrealised(self, mark: Price) -> MLDecimal:
         """Profit of the open size if it were closed at ``mark``, before fees."""
-        return mark * self.size - self.entry_value
+        return self.value_of(mark, self.size) - self.entry_value
 
     def _cost_of(self, closed_qty: Qty) -> MLDecimal:
         """The part of the entry value that closing ``closed_qty`` takes."""
@@ -91,3 +96,31 @@ class Position:
         if 2 * rest > held or (2 * rest == held and quotient % 2 == 1):
             quotient += 1
         return MLDecimal.from_mantissa(quotient)
+
+
+class InversePosition(Position):
+    """Size and cost of an inverse contract: contracts of one unit of the quote currency, settled in the base coin.
+
+    Who buys such contracts at a price has sold as many quote units' worth of the coin: ``qty / price`` of it, rounded
+    half-even at the 18th decimal, once a fill and so the same for both its sides. That makes the cost of a long
+    position negative. All money is in the coin; all else is as for linear contracts, and as exact.
+
+    >>> position = InversePosition()
+    >>> _ = position.apply_fill(Side.Buy, Price("50000"), Qty("100"))
+    >>> position.apply_fill(Side.Sell, Price("62500"), Qty("100"))  # 100 * (1/50000 - 1/62500) of the coin
+    Closed(qty=Qty('100.00000000'), realised=MLDecimal('0.00040000'))
+    """
+
+    __slots__ = ()
+
+    @property
+    def avg_price(self) -> Price | None:
+        """Average entry price (the harmonic mean of the fills'), rounded to 8 decimals; None when flat."""
+        if self.size.is_zero() or self.entry_value.is_zero():
+            return None
+        average = -(self.size.to_mldecimal() / self.entry_value)
+        return Price.from_mantissa(average.mantissa).round_nearest(_FINEST_AVERAGE)
+
+    def value_of(self, price: Price, qty: Qty) -> MLDecimal:
+        """What ``qty`` (negative: sold) contracts cost in the coin: less than nothing when bought."""
+        return -(qty.to_mldecimal() / price.to_mldecimal())

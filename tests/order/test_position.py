@@ -12,7 +12,7 @@ from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
-from mlthon.order.position import Position
+from mlthon.order.position import InversePosition, Position
 
 fills = st.lists(
     st.tuples(
@@ -64,6 +64,42 @@ def test_closing_in_thirds_leaves_nothing_behind():
         MLDecimal("0"),
         MLDecimal("0.1"),
     )
+
+
+@given(fills)
+def test_coins_and_inverse_contracts_are_conserved_after_every_fill(sequence):
+    position = InversePosition()
+    coins = Fraction(0)
+    size = Fraction(0)
+    for side, price_ticks, lots, _ in sequence:
+        price, qty = Price(price_ticks) / 10, Qty(lots)
+        position.apply_fill(side, price, qty)
+        sign = 1 if side is Side.Buy else -1
+        size += sign * lots
+        coins += sign * exact(qty.to_mldecimal() / price.to_mldecimal())  # who buys contracts sells coins
+        assert exact(position.size) == size
+        for mark in (Price("1"), price):
+            total = exact(position.realised) + exact(position.unrealised(mark))
+            assert total == coins - exact(position.size.to_mldecimal() / mark.to_mldecimal())
+
+
+def test_inverse_profit_is_the_difference_of_the_reciprocals():
+    position = InversePosition()
+    position.apply_fill(Side.Sell, Price("40000"), Qty("1000"))
+    position.apply_fill(Side.Sell, Price("50000"), Qty("1000"))
+    assert (position.size, position.entry_value) == (Qty("-2000"), MLDecimal("0.045"))
+    assert position.avg_price == Price("44444.44444444")
+    assert position.unrealised(Price("80000")) == MLDecimal("-0.02")
+    closed = position.apply_fill(Side.Buy, Price("32000"), Qty("1000"))
+    assert closed == (Qty("1000"), MLDecimal("0.00875"))  # 1000 / 32000 less half of 0.045
+
+
+@pytest.mark.parametrize("price", ["0.0001", "0.5", "60000.5", "99999.5"])
+@pytest.mark.parametrize("qty", ["1", "7", "1000000"])
+def test_the_average_price_of_one_inverse_fill_is_its_price(price, qty):
+    position = InversePosition()
+    position.apply_fill(Side.Buy, Price(price), Qty(qty))
+    assert position.avg_price == Price(price)
 
 
 @pytest.mark.parametrize("qty", ["0", "-1"])
