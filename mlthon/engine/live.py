@@ -59,7 +59,24 @@ class LiveEngine:
         self._changed = asyncio.Event()
         self._env: StratEnv | None = None
         self.failed = asyncio.Event()  #: the strategy raised: nothing more reaches it
-        self.left_open: list[DeskOrder] = []  #: after `stop`: orders whose end the venue did not confirm
+        self._started_ns = self._stopped_ns = 0
+
+    @property
+    def was_started(self) -> bool:
+        """Whether there is an environment to read results from."""
+        return self._env is not None
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long the strategy has been running, or ran."""
+        return ((self._stopped_ns or self._clock.now_ns()) - self._started_ns) / _NS_PER_S
+
+    @property
+    def left_open(self) -> list[DeskOrder]:
+        """Orders that are not known to have ended: none, after an orderly `stop`."""
+        if self._env is None:
+            return []
+        return [order for desk in self._env.desks.values() for order in desk.open_orders()]
 
     @property
     def env(self) -> StratEnv:
@@ -88,6 +105,7 @@ class LiveEngine:
         env.session.on_change = self._changed.set
         for connector in self._connectors:
             await asyncio.gather(connector.gateway.connect(), connector.feed.connect())
+        self._started_ns = self._clock.now_ns()
         env.session.connect(env)
         env.session.start()
         env.session.raise_failure()
@@ -105,10 +123,13 @@ class LiveEngine:
         while session.state is SessionState.STOPPING and not self.failed.is_set():
             self._changed.clear()
             await self._next_change()
-        self.left_open = await withdraw_orders(self._env.desks.values())
+        left = await withdraw_orders(self._env.desks.values())
+        if left:
+            log.error("%d orders did not end at the venue", len(left))
 
     async def close(self) -> None:
         """Tell the strategy that the framework goes, and release every socket; raises StrategyError if it failed."""
+        self._stopped_ns = self._clock.now_ns()
         if self._timer is not None:
             self._timer.cancel()
         if self._env is not None:

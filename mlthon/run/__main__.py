@@ -1,6 +1,11 @@
 """``python -m mlthon.run``."""
 
-from mlthon.run.cli import main
+import sys
 
 if __name__ == "__main__":
-    main()
+    try:
+        from mlthon.run.cli import main  # within the guard: this is where the first second goes
+
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

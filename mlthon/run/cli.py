@@ -1,7 +1,8 @@
 """The command line: ``python -m mlthon.run [demo|venue] ...``.
 
 Exit codes: 0 it ran; 2 the command line, the strategy file or the tape cannot be used; 3 the strategy's books and
-the venue's disagree; 4 the strategy raised; 5 the venue cannot be reached or refused; 1 anything else.
+the venue's disagree; 4 the strategy raised; 5 the venue cannot be reached or refused; 6 orders may still be open at
+the venue; 1 anything else.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mlthon.errors import (
     DataError,
     LedgerMismatch,
     MLThonError,
+    OrdersLeftOpen,
     StrategyError,
     UsageError,
     VenueError,
@@ -37,6 +39,7 @@ _EXIT_CODES: tuple[tuple[type[MLThonError], int], ...] = (
     (LedgerMismatch, 3),
     (StrategyError, 4),
     (VenueError, 5),
+    (OrdersLeftOpen, 6),
 )
 _ANYTHING_ELSE = 1
 
@@ -54,7 +57,7 @@ Tape = Annotated[
     typer.Option("--tape", metavar="FILE", help="Replay this recording instead of a synthetic market."),
 ]
 Speed = Annotated[float, typer.Option("--speed", metavar="X", help="Play the market X times as fast.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the synthetic market.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the synthetic market.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what the engine and the connector do.")]
 
 
@@ -147,6 +150,8 @@ def parse_params(pairs: list[str]) -> dict[str, object]:
         key, equals, text = pair.partition("=")
         if not equals or not key.strip():
             raise ConfigError(f"--param: expected key=value, got {pair!r}")
+        if key.strip() in params:
+            raise ConfigError(f"--param: {key.strip()} is given twice")
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
@@ -196,3 +201,13 @@ def _log_to_stderr(verbose: bool) -> None:
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
+    logging.getLogger("aiohttp.server").addFilter(_in_one_line)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    """Say in a line what aiohttp would show a traceback for: a peer that does not speak HTTP is no fault of ours."""
+    if record.exc_info is not None and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        record.msg = f"{record.getMessage()}: {type(error).__name__}: {' '.join(str(error).split())}"
+        record.args = record.exc_info = None
+    return True

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Awaitable, Mapping
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-
-import orjson
-from rich.console import Console
 
 from mlthon.basics.defs import Exchange
 from mlthon.engine.clock import LiveClock
 from mlthon.engine.live import LiveEngine
+from mlthon.errors import OrdersLeftOpen
 from mlthon.exchanges.bybit import BybitConfig, BybitConnector
 from mlthon.run.event_log import EventLog
-from mlthon.run.interrupts import interrupted
+from mlthon.run.interrupts import Interrupts, interrupted
 from mlthon.run.market_choice import MarketChoice
+from mlthon.run.output import Output
 from mlthon.run.simulated_venue import SimulatedVenue
 from mlthon.run.status import print_status
 from mlthon.run.strategy_loader import load_strategy_class, make_strategy
 from mlthon.run.summary import Summary
+from mlthon.venues.bybit import Endpoints
 
 __all__ = ["DemoOptions", "run_demo"]
 
@@ -42,28 +42,21 @@ class DemoOptions:
 
 
 async def run_demo(options: DemoOptions) -> None:
-    """Trade until the duration, the recording or the user ends it; print the summary.
+    """Trade until the duration, the recording, the strategy or the user ends it; print the summary in any case.
 
-    Raises StrategyError when the strategy raised, LedgerMismatch when its books and the venue's disagree, and what
-    cannot be loaded or connected.
+    Raises StrategyError when the strategy raised, OrdersLeftOpen when its orders could not all be cancelled,
+    LedgerMismatch when its books and the venue's disagree, and what cannot be loaded or connected.
     """
+    output = Output(options.as_json)
     clock = LiveClock()
-    strategy_class = load_strategy_class(options.strategy)
-    with ExitStack() as open_files:
-        journal = open_files.enter_context(EventLog(options.event_log)) if options.event_log else None
+    with ExitStack() as stack:
+        if options.as_json:
+            stack.enter_context(redirect_stdout(sys.stderr))  # what the strategy prints is for people
+        strategy = make_strategy(load_strategy_class(options.strategy), {})
+        journal = stack.enter_context(EventLog(options.event_log)) if options.event_log else None
         venue = SimulatedVenue(options.market, clock)
-        strategy = make_strategy(strategy_class, {})
-        console = Console(stderr=options.as_json, highlight=False)
         try:
-            endpoints = await venue.start()
-            config = BybitConfig(
-                rest_url=endpoints.rest,
-                ws_public_url=endpoints.ws_public,
-                ws_private_url=endpoints.ws_private,
-                ws_trade_url=endpoints.ws_trade,
-                api_key=venue.api_key,
-                api_secret=venue.api_secret,
-            )
+            config = _reach(await venue.start(), venue)
             engine = LiveEngine(
                 strategy,
                 [BybitConnector(config, clock.now_ns)],
@@ -74,58 +67,63 @@ async def run_demo(options: DemoOptions) -> None:
                 ],
                 journal=journal,
             )
-            summary = await _trade(engine, venue, options, console)
+            try:
+                await _trade(engine, venue, options.duration_s, output)
+            finally:
+                if engine.was_started:
+                    Summary.of(engine, _EXCHANGE, venue).print(output)
         finally:
             await venue.close()
-    if options.as_json:
-        sys.stdout.write(orjson.dumps(summary.to_json()).decode() + "\n")
-    else:
-        summary.print(console)
-    summary.check_ledgers()
+    if engine.left_open:
+        names = ", ".join(f"{order.client_id} ({order.wire_id})" for order in engine.left_open)
+        raise OrdersLeftOpen(f"{len(engine.left_open)} orders may still be open at the venue: {names}")
+    Summary.of(engine, _EXCHANGE, venue).check_ledgers()
 
 
-async def _trade(
-    engine: LiveEngine, venue: SimulatedVenue, options: DemoOptions, console: Console
-) -> Summary:
+def _reach(endpoints: Endpoints, venue: SimulatedVenue) -> BybitConfig:
+    """How the connector reaches the simulated venue."""
+    return BybitConfig(
+        rest_url=endpoints.rest,
+        ws_public_url=endpoints.ws_public,
+        ws_private_url=endpoints.ws_private,
+        ws_trade_url=endpoints.ws_trade,
+        api_key=venue.api_key,
+        api_secret=venue.api_secret,
+    )
+
+
+async def _trade(engine: LiveEngine, venue: SimulatedVenue, duration_s: float, output: Output) -> None:
     """Run the strategy from start to close, whatever ends it."""
-    loop = asyncio.get_running_loop()
-    with interrupted() as stop:
-        started = loop.time()
+    with interrupted() as interrupts:
         try:
             await engine.start()
-            started = loop.time()
-            await _until_something_ends(engine, venue, options, console, stop)
+            await _first_of(
+                duration_s,
+                interrupts.stop.wait(),
+                engine.failed.wait(),
+                venue.market_ends(),
+                print_status(engine.env, _EXCHANGE, venue, output),
+            )
         finally:
             try:
-                await engine.stop()
+                await _stop(engine, interrupts)
             finally:
-                elapsed_s = loop.time() - started
                 await engine.close()
-    return Summary.of(engine.env, _EXCHANGE, venue, elapsed_s)
 
 
-async def _until_something_ends(
-    engine: LiveEngine,
-    venue: SimulatedVenue,
-    options: DemoOptions,
-    console: Console,
-    stop: asyncio.Event,
-) -> None:
-    """Wait for whatever ends the run; raises what is wrong with a tape."""
-    ends = [
-        asyncio.create_task(wait)
-        for wait in (
-            stop.wait(),
-            engine.failed.wait(),
-            venue.market_ends(),
-            print_status(engine.env, _EXCHANGE, venue, console),
-        )
-    ]
+async def _stop(engine: LiveEngine, interrupts: Interrupts) -> None:
+    """Wind the engine down, or give up waiting when the user insists."""
+    await _first_of(None, engine.stop(), interrupts.hurry.wait())
+
+
+async def _first_of(timeout_s: float | None, *waits: Awaitable[object]) -> None:
+    """Return when the first is done or the time is up, with the others cancelled; raises what the first raised."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
-        done, _ = await asyncio.wait(ends, timeout=options.duration_s, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
-        for task in ends:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*ends, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Ctrl-C and termination, as an event that a run can wait for."""
+"""Ctrl-C and termination, as events that a run can wait for."""
 
 from __future__ import annotations
 
@@ -6,30 +6,42 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-__all__ = ["interrupted"]
+__all__ = ["Interrupts", "interrupted"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(slots=True)
+class Interrupts:
+    """What the user has asked for so far."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)  #: wind down
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)  #: wait for nothing any more
 
 
 @contextmanager
-def interrupted() -> Iterator[asyncio.Event]:
-    """Within the block, the first SIGINT or SIGTERM sets the event; a second one acts as if unhandled.
+def interrupted() -> Iterator[Interrupts]:
+    """Within the block, the first SIGINT, SIGTERM or SIGHUP asks to stop, the second to hurry.
 
-    So that a run that hangs while winding down can still be ended by hand.
+    A third acts as if unhandled, so that a run that hangs can still be ended by hand.
     """
     loop = asyncio.get_running_loop()
-    event = asyncio.Event()
+    interrupts = Interrupts()
 
     def on_signal() -> None:
-        event.set()
+        if not interrupts.stop.is_set():
+            interrupts.stop.set()
+            return
+        interrupts.hurry.set()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, on_signal)
     try:
-        yield event
+        yield interrupts
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)

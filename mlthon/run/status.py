@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from rich.console import Console
-
 from mlthon.basics.defs import Exchange
 from mlthon.engine.strat_env import StratEnv
+from mlthon.run.output import Output
 from mlthon.run.simulated_venue import SimulatedVenue
 from mlthon.run.summary import mark_prices
 
 __all__ = ["print_status"]
 
 
-async def print_status(env: StratEnv, exchange: Exchange, venue: SimulatedVenue, console: Console) -> None:
+async def print_status(env: StratEnv, exchange: Exchange, venue: SimulatedVenue, output: Output) -> None:
     """Print a line a second until cancelled: book top, position, profit, orders, rates."""
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -26,13 +25,11 @@ async def print_status(env: StratEnv, exchange: Exchange, venue: SimulatedVenue,
         portfolio = env.portfolio
         unrealised = portfolio.unrealised(mark_prices(env, exchange, venue))
         pnl = portfolio.realised() + unrealised - portfolio.fees()
-        console.print(
+        output.line(
             f"{second:4d} s  {_top(env, exchange, venue)}  "
             f"position {portfolio.position(venue.instrument).size:+,.3f}  pnl {pnl:+,.2f}  "
             f"orders {desk.counts['sent']:,} sent {len(desk.open_orders())} open  fills {portfolio.fills:,}  "
-            f"{events_now - events:,} events/s {callbacks_now - callbacks:,} callbacks/s",
-            highlight=False,
-            soft_wrap=True,
+            f"{events_now - events:,} events/s {callbacks_now - callbacks:,} callbacks/s"
         )
         events, callbacks = events_now, callbacks_now
 

@@ -47,7 +47,7 @@ def make_strategy(strategy_class: type, cfg: Mapping[str, object]) -> object:
     name = strategy_class.__name__
     try:
         strategy = strategy_class(dict(cfg)) if _takes_cfg(strategy_class) else strategy_class()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StrategyLoadError(f"strategy: {name}() raised {type(error).__name__}: {error}") from error
     if not any(bound_callback(strategy, callback) for callback in CALLBACKS):
         raise StrategyLoadError(
@@ -70,7 +70,7 @@ def _import_module(name: str) -> ModuleType:
         sys.path.insert(0, str(Path.cwd()))
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StrategyLoadError(f"strategy: cannot import {name}: {_one_line(error)}") from error
 
 
@@ -85,12 +85,12 @@ def _import_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.parent.resolve()))  # a strategy may be split over files beside it
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StrategyLoadError(f"strategy: cannot import {path}: {_one_line(error)}") from error
     return module
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

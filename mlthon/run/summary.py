@@ -5,29 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from mlthon._core.price_book import PriceLevelBook
 from mlthon.basics.defs import Exchange
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
+from mlthon.engine.live import LiveEngine
 from mlthon.engine.strat_env import StratEnv
 from mlthon.errors import LedgerMismatch
+from mlthon.run.output import Output
 from mlthon.run.simulated_venue import SimulatedVenue
 
 __all__ = ["Summary", "mark_prices"]
 
 
 def mark_prices(env: StratEnv, exchange: Exchange, venue: SimulatedVenue) -> dict[int, Price]:
-    """The middle of the strategy's book by instrument id; nothing while a side is empty."""
-    book = env.feeds[exchange].book(venue.instrument)
+    """What the instrument is worth, by its id: the middle of the strategy's own book, else the venue's mark."""
+    mark = _mid(env.feeds[exchange].book(venue.instrument))
+    if mark is None:
+        mark = venue.exchange.mark_price(venue.instrument.get_exch_instr_id())
+    return {} if mark is None else {venue.instrument.get_instrument_id(): mark}
+
+
+def _mid(book: PriceLevelBook | None) -> Price | None:
     if book is None:
-        return {}
+        return None
     bid, ask = next(iter(book.bids()), None), next(iter(book.asks()), None)
-    if bid is None or ask is None:
-        return {}
-    return {venue.instrument.get_instrument_id(): (bid.get_price() + ask.get_price()) / 2}
+    return None if bid is None or ask is None else (bid.get_price() + ask.get_price()) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +63,13 @@ class Summary:
     venue_fees: MLDecimal
 
     @classmethod
-    def of(cls, env: StratEnv, exchange: Exchange, venue: SimulatedVenue, elapsed_s: float) -> Summary:
+    def of(cls, engine: LiveEngine, exchange: Exchange, venue: SimulatedVenue) -> Summary:
         """Read both sides' books."""
+        env = engine.env
         desk = env.desks[exchange]
         counts = {key: desk.counts[key] for key in ("sent", "acked", "rejected", "cancelled", "filled")}
+        for key in ("sent", "rejected"):  # those that did not pass the engine's own checks were never sent on
+            counts[key] += env.orders.refused
         portfolio = env.portfolio
         booked = venue.account.position(venue.instrument.get_exch_instr_id())
         return cls(
@@ -68,7 +77,7 @@ class Summary:
             strategy=type(env.dispatcher.strategy).__name__,
             instrument=venue.instrument.get_instrument_name(),
             currency=venue.instrument.get_quote_currency(),
-            elapsed_s=elapsed_s,
+            elapsed_s=engine.elapsed_s,
             events=env.feeds[exchange].events + desk.events,
             callbacks=env.dispatcher.callback_total,
             orders={**counts, "open": len(desk.open_orders())},
@@ -117,8 +126,9 @@ class Summary:
             "venue": {"position": self.venue_position.to_float(), "fills": self.venue_fills},
         }
 
-    def print(self, console: Console) -> None:
-        """Show it to a person."""
+    def print(self, output: Output) -> None:
+        """Show it to a person, or write it for a program."""
+        net = self.realised + self.unrealised - self.fees
         table = Table(
             title=f"{self.strategy} on {self.instrument}, {self.elapsed_s:.1f} s", title_justify="left"
         )
@@ -130,12 +140,9 @@ class Summary:
         table.add_row("realised pnl", f"{self.realised:+,.2f}", f"{self.venue_realised:+,.2f}")
         table.add_row("fees", f"{self.fees:,.2f}", f"{self.venue_fees:,.2f}")
         table.add_row("unrealised pnl", f"{self.unrealised:+,.2f}", "")
-        net = self.realised + self.unrealised - self.fees
         table.add_row(f"net pnl, {self.currency}", f"{net:+,.2f}", "", end_section=True)
         table.add_row(f"volume, {self.currency}", f"{self.volume:,.2f}", "")
-        orders = ", ".join(f"{count:,} {what}" for what, count in self.orders.items())
-        console.print(table)
-        console.print(f"orders: {orders}", highlight=False)
-        console.print(
-            f"market and order events: {self.events:,}; callbacks: {self.callbacks:,}", highlight=False
-        )
+        output.show(table)
+        output.line("orders: " + ", ".join(f"{count:,} {what}" for what, count in self.orders.items()))
+        output.line(f"market and order events: {self.events:,}; callbacks: {self.callbacks:,}")
+        output.result(self.to_json())

@@ -22,7 +22,7 @@ async def run_venue(market: MarketChoice, port: int) -> None:
     """
     venue = SimulatedVenue(market, LiveClock())
     try:
-        with interrupted() as stop:
+        with interrupted() as interrupts:
             endpoints = await venue.start(port)
             ready = {
                 "rest": endpoints.rest,
@@ -35,7 +35,7 @@ async def run_venue(market: MarketChoice, port: int) -> None:
             sys.stdout.write(orjson.dumps(ready).decode() + "\n")
             sys.stdout.flush()
             market_task = asyncio.create_task(venue.market_ends())
-            stop_task = asyncio.create_task(stop.wait())
+            stop_task = asyncio.create_task(interrupts.stop.wait())
             await asyncio.wait({market_task, stop_task}, return_when=asyncio.FIRST_COMPLETED)
             if market_task.done():
                 market_task.result()

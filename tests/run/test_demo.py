@@ -139,6 +139,8 @@ def test_a_strategy_that_raises_is_stopped_and_its_orders_cancelled(mlthon_run, 
         (["--strategy", "nonsense"], "expected module:Class or file.py:Class"),
         (["--param", "nonsense"], "expected key=value"),
         (["--param", "a=[1,2]"], "expected a YAML scalar"),
+        (["--param", "a=1", "--param", "a=2"], "a is given twice"),
+        (["--seed", "-1"], "--seed"),
         (["--speed", "0"], "--speed: expected a number above 0"),
         (["--duration", "nan"], "--duration: expected a number above 0"),
         (["--tape", "/no/such/file"], "/no/such/file"),
@@ -190,3 +192,123 @@ def test_a_tape_that_breaks_off_while_trading_leaves_no_orders(mlthon_run, tmp_p
     assert "cut.gz" in outcome.err
     assert "may still be open" not in outcome.err
     assert "Traceback" not in outcome.err
+
+
+STRATEGY_HEAD = (
+    "import os, time\n"
+    "from mlthon.basics.defs import *\n"
+    "BTC = 'byt:perp:BTC-USDT'\n"
+    "class Mine:\n"
+    "    n = 0\n"
+    "    def on_framework_connected(self, env):\n        self.env = env; env.login('mine')\n"
+    "    def rest(self, count=1):\n"
+    "        for _ in range(count):\n"
+    "            self.env.send_new_order(None, Exchange.Bybit, BTC, Side.Buy, '1000', '0.1',\n"
+    "                ExecInstructions.Unset, OrderType.Limit, TIF.GTC, False)\n"
+    "        return True\n"
+)
+
+
+@pytest.fixture
+def strategy_file(tmp_path):
+    def write(body):
+        (tmp_path / "mine.py").write_text(STRATEGY_HEAD + body)
+        return f"{tmp_path}/mine.py:Mine"
+
+    return write
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path):
+    log = tmp_path / "log"
+    command = (
+        f"{sys.executable} -m mlthon.run --duration 3 --event-log {log} | head -1; exit ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    names = [json.loads(line)["name"] for line in log.read_text().splitlines()]
+    assert "send_stop_ack" in names
+    assert names[-1] == "on_framework_disconnected"
+
+
+def test_more_orders_than_a_venue_cancels_in_a_second_are_all_withdrawn(mlthon_run, strategy_file, tmp_path):
+    spec = strategy_file(
+        "    def on_gateway_status(self, *args):\n        self.env.setup_timer(1100, lambda: self.rest(9))\n"
+        "    def on_stop(self, params):\n        self.env.send_stop_ack()\n"
+    )
+    log = tmp_path / "log"
+    summary = mlthon_run("--strategy", spec, "--duration", 3.5, "--json", "--event-log", log).summary
+    assert summary["orders"]["acked"] > 10
+    assert summary["orders"]["open"] == 0
+    names = [json.loads(line)["name"] for line in log.read_text().splitlines()]
+    assert "on_cancel_order_reject" not in names
+    assert "on_cancel_order_ack" not in names
+    assert names.count("on_order_cancelled") == summary["orders"]["cancelled"]
+
+
+def test_a_failure_still_ends_with_the_summary(mlthon_run, strategy_file):
+    outcome = mlthon_run(
+        "--strategy",
+        strategy_file("    def on_gateway_status(self, *args):\n        self.rest(); 1 / 0\n"),
+        "--json",
+    )
+    assert outcome.code == 4
+    summary = json.loads(outcome.out.splitlines()[-1])
+    assert (summary["orders"]["sent"], summary["orders"]["open"]) == (1, 0)
+
+
+def test_an_impatient_user_is_told_what_is_left(strategy_file):
+    spec = strategy_file(
+        "    def on_gateway_status(self, *args):\n        self.rest()\n"
+        "    def on_stop(self, params):\n        print('asked to stop', flush=True)\n"  # and never acknowledges
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlthon.run", "--strategy", spec, "--duration", "60"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if re.match(r" +1 s  ", line):
+            os.kill(process.pid, signal.SIGINT)
+        if line == "asked to stop\n":
+            break
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 6
+    assert "1 orders may still be open at the venue: 1 (" in err
+
+
+def test_a_full_disk_ends_the_event_log_and_not_the_run(mlthon_run):
+    outcome = mlthon_run("--event-log", "/dev/full", "--duration", 2, "--json")
+    assert outcome.code == 2
+    assert outcome.err.count("event log: cannot write /dev/full: No space left on device") == 2
+    assert "Traceback" not in outcome.err
+    assert json.loads(outcome.out.splitlines()[-1])["orders"]["acked"] > 0
+
+
+def test_odd_parameters_do_not_break_the_event_log(mlthon_run, tmp_path, strategy_file):
+    spec = strategy_file("    def on_strat_params_update(self, params):\n        print(params)\n")
+    log = tmp_path / "log"
+    big = 10**30
+    mlthon_run(
+        "--strategy", spec, "--param", f"big={big}", "--duration", 1, "--event-log", log, "--json"
+    ).summary
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    [update] = [record for record in records if record["name"] == "on_strat_params_update"]
+    assert update["args"]["strat_params"] == {"big": big}
+
+
+def test_what_a_strategy_prints_does_not_disturb_json(mlthon_run, strategy_file):
+    spec = strategy_file("    def on_start(self, params):\n        print('hello from the strategy')\n")
+    outcome = mlthon_run("--strategy", spec, "--duration", 1, "--json")
+    assert len(outcome.out.splitlines()) == 1
+    assert "hello from the strategy" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "where", ["raise SystemExit(0)\n", "class Mine:\n    def __init__(self):\n        exit(0)\n"]
+)
+def test_a_strategy_that_exits_while_it_is_loaded_is_an_error(mlthon_run, tmp_path, where):
+    (tmp_path / "quitter.py").write_text(where)
+    outcome = mlthon_run("--strategy", f"{tmp_path}/quitter.py:Mine")
+    assert outcome.code == 2
+    assert "SystemExit" in outcome.err
