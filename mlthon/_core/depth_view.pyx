@@ -8,6 +8,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from libc.string cimport memcmp, memcpy
 
 cimport cython
+from mlthon._core.book_side cimport Place
 from mlthon._core.decimal_text cimport DECIMALS, mantissa_to_text
 from mlthon._core.price_book cimport Book, BookSide, Level
 
@@ -72,8 +73,10 @@ cdef class DepthView:
     cdef list side_changes(self, SideView *view, BookSide side):
         cdef Py_ssize_t size = side.size if side.size < self.depth else self.depth
         cdef Py_ssize_t index
+        cdef Place place
+        side.start(&place)
         for index in range(size):
-            self.latest[index] = side.levels[side.size - 1 - index]
+            self.latest[index] = side.next_level(&place)[0]
         if size == view.size and memcmp(self.latest, view.levels, size * sizeof(Level)) == 0:
             return []
         cdef list entries = []

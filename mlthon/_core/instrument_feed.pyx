@@ -10,6 +10,7 @@ strategy was last told, zero where it was told none.
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
+from mlthon._core.book_side cimport Place
 from mlthon._core.dispatch cimport (
     ON_ADD_LEVEL,
     ON_ADD_PRICE_LEVEL,
@@ -215,9 +216,11 @@ cdef class InstrumentFeed:
     cdef int tell_side(self, int side_index, BookSide side, Py_ssize_t count, bint more,
                        const Batch *batch) except -1:
         cdef Py_ssize_t depth
+        cdef Place place
+        side.start(&place)
         for depth in range(count):
-            self.tell_level(ON_ADD_PRICE_LEVEL, ON_ADD_LEVEL, side_index, side.at(depth), more or depth < count - 1,
-                            batch)
+            self.tell_level(ON_ADD_PRICE_LEVEL, ON_ADD_LEVEL, side_index, side.next_level(&place),
+                            more or depth < count - 1, batch)
         return 0
 
     cdef int tell_level(self, Py_ssize_t by_price, Py_ssize_t by_id, int side, const Level *level, bint more,

@@ -4,13 +4,8 @@ from typing_extensions import disjoint_base
 
 from mlthon._core.enums import Side
 from mlthon._core.fixed import Price, Qty
-from mlthon._core.price_book import Book, BookSide, PriceLevel
-
-@final
-class Place: ...
-
-@disjoint_base
-class QueuedSide(BookSide): ...
+from mlthon._core.price_book import PriceLevel
+from mlthon._core.queued_book import QueuedBook
 
 @final
 class BookLevel(PriceLevel):
@@ -20,7 +15,7 @@ class BookLevel(PriceLevel):
     def __hash__(self) -> int: ...
 
 @disjoint_base
-class LevelBook(Book[BookLevel]):
+class LevelBook(QueuedBook[BookLevel]):
     def add_lvl(self, level_id: int, side: Side, price: Price, qty: Qty) -> None: ...
     def modify_lvl_qty(self, level_id: int, new_qty: Qty) -> None: ...
     def delete_lvl(self, level_id: int) -> None: ...

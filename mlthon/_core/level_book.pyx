@@ -1,68 +1,19 @@
 """Books whose levels are known by an id: several may stand at one price, in the order they came.
 
-The arrays, their order and all queries are those of `price_book`. What is added is the way from an id to its
-level: the book's dict tells the id's `Place`, the place its price, the price the levels to look through.
+A level with an id is to its price what an order is to a level: `queued_book` keeps both. What is particular here is
+that every one of them is shown as a level, so the best one is the first of the best price's queue.
 """
 
 from cpython.long cimport PyLong_Check
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from cython cimport final, freelist
-from libc.string cimport memmove
+from cython cimport final
 
+from mlthon._core.book_side cimport BookSide, Place, queue_of
 from mlthon._core.enums cimport side_index
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.int128 cimport int128
-from mlthon._core.price_book cimport Book, BookSide, PriceLevel
-
-
-@final
-@freelist(64)
-cdef class Place:
-    """Where in the book a level id stands."""
-
-    cdef object level_id
-    cdef int side_index               # 0: bids, 1: asks
-    cdef int128 price_mantissa
-
-
-cdef class QueuedSide(BookSide):
-    """A side whose levels are told apart by their places."""
-
-    cdef void **places                # of `levels`, in step; borrowed from the book's dict
-    cdef Py_ssize_t places_capacity
-
-    def __dealloc__(self):
-        PyMem_Free(self.places)
-
-    cdef int insert(self, Place place, int128 qty) except -1:
-        cdef Py_ssize_t index = self.slot(place.price_mantissa)
-        self.reserve()
-        self.reserve_places()
-        memmove(&self.places[index + 1], &self.places[index], (self.size - index) * sizeof(void *))
-        self.places[index] = <void *>place
-        self.insert_at(index, place.price_mantissa, qty)
-        return 0
-
-    cdef Py_ssize_t index_of(self, Place place) noexcept:
-        cdef Py_ssize_t index = self.slot(place.price_mantissa)
-        while self.places[index] != <void *>place:
-            index += 1
-        return index
-
-    cdef void remove(self, Place place) noexcept:
-        cdef Py_ssize_t index = self.index_of(place)
-        self.remove_at(index)
-        memmove(&self.places[index], &self.places[index + 1], (self.size - index) * sizeof(void *))
-
-    cdef int reserve_places(self) except -1:
-        if self.places_capacity >= self.capacity:
-            return 0
-        cdef void **places = <void **>PyMem_Realloc(self.places, self.capacity * sizeof(void *))
-        if places is NULL:
-            raise MemoryError(f"no memory for a book side of {self.capacity} levels")
-        self.places = places
-        self.places_capacity = self.capacity
-        return 0
+from mlthon._core.order_queue cimport Queue, QueuedOrder, first_order
+from mlthon._core.price_book cimport PriceLevel, fill_level
+from mlthon._core.queued_book cimport QueuedBook, walk_side
 
 
 @final
@@ -104,12 +55,19 @@ cdef class BookLevel(PriceLevel):
         return BookLevel, (self.level_id, self.get_side(), self.get_price(), self.get_qty())
 
 
-cdef class LevelBook(Book):
+cdef struct Front:                    # the first level of a side, as it was last seen
+    void *order                       # only to be compared; NULL where there was none
+    int128 price
+    int128 qty
+
+
+cdef class LevelBook(QueuedBook):
     """A book whose levels are known by an id, as `on_add_level` and its siblings tell them.
 
-    Several ids may share a price: the first come is ahead, in the iteration and as the best level. An id that
-    is not there can be modified or deleted without harm: the call is ignored and counted (`get_num_ignored`).
-    A wrong type raises TypeError. A book that crosses is held as it is told; see `is_crossed`.
+    Several ids may share a price: the first come is ahead, in the iteration and as the best level; volumes and
+    average prices add them up. An id that is not there can be modified or deleted without harm: the call is ignored
+    and counted (`get_num_ignored`). A wrong type raises TypeError, quantities of one price that add up beyond the
+    range OverflowError; the book is then as before. A book that crosses is held as it is told; see `is_crossed`.
 
     >>> from mlthon.basics.defs import Side
     >>> from mlthon.basics.price import Price
@@ -126,17 +84,13 @@ cdef class LevelBook(Book):
     ([92260000], (False, None))
     """
 
-    cdef dict places                  # level id -> Place
-
-    def __cinit__(self):
-        self.bid_side = QueuedSide(True)
-        self.ask_side = QueuedSide(False)
-        self.places = {}
+    cdef Front[2] fronts
+    cdef bint[2] is_news                  # the front changed since it was last asked for
 
     def clear(self):
         """Remove every level of both sides."""
-        Book.clear(self)
-        self.places.clear()
+        QueuedBook.clear(self)
+        self.note_fronts()
 
     def add_lvl(self, level_id, side, Price price not None, Qty qty not None):
         """Add a level behind those at its price.
@@ -146,68 +100,94 @@ cdef class LevelBook(Book):
         zero for an id that is not there, are ignored and counted.
         """
         cdef int index = side_index(side)
-        checked_id(level_id)
-        cdef Place place = <Place>self.places.get(level_id)
-        if qty.mantissa < 0 or (qty.mantissa == 0 and place is None):
+        cdef QueuedOrder order = self.find(checked_id(level_id))
+        if qty.mantissa < 0 or (qty.mantissa == 0 and order is None):
             self.ignored += 1
-        elif place is None:
-            self.insert(level_id, index, price.mantissa, qty.mantissa)
-        elif qty.mantissa == 0 or (place.side_index == index and place.price_mantissa == price.mantissa):
-            self.set_qty(place, qty.mantissa)
+        elif order is None:
+            self.put(level_id, index, price.mantissa, qty.mantissa)
+        elif qty.mantissa == 0:
+            self.drop(order)
+        elif order.queue.side_index == index and order.queue.price == price.mantissa:
+            self.change_qty(order, qty.mantissa, False)
         else:
-            self.set_qty(place, 0)
-            self.insert(level_id, index, price.mantissa, qty.mantissa)
+            self.move(order, index, price.mantissa, qty.mantissa)
+        self.note_fronts()
 
     def modify_lvl_qty(self, level_id, Qty new_qty not None):
         """Change a level's quantity to `new_qty` (absolute), keeping its place; zero deletes the level.
 
         An id that is not in the book and a negative quantity are ignored and counted.
         """
-        cdef Place place = <Place>self.places.get(checked_id(level_id))
-        if place is None or new_qty.mantissa < 0:
+        cdef QueuedOrder order = self.find(checked_id(level_id))
+        if order is None or new_qty.mantissa < 0:
             self.ignored += 1
+        elif new_qty.mantissa == 0:
+            self.drop(order)
         else:
-            self.set_qty(place, new_qty.mantissa)
+            self.change_qty(order, new_qty.mantissa, False)
+        self.note_fronts()
 
     def delete_lvl(self, level_id):
         """Remove a level; an id that is not in the book is ignored and counted."""
-        cdef Place place = <Place>self.places.get(checked_id(level_id))
-        if place is None:
+        cdef QueuedOrder order = self.find(checked_id(level_id))
+        if order is None:
             self.ignored += 1
         else:
-            self.set_qty(place, 0)
+            self.drop(order)
+        self.note_fronts()
 
-    cdef int insert(self, object level_id, int index, int128 price, int128 qty) except -1:
-        cdef Place place = Place.__new__(Place)
-        place.level_id = level_id
-        place.side_index = index
-        place.price_mantissa = price
-        self.places[level_id] = place
-        try:
-            (<QueuedSide>self.side(index)).insert(place, qty)
-        except MemoryError:
-            del self.places[level_id]
-            raise
+    def get_best_bid_lvl(self):
+        """Return `(updated, level)`: whether the best bid changed since last asked, and the bid or None.
+
+        Updated counts any change of the best level, also one that was undone again before the question. A change of
+        a level behind the first of the best price is none.
+        """
+        updated, self.is_news[0] = self.is_news[0], False
+        return updated, self.best_level(self.bid_side)
+
+    def get_best_ask_lvl(self):
+        """Return `(updated, level)`: whether the best ask changed since last asked, and the ask or None."""
+        updated, self.is_news[1] = self.is_news[1], False
+        return updated, self.best_level(self.ask_side)
+
+    def bids(self):
+        """Iterate over the bids, best first; RuntimeError when levels come or go meanwhile."""
+        return walk_side(self, self.bid_side)
+
+    def asks(self):
+        """Iterate over the asks, best first; RuntimeError when levels come or go meanwhile."""
+        return walk_side(self, self.ask_side)
+
+    cdef int note_fronts(self) except -1:
+        self.note_front(self.bid_side, 0)
+        self.note_front(self.ask_side, 1)
         return 0
 
-    cdef int set_qty(self, Place place, int128 qty) except -1:
-        cdef QueuedSide side = <QueuedSide>self.side(place.side_index)
-        cdef Py_ssize_t index
-        if qty == 0:
-            side.remove(place)
-            del self.places[place.level_id]
-            return 0
-        index = side.index_of(place)
-        if side.levels[index].qty != qty:
-            side.set_qty_at(index, qty)
+    cdef int note_front(self, BookSide side, int index) except -1:
+        cdef Front *seen = &self.fronts[index]
+        cdef Front now
+        cdef Place place
+        cdef QueuedOrder order
+        now.order = NULL
+        now.price = now.qty = 0
+        side.start(&place)
+        if side.next_level(&place) is not NULL:
+            order = first_order(<Queue *>queue_of(side, &place)[0])
+            now.order = <void *>order
+            now.price = order.queue.price
+            now.qty = order.qty
+        if now.order != seen.order or now.price != seen.price or now.qty != seen.qty:
+            self.is_news[index] = True
+            seen[0] = now
         return 0
 
-    cdef object level_at(self, BookSide side, Py_ssize_t index):
+    cdef object level_at(self, BookSide side, const Place *place):
+        return self.snapshot_of(first_order(<Queue *>queue_of(side, place)[0]))
+
+    cdef object snapshot_of(self, QueuedOrder order):
         cdef BookLevel level = BookLevel.__new__(BookLevel)
-        level.level_id = (<Place>(<QueuedSide>side).places[index]).level_id
-        level.side_index = 0 if side.is_bid else 1
-        level.price_mantissa = side.levels[index].price
-        level.qty_mantissa = side.levels[index].qty
+        level.level_id = order.order_id
+        fill_level(level, self.side(order.queue.side_index), order.queue.price, order.qty)
         return level
 
 

@@ -33,13 +33,17 @@ cdef class MarketSide:
 
     cdef int settle(self) except -1:
         """Give back what was taken where the message, as a whole, changed the market's book."""
-        cdef Py_ssize_t index
+        cdef Py_ssize_t depth = 0
+        cdef Level *level = self.taken.best()
         cdef int128 price
-        for index in range(self.taken.size - 1, -1, -1):
-            price = self.taken.levels[index].price
+        while level is not NULL:
+            price = level.price
             if qty_at(self.levels, price) != qty_at(self.basis, price):
                 self.taken.set(price, 0)
                 self.basis.set(price, 0)
+            else:
+                depth += 1
+            level = self.taken.at(depth)
         return 0
 
     cdef int take(self, int128 price, int128 qty) except -1:

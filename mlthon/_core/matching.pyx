@@ -386,14 +386,20 @@ cdef class MatchingEngine:
         cdef MarketSide market = self.market(side)
         cdef BookSide kept = BookSide(side == 0)
         cdef Py_ssize_t index
+        cdef Py_ssize_t depth = 0
+        cdef Level *level
         cdef int128 price
         for index in range(count):
             kept.set(levels[index].price, levels[index].qty)
-        for index in range(market.levels.size - 1, -1, -1):
-            price = market.levels.levels[index].price
+        level = market.levels.best()
+        while level is not NULL:
+            price = level.price
             if kept.find(price) is NULL:
                 market.tell(price, 0)
                 self.touch(side, price)
+            else:
+                depth += 1
+            level = market.levels.at(depth)
         return 0
 
     cdef int fill_crossed(self, int side) except -1:

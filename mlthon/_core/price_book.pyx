@@ -1,111 +1,16 @@
-"""Books of levels: two sorted arrays, their best level last, and the snapshots handed out of them.
+"""Books of levels: what every kind of book answers, and the kind whose levels are known by their price.
 
-`BookSide` owns the memory and the order of one side. `Book` is what every kind of book answers, and
-`PriceLevelBook` the kind whose levels are known by their price; `level_book` adds the kind known by an id.
-The best level stands last because nearly all changes happen there: little is moved.
-
-Nothing is allocated by an update once a side has been as large as it is now.
+The levels are in `book_side`, the arithmetic of the queries in `book_queries`; here is what Python code sees of
+them. `level_book` adds the kind whose levels are known by an id, `order_book` the kind that knows every order.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cython cimport final, freelist
-from libc.string cimport memmove
 
+from mlthon._core.book_queries cimport average_price, imbalance, micro_price, mid_price, volume_to
+from mlthon._core.book_side cimport ABSENT, BookSide, Level, Place, level_of
 from mlthon._core.enums cimport side_from, side_index
-from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
+from mlthon._core.fixed cimport Price, Qty, mldecimal_from, price_from, qty_from
 from mlthon._core.int128 cimport int128
-
-cdef enum:
-    FIRST_CAPACITY = 64               # levels; doubled whenever it does not suffice
-
-
-cdef class BookSide:
-    """One side of a book, for compiled code; Python code reads it through its book."""
-
-    def __cinit__(self, bint is_bid):
-        self.is_bid = is_bid
-
-    def __dealloc__(self):
-        PyMem_Free(self.levels)
-
-    def __len__(self):
-        return self.size
-
-    cdef Change set(self, int128 price, int128 qty) except FAILED:
-        cdef Py_ssize_t index = self.slot(price)
-        cdef bint found = index < self.size and self.levels[index].price == price
-        if qty <= 0:
-            if not found:
-                return ABSENT
-            self.remove_at(index)
-            return DELETED
-        if not found:
-            self.reserve()
-            self.insert_at(index, price, qty)
-            return ADDED
-        if self.levels[index].qty == qty:
-            return UNCHANGED
-        self.set_qty_at(index, qty)
-        return MODIFIED
-
-    cdef Level *best(self) noexcept:
-        return &self.levels[self.size - 1] if self.size else NULL
-
-    cdef Level *at(self, Py_ssize_t depth) noexcept:
-        return &self.levels[self.size - 1 - depth] if 0 <= depth < self.size else NULL
-
-    cdef Level *find(self, int128 price) noexcept:
-        cdef Py_ssize_t index = self.slot(price)
-        return &self.levels[index] if index < self.size and self.levels[index].price == price else NULL
-
-    cdef void clear(self) noexcept:
-        if self.size:
-            self.top_version += 1
-        self.size = 0
-
-    cdef Py_ssize_t slot(self, int128 price) noexcept:
-        cdef Py_ssize_t low = 0
-        cdef Py_ssize_t high = self.size
-        cdef Py_ssize_t middle
-        cdef int128 there
-        while low < high:
-            middle = (low + high) >> 1
-            there = self.levels[middle].price
-            if there < price if self.is_bid else there > price:
-                low = middle + 1
-            else:
-                high = middle
-        return low
-
-    cdef int reserve(self) except -1:
-        if self.size < self.capacity:
-            return 0
-        cdef Py_ssize_t capacity = self.capacity * 2 if self.capacity else FIRST_CAPACITY
-        cdef Level *levels = <Level *>PyMem_Realloc(self.levels, capacity * sizeof(Level))
-        if levels is NULL:
-            raise MemoryError(f"no memory for a book side of {capacity} levels")
-        self.levels = levels
-        self.capacity = capacity
-        return 0
-
-    cdef void insert_at(self, Py_ssize_t index, int128 price, int128 qty) noexcept:
-        memmove(&self.levels[index + 1], &self.levels[index], (self.size - index) * sizeof(Level))
-        self.levels[index].price = price
-        self.levels[index].qty = qty
-        self.size += 1
-        if index == self.size - 1:
-            self.top_version += 1
-
-    cdef void set_qty_at(self, Py_ssize_t index, int128 qty) noexcept:
-        self.levels[index].qty = qty
-        if index == self.size - 1:
-            self.top_version += 1
-
-    cdef void remove_at(self, Py_ssize_t index) noexcept:
-        self.size -= 1
-        if index == self.size:
-            self.top_version += 1
-        memmove(&self.levels[index], &self.levels[index + 1], (self.size - index) * sizeof(Level))
 
 
 @freelist(64)
@@ -163,7 +68,11 @@ cdef class PriceLevel:
 
 
 cdef class Book:
-    """What can be asked of a book, however its levels are keyed."""
+    """What can be asked of a book, however its levels are keyed.
+
+    Queries cost what they look at: the best level, or the levels down to a price or a quantity. Where levels of one
+    price are told apart, they count as one here: queries are about prices.
+    """
 
     def __cinit__(self):
         self.bid_side = BookSide(True)
@@ -173,6 +82,8 @@ cdef class Book:
         """Remove every level of both sides."""
         self.bid_side.clear()
         self.ask_side.clear()
+
+    # -- the levels --------------------------------------------------------------------------------------------
 
     def get_best_bid_lvl(self):
         """Return `(updated, level)`: whether the best bid changed since last asked, and the bid or None.
@@ -192,17 +103,17 @@ cdef class Book:
         >>> book.get_best_bid_lvl()[0]
         False
         """
-        cdef BookSide side = self.bid_side
-        updated = side.top_version != self.bid_version_told
-        self.bid_version_told = side.top_version
-        return updated, self.level_at(side, side.size - 1) if side.size else None
+        cdef unsigned long long version = self.bid_side.top_version
+        updated = version != self.bid_version_told
+        self.bid_version_told = version
+        return updated, self.best_level(self.bid_side)
 
     def get_best_ask_lvl(self):
         """Return `(updated, level)`: whether the best ask changed since last asked, and the ask or None."""
-        cdef BookSide side = self.ask_side
-        updated = side.top_version != self.ask_version_told
-        self.ask_version_told = side.top_version
-        return updated, self.level_at(side, side.size - 1) if side.size else None
+        cdef unsigned long long version = self.ask_side.top_version
+        updated = version != self.ask_version_told
+        self.ask_version_told = version
+        return updated, self.best_level(self.ask_side)
 
     def bids(self):
         """Iterate over the bids, best first; RuntimeError when levels come or go meanwhile."""
@@ -211,17 +122,40 @@ cdef class Book:
     def asks(self):
         """Iterate over the asks, best first; RuntimeError when levels come or go meanwhile.
 
-        >>> from itertools import islice
         >>> from mlthon.basics.defs import Side
         >>> from mlthon.basics.price import Price
         >>> from mlthon.basics.qty import Qty
         >>> book = PriceLevelBook()
         >>> for price in ("101", "100", "102"):
         ...     book.add_lvl(Side.Sell, Price(price), Qty("1"))
-        >>> [level.get_price().to_float() for level in islice(book.asks(), 2)]
-        [100.0, 101.0]
+        >>> [level.get_price().to_float() for level in book.asks()]
+        [100.0, 101.0, 102.0]
         """
         return LevelIterator(self, self.ask_side)
+
+    def get_lvls(self, side, Py_ssize_t n):
+        """Return the best `n` levels of a side as a list, best first; fewer where there are no more.
+
+        Raises ValueError for a negative `n`.
+
+        >>> from mlthon.basics.defs import Side
+        >>> from mlthon.basics.price import Price
+        >>> from mlthon.basics.qty import Qty
+        >>> book = PriceLevelBook()
+        >>> for price in ("101", "100", "102"):
+        ...     book.add_lvl(Side.Sell, Price(price), Qty("1"))
+        >>> [str(level) for level in book.get_lvls(Side.Sell, 2)]
+        ['Sell 1.00000000 @ 100.00000000', 'Sell 1.00000000 @ 101.00000000']
+        """
+        if n < 0:
+            raise ValueError(f"n: expected 0 or more, got {n}")
+        walk = self.bids() if side_index(side) == 0 else self.asks()
+        cdef list levels = []
+        for level in walk:
+            if len(levels) == n:
+                break
+            levels.append(level)
+        return levels
 
     cpdef bint is_crossed(self) noexcept:
         """Tell whether the best bid is at or above the best ask; False while a side is empty.
@@ -233,26 +167,109 @@ cdef class Book:
         return bid is not NULL and ask is not NULL and bid.price >= ask.price
 
     def get_num_ignored(self):
-        """Return how many calls were ignored: levels that are not in the book, and impossible quantities."""
+        """Return how many calls were ignored: for what is not in the book, and for impossible quantities."""
         return self.ignored
+
+    # -- volumes and prices ------------------------------------------------------------------------------------
+
+    def get_volume_to(self, side, Price price not None):
+        """Return what is to be had of a side at `price` or better, a Qty.
+
+        Raises OverflowError for a sum beyond the range.
+
+        >>> from mlthon.basics.defs import Side
+        >>> from mlthon.basics.price import Price
+        >>> from mlthon.basics.qty import Qty
+        >>> book = PriceLevelBook()
+        >>> book.add_lvl(Side.Sell, Price("100"), Qty("2"))
+        >>> book.add_lvl(Side.Sell, Price("101"), Qty("3"))
+        >>> book.get_volume_to(Side.Sell, Price("100.5")), book.get_volume_to(Side.Sell, Price("101"))
+        (Qty('2.00000000'), Qty('5.00000000'))
+        """
+        cdef int128 volume
+        volume_to(self.side(side_index(side)), price.mantissa, &volume)
+        return qty_from(volume)
+
+    def get_avg_price(self, side, Qty qty not None):
+        """Return the average Price of the best `qty` of a side, or None where the side has less than that.
+
+        It is what an order of `qty` that takes from this side pays (asks) or gets (bids): the quantity-weighted mean
+        of the prices it reaches, rounded half-even at the 18th decimal. Raises ValueError unless `qty` is positive.
+
+        >>> from mlthon.basics.defs import Side
+        >>> from mlthon.basics.price import Price
+        >>> from mlthon.basics.qty import Qty
+        >>> book = PriceLevelBook()
+        >>> book.add_lvl(Side.Sell, Price("100"), Qty("2"))
+        >>> book.add_lvl(Side.Sell, Price("101"), Qty("3"))
+        >>> book.get_avg_price(Side.Sell, Qty("4")), book.get_avg_price(Side.Sell, Qty("6"))
+        (Price('100.50000000'), None)
+        """
+        cdef int128 price
+        if qty.mantissa <= 0:
+            raise ValueError(f"qty: expected more than 0, got {qty}")
+        return price_from(price) if average_price(self.side(side_index(side)), qty.mantissa, &price) else None
+
+    def get_mid_price(self):
+        """Return (best bid + best ask) / 2, a Price rounded half-even at the 18th decimal; None without both.
+
+        >>> from mlthon.basics.defs import Side
+        >>> from mlthon.basics.price import Price
+        >>> from mlthon.basics.qty import Qty
+        >>> book = PriceLevelBook()
+        >>> book.add_lvl(Side.Buy, Price("100"), Qty("9"))
+        >>> book.add_lvl(Side.Sell, Price("100.5"), Qty("1"))
+        >>> book.get_mid_price(), book.get_micro_price(), book.get_imbalance()
+        (Price('100.25000000'), Price('100.45000000'), MLDecimal('0.80000000'))
+        """
+        cdef int128 price
+        return price_from(price) if mid_price(self.bid_side, self.ask_side, &price) else None
+
+    def get_micro_price(self):
+        """Return the mid price weighted by the opposite quantities, a Price; None without both best levels.
+
+        That is (bid x ask qty + ask x bid qty) / (bid qty + ask qty), rounded half-even at the 18th decimal: the
+        larger bid pushes it towards the ask. See `get_mid_price` for an example. Raises OverflowError where the two
+        quantities add up beyond the range.
+        """
+        cdef int128 price
+        return price_from(price) if micro_price(self.bid_side, self.ask_side, &price) else None
+
+    def get_imbalance(self, Py_ssize_t n=1):
+        """Return (B - A) / (B + A), B and A being the quantities of the best `n` prices of bids and asks.
+
+        An MLDecimal from -1 (only asks) to 1 (only bids), rounded half-even at the 18th decimal; None for an empty
+        book. See `get_mid_price` for an example. Raises ValueError for an `n` below 1, OverflowError where the
+        quantities add up beyond the range.
+        """
+        cdef int128 ratio
+        if n < 1:
+            raise ValueError(f"n: expected 1 or more, got {n}")
+        return mldecimal_from(ratio) if imbalance(self.bid_side, self.ask_side, n, &ratio) else None
+
+    # -- details -----------------------------------------------------------------------------------------------
 
     def __len__(self):
         return self.bid_side.size + self.ask_side.size
 
     def __repr__(self):
-        bid = self.level_at(self.bid_side, self.bid_side.size - 1) if self.bid_side.size else "no bid"
-        ask = self.level_at(self.ask_side, self.ask_side.size - 1) if self.ask_side.size else "no ask"
+        bid = self.best_level(self.bid_side) or "no bid"
+        ask = self.best_level(self.ask_side) or "no ask"
         return f"<{type(self).__name__}: {bid} | {ask}, {self.bid_side.size} + {self.ask_side.size} levels>"
 
     cdef BookSide side(self, int index):
         return self.bid_side if index == 0 else self.ask_side
 
-    cdef object level_at(self, BookSide side, Py_ssize_t index):
-        cdef PriceLevel level = PriceLevel.__new__(PriceLevel)
-        level.side_index = 0 if side.is_bid else 1
-        level.price_mantissa = side.levels[index].price
-        level.qty_mantissa = side.levels[index].qty
-        return level
+    cdef object best_level(self, BookSide side):
+        cdef Place place
+        side.start(&place)
+        return None if side.next_level(&place) is NULL else self.level_at(side, &place)
+
+    cdef object level_at(self, BookSide side, const Place *place):
+        cdef Level *level = level_of(side, place)
+        cdef PriceLevel snapshot = PriceLevel.__new__(PriceLevel)
+        fill_level(snapshot, side, level.price, level.qty)
+        return snapshot
 
 
 cdef class PriceLevelBook(Book):
@@ -309,22 +326,21 @@ cdef class LevelIterator:
 
     cdef Book book
     cdef BookSide side
-    cdef Py_ssize_t size                # when the walk began
-    cdef Py_ssize_t left
+    cdef Place place
+    cdef unsigned long long shape_version     # when the walk began
 
     def __cinit__(self, Book book not None, BookSide side not None):
         self.book = book
         self.side = side
-        self.size = side.size
-        self.left = side.size
+        self.shape_version = side.shape_version
+        side.start(&self.place)
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        if self.side.size != self.size:
+        if self.side.shape_version != self.shape_version:
             raise RuntimeError("levels were added to the book or removed from it during iteration")
-        if self.left == 0:
+        if self.side.next_level(&self.place) is NULL:
             raise StopIteration
-        self.left -= 1
-        return self.book.level_at(self.side, self.left)
+        return self.book.level_at(self.side, &self.place)

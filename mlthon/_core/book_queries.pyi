@@ -1,0 +1,1 @@
+# Nothing for Python: book_queries.pxd is for other compiled modules.

@@ -1,0 +1,6 @@
+from typing import Self, final
+
+@final
+class BookSide:
+    def __new__(cls, is_bid: bool, has_queues: bool = False) -> Self: ...
+    def __len__(self) -> int: ...

@@ -1,0 +1,339 @@
+"""One side of a book: price levels in chunks of a few dozen, the chunks in one directory, the best level last.
+
+A search compares 64-bit keys made of the prices, a third of the memory of the levels themselves, and touches prices
+only where it has arrived. A message tells neighbouring levels one after the other, so a search begins at the chunk
+where the last one ended. A level that comes or goes moves the levels of its chunk, never more.
+
+Chunks come from a free list and go back to it: once a side has seen its usual size, an update allocates nothing.
+"""
+
+from cython cimport final
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memmove
+
+from mlthon._core.int128 cimport int128
+
+cdef extern from *:
+    """
+    /* 64 bits that order as the 128 do or, for prices that agree in their first 56 binary digits, are equal:
+       where the leading one stands, then the 55 digits behind it. */
+    static inline int64_t mlthon_price_key(mlthon_int128 price) {
+        mlthon_uint128 magnitude = mlthon_magnitude(price);
+        uint64_t high = (uint64_t)(magnitude >> 64), low = (uint64_t)magnitude;
+        int leading = high ? 127 - __builtin_clzll(high) : low ? 63 - __builtin_clzll(low) : 0;
+        uint64_t digits = (uint64_t)((magnitude << (127 - leading)) >> 64) << 1 >> 9;
+        int64_t key = magnitude ? ((int64_t)(leading + 1) << 55) | (int64_t)digits : 0;
+        return price < 0 ? -key : key;
+    }
+    """
+    int64_t price_key "mlthon_price_key"(int128 price) noexcept nogil
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
+
+cdef enum:
+    NEAR = 16                         # chunks looked through before the whole directory is
+    FULLEST_END = 56                  # what an end chunk keeps when it splits, as a book told in order wants
+    SPARSE = 16                       # a chunk with fewer levels looks for a neighbour to join
+    JOINED = 48                       # and joins it if they make no more than this
+
+
+@final
+cdef class BookSide:
+    """One side of a book, for compiled code; Python code reads it through its book."""
+
+    def __cinit__(self, bint is_bid, bint has_queues=False):
+        self.is_bid = is_bid
+        self.has_queues = has_queues
+
+    def __dealloc__(self):
+        cdef Chunk *chunk
+        self.clear()
+        while self.spare is not NULL:
+            chunk = self.spare
+            self.spare = (<Chunk **>chunk)[0]
+            PyMem_Free(chunk)
+        PyMem_Free(self.firsts)
+        PyMem_Free(self.chunks)
+
+    def __len__(self):
+        return self.size
+
+    cdef Change set(self, int128 price, int128 qty) except FAILED:
+        cdef Place place
+        cdef bint found = find_place(self, price, &place)
+        if qty > 0:
+            if not found:
+                self.insert(&place, price, qty)
+                return ADDED
+            if level_of(self, &place).qty == qty:
+                return UNCHANGED
+            self.set_qty(&place, qty)
+            return MODIFIED
+        if not found:
+            return ABSENT
+        self.remove(&place)
+        return DELETED
+
+    cdef Level *best(self) noexcept:
+        cdef ChunkEntry *entry
+        if self.size == 0:
+            return NULL
+        entry = &self.chunks[self.chunk_count - 1]
+        return &entry.chunk.levels[entry.size - 1]
+
+    cdef Level *at(self, Py_ssize_t depth) noexcept:
+        cdef Py_ssize_t entry = self.chunk_count - 1
+        if not 0 <= depth < self.size:
+            return NULL
+        while depth >= self.chunks[entry].size:
+            depth -= self.chunks[entry].size
+            entry -= 1
+        return &self.chunks[entry].chunk.levels[self.chunks[entry].size - 1 - depth]
+
+    cdef Level *find(self, int128 price) noexcept:
+        cdef Place place
+        return level_of(self, &place) if self.seek(price, &place) else NULL
+
+    cdef void clear(self) noexcept:
+        if self.size:
+            self.top_version += 1
+            self.shape_version += 1
+        while self.chunk_count:
+            self.remove_entry(self.chunk_count - 1)
+        self.size = 0
+
+    # -- walking -----------------------------------------------------------------------------------------------
+
+    cdef void start(self, Place *place) noexcept:
+        place.entry = self.chunk_count
+        place.index = 0
+
+    cdef Level *next_level(self, Place *place) noexcept:
+        if place.index == 0:
+            if place.entry == 0:
+                return NULL
+            place.entry -= 1
+            place.index = self.chunks[place.entry].size
+        place.index -= 1
+        return level_of(self, place)
+
+    # -- the steps of a change ---------------------------------------------------------------------------------
+
+    cdef bint seek(self, int128 price, Place *place) noexcept:
+        return find_place(self, price, place)
+
+    cdef void set_qty(self, const Place *place, int128 qty) noexcept:
+        level_of(self, place).qty = qty
+        self.top_version += is_top(self, place)
+
+    cdef int insert(self, Place *place, int128 price, int128 qty) except -1:
+        cdef ChunkEntry *entry
+        cdef Chunk *chunk
+        cdef Py_ssize_t index, moved
+        if self.chunk_count == 0 or self.chunks[place.entry].size == CHUNK_SIZE:
+            self.make_room(place)
+        entry = &self.chunks[place.entry]
+        chunk = entry.chunk
+        index = place.index
+        moved = entry.size - index
+        memmove(&chunk.keys[index + 1], &chunk.keys[index], moved * sizeof(int64_t))
+        memmove(&chunk.levels[index + 1], &chunk.levels[index], moved * sizeof(Level))
+        if self.has_queues:
+            memmove(&chunk.queues[index + 1], &chunk.queues[index], moved * sizeof(void *))
+        chunk.keys[index] = place.key
+        chunk.levels[index].price = price
+        chunk.levels[index].qty = qty
+        if index == 0:
+            self.firsts[place.entry] = place.key
+        entry.size += 1
+        self.size += 1
+        self.shape_version += 1
+        self.top_version += is_top(self, place)
+        return 0
+
+    cdef void remove(self, const Place *place) noexcept:
+        cdef ChunkEntry *entry = &self.chunks[place.entry]
+        cdef Chunk *chunk = entry.chunk
+        cdef Py_ssize_t index = place.index
+        cdef Py_ssize_t moved = entry.size - 1 - index
+        self.top_version += is_top(self, place)
+        self.shape_version += 1
+        self.size -= 1
+        entry.size -= 1
+        memmove(&chunk.keys[index], &chunk.keys[index + 1], moved * sizeof(int64_t))
+        memmove(&chunk.levels[index], &chunk.levels[index + 1], moved * sizeof(Level))
+        if self.has_queues:
+            memmove(&chunk.queues[index], &chunk.queues[index + 1], moved * sizeof(void *))
+        if entry.size == 0:
+            self.remove_entry(place.entry)
+            return
+        if index == 0:
+            self.firsts[place.entry] = chunk.keys[0]
+        if entry.size < SPARSE:
+            self.merge(place.entry)
+
+    # -- chunks ------------------------------------------------------------------------------------------------
+
+    cdef int make_room(self, Place *place) except -1:
+        """Split the full chunk of a place, or make the first one; `place` follows."""
+        cdef Chunk *chunk
+        cdef Chunk *better
+        cdef Py_ssize_t kept = CHUNK_SIZE // 2
+        cdef Py_ssize_t moved
+        self.reserve_entry()
+        better = self.new_chunk()
+        if self.chunk_count == 0:
+            self.insert_entry(0, better, 0)
+            return 0
+        if place.index == CHUNK_SIZE:
+            kept = FULLEST_END
+        elif place.index == 0:
+            kept = CHUNK_SIZE - FULLEST_END
+        chunk = self.chunks[place.entry].chunk
+        moved = CHUNK_SIZE - kept
+        memcpy(better.keys, &chunk.keys[kept], moved * sizeof(int64_t))
+        memcpy(better.levels, &chunk.levels[kept], moved * sizeof(Level))
+        if self.has_queues:
+            memcpy(better.queues, &chunk.queues[kept], moved * sizeof(void *))
+        self.chunks[place.entry].size = kept
+        self.insert_entry(place.entry + 1, better, moved)
+        if place.index > kept:
+            place.entry += 1
+            place.index -= kept
+        return 0
+
+    cdef void merge(self, Py_ssize_t entry) noexcept:
+        """Join a sparse chunk with a neighbour, if one has the room."""
+        cdef ChunkEntry *worse
+        cdef ChunkEntry *better
+        if entry + 1 == self.chunk_count or self.chunks[entry].size + self.chunks[entry + 1].size > JOINED:
+            entry -= 1
+            if entry < 0 or self.chunks[entry].size + self.chunks[entry + 1].size > JOINED:
+                return
+        worse = &self.chunks[entry]
+        better = &self.chunks[entry + 1]
+        memcpy(&worse.chunk.keys[worse.size], better.chunk.keys, better.size * sizeof(int64_t))
+        memcpy(&worse.chunk.levels[worse.size], better.chunk.levels, better.size * sizeof(Level))
+        if self.has_queues:
+            memcpy(&worse.chunk.queues[worse.size], better.chunk.queues, better.size * sizeof(void *))
+        worse.size += better.size
+        self.remove_entry(entry + 1)
+
+    cdef Chunk *new_chunk(self) except NULL:
+        cdef Chunk *chunk = self.spare
+        cdef size_t queues = sizeof(void *) * CHUNK_SIZE
+        if chunk is not NULL:
+            self.spare = (<Chunk **>chunk)[0]
+            return chunk
+        chunk = <Chunk *>PyMem_Malloc(sizeof(Chunk) if self.has_queues else sizeof(Chunk) - queues)
+        if chunk is NULL:
+            raise MemoryError(f"no memory for a book side of {self.size + 1} levels")
+        return chunk
+
+    cdef int reserve_entry(self) except -1:
+        cdef Py_ssize_t capacity
+        cdef int64_t *firsts
+        cdef ChunkEntry *chunks
+        if self.chunk_count < self.chunk_capacity:
+            return 0
+        capacity = self.chunk_capacity * 2 if self.chunk_capacity else 4
+        firsts = <int64_t *>PyMem_Realloc(self.firsts, capacity * sizeof(int64_t))
+        if firsts is NULL:
+            raise MemoryError(f"no memory for a book side of {self.size + 1} levels")
+        self.firsts = firsts
+        chunks = <ChunkEntry *>PyMem_Realloc(self.chunks, capacity * sizeof(ChunkEntry))
+        if chunks is NULL:
+            raise MemoryError(f"no memory for a book side of {self.size + 1} levels")
+        self.chunks = chunks
+        self.chunk_capacity = capacity
+        return 0
+
+    cdef void insert_entry(self, Py_ssize_t entry, Chunk *chunk, Py_ssize_t size) noexcept:
+        cdef Py_ssize_t moved = self.chunk_count - entry
+        memmove(&self.firsts[entry + 1], &self.firsts[entry], moved * sizeof(int64_t))
+        memmove(&self.chunks[entry + 1], &self.chunks[entry], moved * sizeof(ChunkEntry))
+        self.firsts[entry] = chunk.keys[0]            # of an empty chunk: set with its first level
+        self.chunks[entry].chunk = chunk
+        self.chunks[entry].size = size
+        self.chunk_count += 1
+
+    cdef void remove_entry(self, Py_ssize_t entry) noexcept:
+        cdef Chunk *chunk = self.chunks[entry].chunk
+        cdef Py_ssize_t moved
+        (<Chunk **>chunk)[0] = self.spare
+        self.spare = chunk
+        self.chunk_count -= 1
+        moved = self.chunk_count - entry
+        memmove(&self.firsts[entry], &self.firsts[entry + 1], moved * sizeof(int64_t))
+        memmove(&self.chunks[entry], &self.chunks[entry + 1], moved * sizeof(ChunkEntry))
+        self.latest = 0
+
+
+# -- searching -------------------------------------------------------------------------------------------------
+
+
+cdef inline bint find_place(BookSide side, int128 price, Place *place) noexcept:
+    cdef int64_t key = price_key(price) if side.is_bid else -price_key(price)
+    cdef ChunkEntry *entry
+    cdef Chunk *chunk
+    cdef Py_ssize_t index
+    place.key = key
+    if side.chunk_count == 0:
+        place.entry = 0
+        place.index = 0
+        return False
+    place.entry = side.latest = entry_for(side, key, price)
+    entry = &side.chunks[place.entry]
+    chunk = entry.chunk
+    for index in range(0, CHUNK_SIZE, 8):             # the keys of a cache line
+        prefetch(&chunk.keys[index])
+    index = first_not_below(chunk.keys, entry.size, key)
+    while index < entry.size and chunk.keys[index] == key and is_worse(side, chunk.levels[index].price, price):
+        index += 1
+    place.index = index
+    return index < entry.size and chunk.keys[index] == key and chunk.levels[index].price == price
+
+
+cdef inline Py_ssize_t entry_for(BookSide side, int64_t key, int128 price) noexcept:
+    """The last chunk whose first level is not better than the price, or the first chunk."""
+    cdef const int64_t *firsts = side.firsts
+    cdef Py_ssize_t count = side.chunk_count
+    cdef Py_ssize_t entry = side.latest
+    if entry > 0 and key < firsts[entry]:
+        entry = last_not_above(firsts, 0, entry, key)
+    elif entry + 1 < count and key >= firsts[entry + 1]:
+        if entry + NEAR < count and key >= firsts[entry + NEAR]:
+            entry = last_not_above(firsts, entry + NEAR, count, key)
+        else:
+            entry = last_not_above(firsts, entry + 1, min(entry + NEAR, count), key)
+    while entry > 0 and firsts[entry] == key and is_worse(side, price, side.chunks[entry].chunk.levels[0].price):
+        entry -= 1                                    # equal keys may span chunks
+    return entry
+
+
+cdef inline bint is_worse(BookSide side, int128 price, int128 than) noexcept:
+    return price < than if side.is_bid else price > than
+
+
+# Both searches are written so that compilers make conditional moves of them: what is compared cannot be predicted.
+
+cdef inline Py_ssize_t last_not_above(const int64_t *keys, Py_ssize_t start, Py_ssize_t stop, int64_t key) noexcept:
+    cdef Py_ssize_t length = stop - start
+    cdef Py_ssize_t half
+    while length > 1:
+        half = length >> 1
+        start += half if keys[start + half] <= key else 0
+        length -= half
+    return start
+
+
+cdef inline Py_ssize_t first_not_below(const int64_t *keys, Py_ssize_t length, int64_t key) noexcept:
+    cdef Py_ssize_t start = 0
+    cdef Py_ssize_t half
+    while length > 1:
+        half = length >> 1
+        start += half if keys[start + half - 1] < key else 0
+        length -= half
+    return start + (keys[start] < key)
