@@ -447,30 +447,33 @@ cdef const char *scan_book(
 cdef const char *scan_levels(const char *at, const char *end, Level *levels, Py_ssize_t *count) noexcept:
     """A list of [price, qty]."""
     cdef Level *level = levels
+    cdef uint64_t price_size = 0
     cdef bint more = True
     at = scan_char(at, c"[")
     if at is not NULL and at[0] == c"]":
         more = False
         at += 1
     while more and at is not NULL:
-        at = scan_level(at, end, level)
+        at = scan_level(at, end, level, &price_size)
         level += 1
         at = next_item(at, c"]", &more)
     count[0] = level - levels
     return at
 
 
-cdef inline const char *scan_level(const char *at, const char *end, Level *level) noexcept:
+cdef inline const char *scan_level(
+    const char *at, const char *end, Level *level, uint64_t *price_size
+) noexcept:
     at = scan_opening(at, c"[")
     if at is NULL:
         return NULL
-    at = scan_decimal(at, end, &level.price)
+    at = scan_decimal(at, end, &level.price, price_size)
     if at is NULL or level.price == 0:
         return NULL
     at = scan_opening(at, c",")
     if at is NULL:
         return NULL
-    at = scan_decimal(at, end, &level.qty)
+    at = scan_decimal(at, end, &level.qty, NULL)
     if at is NULL:
         return NULL
     at = skip_space(at)
@@ -569,5 +572,5 @@ cdef inline const char *scan_positive(const char *at, const char *end, int128 *o
     """A decimal number above zero, as a string."""
     if at[0] != c'"':
         return NULL
-    at = scan_decimal(at + 1, end, out)
+    at = scan_decimal(at + 1, end, out, NULL)
     return at if out[0] != 0 else NULL
