@@ -37,10 +37,14 @@ ROUND_NS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Something to measure: ``run(n)`` does it n times, each time as many ``operations`` at once."""
+    """Something to measure: ``run(n)`` does it n times, each time as many ``operations`` at once.
+
+    ``prepare()`` is called before each round, and is not part of it.
+    """
 
     run: Callable[[int], object]
     operations: int = 1
+    prepare: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ def _count_for(piece: Piece, round_ns: int) -> int:
 
 
 def _time(piece: Piece, count: int) -> int:
+    piece.prepare()
     began = time.perf_counter_ns()
     piece.run(count)
     return time.perf_counter_ns() - began
