@@ -165,11 +165,11 @@ class IStrategy:
         """
 
     @abstractmethod
-    def on_unsupported_op(self, exchange: Exchange | None, unsupported_msg_type: str) -> None:
+    def on_unsupported_op(self, exchange: Exchange, unsupported_msg_type: str) -> None:
         """Learn that an exchange has no such request, or MLThon no such service; nothing was sent.
 
         `unsupported_msg_type` is the request's name: ``"ModifyOrder"``, ``"MarketData.OrderBook"`` and so on.
-        `exchange` is None where none is concerned, as for ``"PublishTelegram"`` without a channel.
+        For ``"PublishTelegram"``, which concerns no exchange, `exchange` is the first one of the run.
         """
 
     @abstractmethod

@@ -234,6 +234,8 @@ def test_more_orders_than_a_venue_cancels_in_a_second_are_all_withdrawn(mlthon_r
     spec = strategy_file(
         "    def on_gateway_status(self, *args):\n        self.env.setup_timer(1100, lambda: self.rest(9))\n"
         "    def on_stop(self, params):\n        self.env.send_stop_ack()\n"
+        "    def seen(self, *args):\n        pass\n"
+        "    on_order_cancelled = on_cancel_order_ack = on_cancel_order_reject = seen\n"
     )
     log = tmp_path / "log"
     summary = mlthon_run("--strategy", spec, "--duration", 3.5, "--json", "--event-log", log).summary
@@ -289,9 +291,8 @@ def test_odd_parameters_do_not_break_the_event_log(mlthon_run, tmp_path, strateg
     spec = strategy_file("    def on_strat_params_update(self, params):\n        print(params)\n")
     log = tmp_path / "log"
     big = 10**30
-    mlthon_run(
-        "--strategy", spec, "--param", f"big={big}", "--duration", 1, "--event-log", log, "--json"
-    ).summary
+    outcome = mlthon_run("--strategy", spec, "--param", f"big={big}", "--duration", 1, "--event-log", log)
+    assert outcome.code == 0, outcome.err
     records = [json.loads(line) for line in log.read_text().splitlines()]
     [update] = [record for record in records if record["name"] == "on_strat_params_update"]
     assert update["args"]["strat_params"] == {"big": big}
