@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Try the Bybit scanner on millions of messages, good and spoilt, against the full decoder.
 
-    python tools/soak/scanner.py                      10 million messages on all processors, a new seed
-    python tools/soak/scanner.py -n 1000000 --seed 7  a million, the ones of seed 7
+    ./tools/soak/scanner.py                      10 million messages on all processors, a new seed
+    ./tools/soak/scanner.py -n 1000000 --seed 7  a million, the ones of seed 7
 
 Messages are drawn in batches of 50,000, each from the run's seed and its own number. A disagreement ends the run
 with the message and the two readings, exit code 1; `--batch` tries one batch again. Recorded messages are spoilt
