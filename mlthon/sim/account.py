@@ -1,13 +1,14 @@
 """A client's account: what he has, what he holds, and what his orders could cost him.
 
-Margin is simple initial margin. A symbol's margin is the largest position, at cost, that its open orders could lead
-to, by its leverage; what the position holds already is the position's part, the rest the orders'. Nobody is
-liquidated: an account that has lost everything cannot add to its risk, and that is all.
+Each coin stands for itself: what is owned of one is no collateral for another, and nothing is lent. Margin of
+contracts is simple initial margin. A symbol's margin is the largest position, at cost, that its open orders could
+lead to, by its leverage; what the position holds already is the position's part, the rest the orders'. Open spot
+orders lock all that they would give away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mlthon.basics.defs import Side
@@ -15,21 +16,28 @@ from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.sim.ledger import ZERO, Purse
 from mlthon.sim.orders import Position, SimOrder, Wallet
+from mlthon.sim.terms import Terms
 
 __all__ = ["Account"]
 
 
 @dataclass(slots=True)
 class Exposure:
-    """What an account's open orders in one symbol could add; reduce-only orders add nothing."""
+    """What an account's open orders in one symbol could cost; reduce-only orders cost nothing."""
 
-    buy_value: MLDecimal = ZERO
-    sell_value: MLDecimal = ZERO
+    buys: MLDecimal = ZERO  # in the coin that buying takes
+    sells: MLDecimal = ZERO
     open_orders: int = 0
+
+    def add(self, side: Side, outlay: MLDecimal) -> None:
+        if side is Side.Buy:
+            self.buys += outlay
+        else:
+            self.sells += outlay
 
     def worst_value(self, held: MLDecimal) -> MLDecimal:
         """The largest position at cost, of either sign, that may come of `held`."""
-        return max(abs(held), abs(held + self.buy_value), abs(held - self.sell_value))
+        return max(abs(held), abs(held + self.buys), abs(held - self.sells))
 
 
 class Account:
@@ -40,17 +48,17 @@ class Account:
         name: str,
         index: int,
         purse: Purse,
-        coin_of: dict[str, str],
+        terms: Mapping[str, Terms],
         mark_price: Callable[[str], Price | None],
         default_leverage: MLDecimal,
     ) -> None:
         self.name = name
         self.index = index  # the matching engines' number of it
         self.purse = purse
-        self._coin_of = coin_of
+        self._terms = terms
         self._mark_price = mark_price
-        self._leverage = dict.fromkeys(coin_of, default_leverage)
-        self._exposure = {symbol: Exposure() for symbol in coin_of}
+        self._leverage = {symbol: default_leverage for symbol, term in terms.items() if not term.is_spot}
+        self._exposure = {symbol: Exposure() for symbol in terms}
 
     def __repr__(self) -> str:
         return f"<Account {self.name}>"
@@ -64,20 +72,22 @@ class Account:
 
     def wallet(self, coin: str) -> Wallet:
         """Its money in one coin, as of now; zeros for a coin it never had."""
-        unrealised, position_margin, order_margin = ZERO, ZERO, ZERO
-        for symbol, settled_in in self._coin_of.items():
-            if settled_in != coin:
-                continue
-            held, mark = self.purse.position(symbol), self._mark_price(symbol)
-            if mark is not None and not held.size.is_zero():
-                unrealised += held.unrealised(mark)
-            margin = self.position_margin(symbol)
-            position_margin += margin
-            order_margin += self.margin(symbol) - margin
-        return Wallet(coin, self.purse.cash.get(coin, ZERO), unrealised, position_margin, order_margin)
+        unrealised, position_margin, order_margin, locked = ZERO, ZERO, ZERO, ZERO
+        for symbol, terms in self._terms.items():
+            if terms.is_spot:
+                locked += self._locked(terms, coin)
+            elif terms.coin == coin:
+                held, mark = self.purse.position(symbol), self._mark_price(symbol)
+                if mark is not None and not held.size.is_zero():
+                    unrealised += held.unrealised(mark)
+                margin = self.position_margin(symbol)
+                position_margin += margin
+                order_margin += self.margin(symbol) - margin
+        balance = self.purse.cash.get(coin, ZERO)
+        return Wallet(coin, balance, unrealised, position_margin, order_margin, locked)
 
     def position(self, symbol: str) -> Position:
-        """Its position in one symbol, as of now."""
+        """Its position in one contract, as of now; raises KeyError for a spot pair, which has none."""
         held = self.purse.position(symbol)
         mark = self._mark_price(symbol)
         return Position(
@@ -94,10 +104,11 @@ class Account:
         )
 
     def leverage(self, symbol: str) -> MLDecimal:
+        """The leverage of a contract; raises KeyError for a spot pair."""
         return self._leverage[symbol]
 
     def set_leverage(self, symbol: str, leverage: MLDecimal) -> None:
-        """Change the leverage of a symbol, position and open orders included.
+        """Change the leverage of a contract, position and open orders included.
 
         Raises ValueError below 1, and when the margin it would ask for is not there.
         """
@@ -105,31 +116,30 @@ class Account:
             raise ValueError(f"leverage: expected 1 or more, got {leverage}")
         before = self._leverage[symbol]
         self._leverage[symbol] = leverage
-        if leverage < before and self.wallet(self._coin_of[symbol]).available < ZERO:
+        if leverage < before and self.wallet(self._terms[symbol].coin).available < ZERO:
             self._leverage[symbol] = before
             raise ValueError(f"leverage: there is not enough margin for {leverage}")
 
     # -- margin ------------------------------------------------------------------------------------------------
 
     def margin(self, symbol: str) -> MLDecimal:
-        """Initial margin of the position and the open orders together."""
-        held = self.purse.position(symbol).entry_value
-        return self._exposure[symbol].worst_value(held) / self._leverage[symbol]
+        """Initial margin of the position and the open orders of a contract together."""
+        return self._exposure[symbol].worst_value(self._held_at_cost(symbol)) / self._leverage[symbol]
 
     def position_margin(self, symbol: str) -> MLDecimal:
+        """Initial margin of the position in a contract."""
         return abs(self.purse.position(symbol).entry_value) / self._leverage[symbol]
 
-    def can_afford(self, symbol: str, side: Side, more_value: MLDecimal) -> bool:
-        """Tell whether open orders worth `more_value` more on a side are covered. What adds no margin always is."""
-        exposure = self._exposure[symbol]
-        trial = Exposure(exposure.buy_value, exposure.sell_value)
+    def can_afford(self, symbol: str, side: Side, outlay: MLDecimal) -> bool:
+        """Tell whether open orders about `outlay` more on a side are covered. What adds no margin always is."""
+        terms = self._terms[symbol]
         try:
-            add_value(trial, side, more_value)
-            held = self.purse.position(symbol).entry_value
-            worse = trial.worst_value(held) - exposure.worst_value(held)
+            if terms.is_spot:
+                return outlay <= self.wallet(terms.outlay_coin(side)).spendable
+            worse = self._worse_by(symbol, side, outlay)
             if worse <= ZERO:
                 return True
-            return worse / self._leverage[symbol] <= self.wallet(self._coin_of[symbol]).available
+            return worse / self._leverage[symbol] <= self.wallet(terms.coin).available
         except OverflowError:
             return False
 
@@ -138,24 +148,36 @@ class Account:
 
     def follow(self, before: SimOrder | None, after: SimOrder) -> None:
         """Keep up with an order of this account that changed from `before` (None: new) to `after`."""
-        exposure = self._exposure[after.symbol]
+        exposure, terms = self._exposure[after.symbol], self._terms[after.symbol]
         if before is not None and before.is_open:
-            add_value(exposure, before.side, -open_value(before))
+            exposure.add(before.side, -open_outlay(terms, before))
             exposure.open_orders -= 1
         if after.is_open:
-            add_value(exposure, after.side, open_value(after))
+            exposure.add(after.side, open_outlay(terms, after))
             exposure.open_orders += 1
 
+    def _held_at_cost(self, symbol: str) -> MLDecimal:
+        """What the position in a contract cost, with the sign of its size."""
+        held = self.purse.position(symbol)
+        return abs(held.entry_value) * held.size.sign()
 
-def open_value(order: SimOrder) -> MLDecimal:
-    """What the open part of an order counts for margin."""
+    def _worse_by(self, symbol: str, side: Side, outlay: MLDecimal) -> MLDecimal:
+        """By how much more orders the worst position grows."""
+        exposure, held = self._exposure[symbol], self._held_at_cost(symbol)
+        trial = Exposure(exposure.buys, exposure.sells)
+        trial.add(side, outlay)
+        return trial.worst_value(held) - exposure.worst_value(held)
+
+    def _locked(self, terms: Terms, coin: str) -> MLDecimal:
+        """What the open orders in a spot pair have locked of a coin."""
+        exposure = self._exposure[terms.symbol]
+        if coin == terms.quote:
+            return exposure.buys
+        return exposure.sells if coin == terms.base else ZERO
+
+
+def open_outlay(terms: Terms, order: SimOrder) -> MLDecimal:
+    """What the open part of an order counts for margin, or locks."""
     if order.price is None or order.reduce_only:
         return ZERO
-    return order.price * order.leaves_qty
-
-
-def add_value(exposure: Exposure, side: Side, value: MLDecimal) -> None:
-    if side is Side.Buy:
-        exposure.buy_value += value
-    else:
-        exposure.sell_value += value
+    return terms.outlay(order.side, order.price, order.leaves_qty)

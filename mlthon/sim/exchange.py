@@ -34,13 +34,15 @@ from mlthon.sim.orders import (
 from mlthon.sim.outbox import Outbox
 from mlthon.sim.settlement import Settlement
 from mlthon.sim.symbol_market import SymbolMarket
+from mlthon.sim.terms import Terms
 
 __all__ = ["Account", "SimExchange"]
 
 
 class SimExchange:
-    """Linear contracts, traded by accounts against each other and against a market told from outside.
+    """Contracts and spot pairs, traded by accounts against each other and against a market told from outside.
 
+    A symbol is the venue's own, or ``"BTC/USDT"`` for spot (`mlthon.sim.terms.symbol_of`).
     `now_ns` stamps orders and fills; it is asked only when something happens to one.
 
     >>> from mlthon.instruments.perpetual import Perpetual
@@ -71,8 +73,8 @@ class SimExchange:
             )
         self._now_ns = now_ns
         self._markets = {market.symbol: market for market in map(SymbolMarket, instruments)}
-        self._coin_of = {symbol: market.coin for symbol, market in self._markets.items()}
-        self._ledger = Ledger(self._coin_of)
+        self._terms = {symbol: market.terms for symbol, market in self._markets.items()}
+        self._ledger = Ledger(self._terms.values())
         self._outbox = Outbox()
         self._settlement = Settlement(self._ledger, self._outbox, self.fees, self.limits.history, now_ns)
         self._accounts: list[Account] = []
@@ -92,7 +94,7 @@ class SimExchange:
         for market in self._markets.values():
             market.engine.add_account()
         leverage = self.limits.default_leverage
-        account = Account(name, index, purse, self._coin_of, self.mark_price, leverage)
+        account = Account(name, index, purse, self._terms, self.mark_price, leverage)
         self._accounts.append(account)
         self._settlement.open_archive(account)
         return account
@@ -234,7 +236,7 @@ class SimExchange:
         self._ledger.check()
         for account in self._accounts:
             for symbol, market in self._markets.items():
-                held, matched = account.purse.position(symbol).size, market.engine.position(account.index)
+                held, matched = account.purse.size(symbol), market.engine.position(account.index)
                 if held != matched:
                     raise AssertionError(f"{account.name}: {symbol}: booked {held}, matched {matched}")
 
@@ -247,7 +249,7 @@ class SimExchange:
         return market
 
     def _check_new(self, account: Account, market: SymbolMarket, order: NewOrder) -> None:
-        check_combination(order)
+        check_combination(order, market.terms)
         if order.price is not None:
             market.check_price(order.price)
         market.check_qty(order.qty)
@@ -262,18 +264,20 @@ class SimExchange:
             return
         if order.price is not None:
             market.check_notional(order.price, order.qty)
-        self._check_funds(account, order.symbol, order.side, market.value_for_margin(order))
+        self._check_funds(account, market, order.side, market.outlay(order))
 
     def _check_reduces(self, account: Account, order: NewOrder) -> None:
         held = account.purse.position(order.symbol).size
         if held.sign() != (-1 if order.side is Side.Buy else 1):
             raise Refused(Refusal.ReduceOnly, f"reduce-only: nothing to reduce in a position of {held}")
 
-    def _check_funds(self, account: Account, symbol: str, side: Side, more_value: MLDecimal) -> None:
-        if not account.can_afford(symbol, side, more_value):
-            available = account.wallet(self._coin_of[symbol]).available
+    def _check_funds(self, account: Account, market: SymbolMarket, side: Side, outlay: MLDecimal) -> None:
+        if not account.can_afford(market.symbol, side, outlay):
+            wallet = account.wallet(market.terms.outlay_coin(side))
+            free = wallet.spendable if market.terms.is_spot else wallet.available
             raise Refused(
-                Refusal.InsufficientFunds, f"funds: {more_value} more is not covered by {available} available"
+                Refusal.InsufficientFunds,
+                f"funds: {outlay} more {wallet.coin} is not covered by {free} available",
             )
 
     def _find_open(
@@ -310,9 +314,12 @@ class SimExchange:
         )
         if not before.reduce_only:
             market.check_notional(new_price, new_qty)
-            more = new_price * after.leaves_qty - before.price * before.leaves_qty
+            outlay = market.terms.outlay
+            more = outlay(before.side, new_price, after.leaves_qty) - outlay(
+                before.side, before.price, before.leaves_qty
+            )
             if more > ZERO:
-                self._check_funds(account, before.symbol, before.side, more)
+                self._check_funds(account, market, before.side, more)
         return after
 
     # -- what comes of it ----------------------------------------------------------------------------------------
@@ -336,7 +343,8 @@ class SimExchange:
             leaves_qty=order.qty,
             cum_qty=ZERO_QTY,
             cum_value=ZERO,
-            cum_fee=ZERO,
+            avg_price=None,
+            cum_fees={},
             state=OrderState.New,
             end_reason=EndReason.NotEnded,
             created_ns=now_ns,
@@ -357,8 +365,10 @@ class SimExchange:
         return after
 
 
-def check_combination(order: NewOrder) -> None:
-    """Raise Refused for what contradicts itself."""
+def check_combination(order: NewOrder, terms: Terms) -> None:
+    """Raise Refused for what contradicts itself, or makes no sense for what is traded."""
+    if order.reduce_only and terms.is_spot:
+        raise Refused(Refusal.BadCombination, "reduce-only: a spot pair has no position")
     is_limit = order.order_type is OrderType.Limit
     if order.order_type is OrderType.Unset or order.tif is TIF.Unset:
         raise Refused(Refusal.BadCombination, "order: expected an order type and a time in force")

@@ -6,6 +6,7 @@ at that moment and never changes; ask the exchange again for a later state.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
@@ -37,6 +38,7 @@ __all__ = [
 
 _MAKER_RATE = MLDecimal("0.0002")
 _TAKER_RATE = MLDecimal("0.00055")
+_SPOT_RATE = MLDecimal("0.001")
 _LEVERAGE = MLDecimal("10")
 
 
@@ -56,7 +58,7 @@ class SelfTrade(Enum):
 class NewOrder:
     """A request to place an order. A market order has no price, and never rests whatever its ``tif``."""
 
-    symbol: str  # the exchange's, "BTCUSDT"
+    symbol: str  # the exchange's, "BTCUSDT" or for spot "BTC/USDT"
     side: Side
     qty: Qty
     price: Price | None = None
@@ -101,7 +103,9 @@ class Refusal(Enum):
     BadPrice = "BadPrice"  #: missing, not positive or off the tick
     BadQty = "BadQty"  #: too small, too large or off the lot; an amend below what is filled already
     BelowMinNotional = "BelowMinNotional"  #: price x qty, unless the order is reduce-only
-    BadCombination = "BadCombination"  #: a post-only IOC, a market order with a price, ...
+    BadCombination = (
+        "BadCombination"  #: a post-only IOC, a market order with a price, a reduce-only spot order, ...
+    )
     DuplicateLinkId = "DuplicateLinkId"  #: used before by this account, open or not
     UnknownOrder = "UnknownOrder"
     OrderDone = "OrderDone"  #: known, and already filled, cancelled or rejected
@@ -138,8 +142,9 @@ class SimOrder:
     qty: Qty
     leaves_qty: Qty  # still open; zero once the order has ended
     cum_qty: Qty
-    cum_value: MLDecimal  # sum of price x qty over the fills, in the settlement coin
-    cum_fee: MLDecimal  # positive: paid
+    cum_value: MLDecimal  # of the fills; inverse: in the base coin, else in the quote coin
+    avg_price: Price | None  # of the fills, rounded; None without fills
+    cum_fees: Mapping[str, MLDecimal]  # by coin; positive: paid
     state: OrderState
     end_reason: EndReason
     created_ns: int
@@ -150,11 +155,9 @@ class SimOrder:
         return self.state.is_open
 
     @property
-    def avg_price(self) -> Price | None:
-        """Average price of the fills, rounded at the 18th decimal; None without fills."""
-        if self.cum_qty.is_zero():
-            return None
-        return Price((self.cum_value / self.cum_qty.to_mldecimal()).to_decimal())
+    def unfilled_qty(self) -> Qty:
+        """What has not been filled, and never will be once the order has ended."""
+        return self.qty - self.cum_qty
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +176,9 @@ class SimFill:
     price: Price
     qty: Qty
     leaves_qty: Qty  # of the order, after this fill
-    value: MLDecimal  # price x qty, in the settlement coin
+    value: MLDecimal  # inverse: qty / price in the base coin, else price x qty in the quote coin
     fee: MLDecimal  # positive: paid
+    fee_coin: str
     fee_rate: MLDecimal
     is_maker: bool
     closed_qty: Qty  # how much of qty closed an existing position
@@ -184,12 +188,15 @@ class SimFill:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """An account's position in one symbol. A flat one has zeros throughout, but keeps its totals."""
+    """An account's position in one contract. A flat one has zeros throughout, but keeps its totals.
+
+    Money is in the coin that the contract is settled in.
+    """
 
     symbol: str
     size: Qty  # positive: long; negative: short
-    entry_value: MLDecimal  # what the open size cost; has the sign of size
-    avg_price: Price | None  # entry_value / size, rounded at the 18th decimal; None when flat
+    entry_value: MLDecimal  # what the open size cost; has the sign of size, inverse the opposite one
+    avg_price: Price | None  # rounded; None when flat
     mark_price: Price | None  # mid, else last trade, else None
     unrealised_pnl: MLDecimal
     realised_pnl: MLDecimal  # since the account began, before fees
@@ -203,10 +210,11 @@ class Wallet:
     """An account's money in one coin."""
 
     coin: str
-    balance: MLDecimal  # deposits + realised pnl - fees
+    balance: MLDecimal  # deposits + realised pnl + what was traded for it - fees
     unrealised_pnl: MLDecimal
     position_margin: MLDecimal
     order_margin: MLDecimal  # what open orders would add to the margin, at worst
+    locked: MLDecimal  # what open spot orders would give away
 
     @property
     def equity(self) -> MLDecimal:
@@ -215,7 +223,12 @@ class Wallet:
     @property
     def available(self) -> MLDecimal:
         """What new orders may use as margin; negative when losses have eaten it."""
-        return self.equity - self.position_margin - self.order_margin
+        return self.equity - self.position_margin - self.order_margin - self.locked
+
+    @property
+    def spendable(self) -> MLDecimal:
+        """What new spot orders may give away: profit that is not realised cannot be spent."""
+        return min(self.available, self.available - self.unrealised_pnl)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +237,13 @@ class Fees:
 
     maker: MLDecimal = _MAKER_RATE
     taker: MLDecimal = _TAKER_RATE
+    spot_maker: MLDecimal = _SPOT_RATE
+    spot_taker: MLDecimal = _SPOT_RATE
+
+    def rate(self, *, is_spot: bool, is_maker: bool) -> MLDecimal:
+        if is_spot:
+            return self.spot_maker if is_maker else self.spot_taker
+        return self.maker if is_maker else self.taker
 
 
 @dataclass(frozen=True, slots=True)

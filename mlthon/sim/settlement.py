@@ -7,14 +7,16 @@ from dataclasses import replace
 
 from mlthon._core.market_event import PublicTrade
 from mlthon.basics.defs import Side
+from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.sim.account import Account
-from mlthon.sim.ledger import ZERO_QTY, Ledger
+from mlthon.sim.ledger import ZERO, ZERO_QTY, Ledger
 from mlthon.sim.order_archive import OrderArchive
 from mlthon.sim.orders import EndReason, Fees, OrderState, SimFill, SimOrder
 from mlthon.sim.outbox import Outbox
 from mlthon.sim.symbol_market import SymbolMarket
+from mlthon.sim.terms import Terms
 
 __all__ = ["Settlement"]
 
@@ -100,9 +102,11 @@ class Settlement:
         for order in orders:
             self._outbox.on_order(order)
         for account in traders:
-            self._outbox.on_position(account, market.symbol)
+            if not market.terms.is_spot:
+                self._outbox.on_position(account, market.symbol)
         for account in traders:
-            self._outbox.on_wallet(account, market.coin)
+            for coin in market.terms.coins:
+                self._outbox.on_wallet(account, coin)
         for trade in trades:
             self._outbox.on_trade(market.symbol, trade)
         depth = market.engine.last_changes()
@@ -121,23 +125,15 @@ class Settlement:
     ) -> SimOrder:
         """Book one fill; returns the order after it."""
         before = self._archives[account.name].open_order(order_id)
-        value = price * qty
-        rate = self._fees.maker if is_maker else self._fees.taker
-        fee = value * rate
-        closed = self._ledger.book(account.purse, market.symbol, before.side, price, qty, fee)
+        terms, side = market.terms, before.side
+        closed = self._ledger.book(account.purse, market.symbol, side, price, qty)
         if other_id == 0:
-            self._ledger.book_market(market.symbol, OPPOSITE[before.side], price, qty)
+            self._ledger.book_market(market.symbol, OPPOSITE[side], price, qty)
+        rate = self._fees.rate(is_spot=terms.is_spot, is_maker=is_maker)
+        fee_coin, fee = terms.fee(side, price, qty, rate)
+        self._ledger.book_fee(account.purse, market.symbol, fee_coin, fee)
         now_ns = self._now_ns()
-        leaves_qty = before.leaves_qty - qty
-        order = replace(
-            before,
-            leaves_qty=leaves_qty,
-            cum_qty=before.cum_qty + qty,
-            cum_value=before.cum_value + value,
-            cum_fee=before.cum_fee + fee,
-            state=OrderState.Filled if leaves_qty.is_zero() else OrderState.PartiallyFilled,
-            updated_ns=now_ns,
-        )
+        order = after_fill(before, terms, price, qty, fee_coin, fee, now_ns)
         self.put(account, order)
         self._fills_made += 1
         fill = SimFill(
@@ -152,9 +148,10 @@ class Settlement:
             order_qty=order.qty,
             price=price,
             qty=qty,
-            leaves_qty=leaves_qty,
-            value=value,
+            leaves_qty=order.leaves_qty,
+            value=terms.value(price, qty),
             fee=fee,
+            fee_coin=fee_coin,
             fee_rate=rate,
             is_maker=is_maker,
             closed_qty=closed.qty,
@@ -178,3 +175,21 @@ class Settlement:
         return PublicTrade(
             taker_side, price, qty, venue_ns=market.engine.market_ns, trade_id=f"s{self._fills_made}"
         )
+
+
+def after_fill(
+    before: SimOrder, terms: Terms, price: Price, qty: Qty, fee_coin: str, fee: MLDecimal, now_ns: int
+) -> SimOrder:
+    """An order after one more fill."""
+    leaves_qty = before.leaves_qty - qty
+    cum_qty, cum_value = before.cum_qty + qty, before.cum_value + terms.value(price, qty)
+    return replace(
+        before,
+        leaves_qty=leaves_qty,
+        cum_qty=cum_qty,
+        cum_value=cum_value,
+        avg_price=terms.price_of(cum_value, cum_qty),
+        cum_fees={**before.cum_fees, fee_coin: before.cum_fees.get(fee_coin, ZERO) + fee},
+        state=OrderState.Filled if leaves_qty.is_zero() else OrderState.PartiallyFilled,
+        updated_ns=now_ns,
+    )

@@ -1,16 +1,18 @@
-"""One listed contract inside the exchange: its rules as numbers, its matching engine, its prices."""
+"""One listed instrument inside the exchange: its terms, its rules as numbers, its matching engine, its prices."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
 from mlthon._core.matching import MatchingEngine
+from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import ConfigError
 from mlthon.instruments.instrument import Instrument
 from mlthon.sim.orders import NewOrder, Refusal, Refused
+from mlthon.sim.terms import Product, Terms
 
 __all__ = ["SymbolMarket"]
 
@@ -20,17 +22,18 @@ LARGEST_QTY = Qty.from_mantissa(2**110)  # of the matching engine: more than 10*
 
 
 class SymbolMarket:
-    """A linear contract that is traded. Raises ConfigError for an instrument that lacks what trading needs."""
+    """What is traded under one symbol. Raises ConfigError for an instrument that lacks what trading needs."""
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
-        self.symbol: str = required(instrument, "exch_instr_id", instrument.get_exch_instr_id())
-        self.coin: str = required(instrument, "quote_currency", instrument.get_quote_currency())
+        self.terms = Terms.of(instrument)
+        self.symbol = self.terms.symbol
         self._tick: Price = required(instrument, "price_tick_rules", instrument.get_price_tick_rules())
         self._lot: Qty = required(instrument, "quantity_tick_rules", instrument.get_quantity_tick_rules())
-        if instrument.get_multiplier() not in (None, MLDecimal("1")):
+        if self.terms.is_spot and not is_exact(self._tick, self._lot):
             raise ConfigError(
-                f"{self.symbol}: expected a linear contract with multiplier 1, got {instrument.get_multiplier()}"
+                f"{instrument!r}: expected price x qty of a spot pair to have 18 decimals at most,"
+                f" got steps of {self._tick} and {self._lot}"
             )
         self._min_qty: Qty = instrument.get_min_quantity() or self._lot
         self._max_qty = min(instrument.get_max_quantity() or LARGEST_QTY, LARGEST_QTY)
@@ -45,18 +48,21 @@ class SymbolMarket:
             return self.last_price
         return Price.from_mantissa((bid.mantissa + ask.mantissa) // 2)
 
-    def value_for_margin(self, order: NewOrder) -> MLDecimal:
-        """What an order is worth before it has traded: a market order at the best price it would meet."""
-        best = self.engine.best_ask() if order.side.name == "Buy" else self.engine.best_bid()
+    def outlay(self, order: NewOrder) -> MLDecimal:
+        """What an order ties up before it has traded: a market order at the best price it would meet."""
+        best = self.engine.best_ask() if order.side is Side.Buy else self.engine.best_bid()
         price = order.price or best or self.last_price
-        return MLDecimal("0") if price is None else self.value(price, order.qty)
+        if price is None:
+            return MLDecimal("0")
+        self.value(price, order.qty)
+        return self.terms.outlay(order.side, price, order.qty)
 
     def value(self, price: Price, qty: Qty) -> MLDecimal:
-        """Price x qty; raises Refused when that is beyond what can be counted."""
+        """What a quantity is worth; raises Refused when that is beyond what can be counted."""
         try:
-            return price * qty
+            return self.terms.value(price, qty)
         except OverflowError:
-            raise Refused(Refusal.BadQty, f"{price} x {qty} is beyond what can be counted") from None
+            raise Refused(Refusal.BadQty, f"{qty} at {price} is worth more than can be counted") from None
 
     # -- rules for orders --------------------------------------------------------------------------------------
 
@@ -75,12 +81,18 @@ class SymbolMarket:
             raise Refused(Refusal.BadQty, f"qty: expected a multiple of {self._lot}, got {qty}")
 
     def check_notional(self, price: Price, qty: Qty) -> None:
-        """Raise Refused when price x qty is below the least."""
-        value = self.value(price, qty)
-        if value < self._min_notional:
+        """Raise Refused when an order is worth less than the least, in the quote coin."""
+        notional = qty.to_mldecimal() if self.terms.product is Product.Inverse else self.value(price, qty)
+        if notional < self._min_notional:
             raise Refused(
-                Refusal.BelowMinNotional, f"price x qty: expected {self._min_notional} or more, got {value}"
+                Refusal.BelowMinNotional,
+                f"order value: expected {self._min_notional} or more, got {notional}",
             )
+
+
+def is_exact(tick: Price, lot: Qty) -> bool:
+    """Whether price x qty never needs rounding, so that what an order locks is what its fills take."""
+    return tick.mantissa * lot.mantissa % 10**18 == 0
 
 
 def required(instrument: Instrument, name: str, value: Value | None) -> Value:

@@ -1,17 +1,20 @@
-"""An exchange with one contract and a listener that writes down what it is told, for the tests of the exchange."""
+"""An exchange with one instrument and a listener that writes down what it is told, for the tests of the exchange."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.basics.defs import Exchange, InstrumentType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
+from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.perpetual import Perpetual
+from mlthon.instruments.spot import Spot
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
-from mlthon.sim.orders import Limits, NewOrder, SimFill, SimOrder
+from mlthon.sim.orders import Fees, Limits, NewOrder, SimFill, SimOrder
+from mlthon.sim.terms import symbol_of
 
 SYMBOL = "BTCUSDT"
 
@@ -31,6 +34,39 @@ def perpetual(symbol: str = SYMBOL, **fields: Any) -> Perpetual:
         exch_instr_id=symbol,
         quote_currency="USDT",
         settlement_method="linear",
+        **{**rules, **fields},
+    )
+
+
+def inverse(symbol: str = "BTCUSD", **fields: Any) -> Perpetual:
+    rules: dict[str, Any] = {"price_tick_rules": "0.5", "quantity_tick_rules": "1", "min_quantity": "1"}
+    return Perpetual(
+        exchange=Exchange.Bybit,
+        instrument_type=InstrumentType.Perpetual,
+        mlt_symbol=f"{symbol[:-3]}-USD",
+        exch_instr_id=symbol,
+        base_currency=symbol[:-3],
+        quote_currency="USD",
+        settlement_method="inverse",
+        quantification="contracts",
+        **{**rules, **fields},
+    )
+
+
+def spot(symbol: str = "BTCUSDT", **fields: Any) -> Spot:
+    rules: dict[str, Any] = {
+        "price_tick_rules": "0.5",
+        "quantity_tick_rules": "0.001",
+        "min_quantity": "0.001",
+        "min_notional": "5",
+    }
+    return Spot(
+        exchange=Exchange.Bybit,
+        instrument_type=InstrumentType.Spot,
+        mlt_symbol=f"{symbol[:-4]}-USDT",
+        exch_instr_id=symbol,
+        base_currency=symbol[:-4],
+        quote_currency="USDT",
         **{**rules, **fields},
     )
 
@@ -65,13 +101,24 @@ class Listener:
 
 
 class SimScene:
-    """Two accounts of 100,000 USDT in one contract; time passes by one with every question for it."""
+    """Two rich accounts in one instrument, a linear contract by default; time passes with every question for it."""
 
-    def __init__(self, *, limits: Limits | None = None, **fields: Any) -> None:
+    deposits: ClassVar = {"USDT": Qty("100000"), "BTC": Qty("10")}
+
+    def __init__(
+        self,
+        instrument: Instrument | None = None,
+        *,
+        limits: Limits | None = None,
+        fees: Fees | None = None,
+        **fields: Any,
+    ) -> None:
         self.now = 0
-        self.exchange = SimExchange([perpetual(**fields)], self.now_ns, limits=limits)
-        self.alice = self.exchange.add_account("alice", {"USDT": Qty("100000")})
-        self.bob = self.exchange.add_account("bob", {"USDT": Qty("100000")})
+        instrument = instrument or perpetual(**fields)
+        self.symbol = symbol_of(instrument)
+        self.exchange = SimExchange([instrument], self.now_ns, limits=limits, fees=fees)
+        self.alice = self.exchange.add_account("alice", self.deposits)
+        self.bob = self.exchange.add_account("bob", self.deposits)
         self.listener = Listener()
         self.exchange.attach(self.listener)
 
@@ -80,18 +127,18 @@ class SimScene:
         return self.now
 
     def depth(self, bids: list[tuple[str, str]], asks: list[tuple[str, str]], **stamps: Any) -> None:
-        self.exchange.apply_depth(SYMBOL, DepthUpdate(bids, asks, **stamps))
+        self.exchange.apply_depth(self.symbol, DepthUpdate(bids, asks, **stamps))
 
     def trade(self, side: Side, price: str, qty: str, **stamps: Any) -> None:
-        self.exchange.apply_trade(SYMBOL, PublicTrade(side, price, qty, **stamps))
+        self.exchange.apply_trade(self.symbol, PublicTrade(side, price, qty, **stamps))
 
     def buy(self, account: Account, qty: str, price: str | None, **fields: Any) -> SimOrder:
-        return self.exchange.place(account, order(Side.Buy, qty, price, **fields))
+        return self.exchange.place(account, order(Side.Buy, qty, price, symbol=self.symbol, **fields))
 
     def sell(self, account: Account, qty: str, price: str | None, **fields: Any) -> SimOrder:
-        return self.exchange.place(account, order(Side.Sell, qty, price, **fields))
+        return self.exchange.place(account, order(Side.Sell, qty, price, symbol=self.symbol, **fields))
 
 
-def order(side: Side, qty: str, price: str | None, **fields: Any) -> NewOrder:
+def order(side: Side, qty: str, price: str | None, symbol: str = SYMBOL, **fields: Any) -> NewOrder:
     limit = None if price is None else Price(price)
-    return NewOrder(SYMBOL, side, Qty(qty), limit, **fields)
+    return NewOrder(symbol, side, Qty(qty), limit, **fields)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
-from sim_scene import SYMBOL, SimScene, perpetual
+from sim_scene import SYMBOL, SimScene, inverse, perpetual, spot
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.basics.defs import TIF, OrderType, Side
@@ -19,6 +20,7 @@ from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.ledger import Ledger
 from mlthon.sim.orders import Fees, NewOrder, OrderState, Refusal, Refused, SelfTrade, SimFill, SimOrder
+from mlthon.sim.terms import Terms
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_a_negative_maker_rate_is_a_rebate() -> None:
 
 
 def test_the_check_notices_money_and_positions_that_come_from_nowhere() -> None:
-    ledger = Ledger({SYMBOL: "USDT"})
+    ledger = Ledger([Terms.of(perpetual())])
     purse = ledger.open_purse({"USDT": MLDecimal("10")})
     ledger.check()
     purse.move("USDT", MLDecimal("0.000000000000000001"))
@@ -155,20 +157,31 @@ def test_leverage_may_change_as_far_as_the_margin_allows(scene: SimScene) -> Non
 
 
 def test_an_unknown_coin_has_an_empty_wallet(scene: SimScene) -> None:
-    assert scene.alice.coins == ["USDT"]
-    assert scene.alice.wallet("BTC").equity == MLDecimal("0")
+    assert scene.alice.coins == ["BTC", "USDT"]
+    assert scene.alice.wallet("ETH").equity == MLDecimal("0")
 
 
 # -- everything at once -------------------------------------------------------------------------------------------
 
 
+LINEAR, OTHER_LINEAR, INVERSE, PAIR = "BTCUSDT", "ETHUSDT", "BTCUSD", "BTC/USDT"
+SYMBOLS = (LINEAR, OTHER_LINEAR, INVERSE, PAIR)
+CONTRACTS = {"USDT": (LINEAR, OTHER_LINEAR), "BTC": (INVERSE,)}  # by the coin they are settled in
+DEPOSITS = {"USDT": Decimal("0.003"), "BTC": Decimal("0.003")}
+
+
+def rounded(value: Fraction) -> Fraction:
+    """Half-even at the 18th decimal."""
+    return Fraction(round(value * 10**18), 10**18)
+
+
 class Follower:
-    """Keeps books of its own, from nothing but what the exchange tells."""
+    """Keeps books of its own, from nothing but what the exchange tells, in fractions."""
 
     def __init__(self) -> None:
         self.orders: dict[int, SimOrder] = {}
         self.sizes: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
-        self.paid: defaultdict[str, Decimal] = defaultdict(Decimal)  # for what is held, fees included
+        self.paid: defaultdict[tuple[str, str], Fraction] = defaultdict(Fraction)  # by coin, fees included
         self.books: defaultdict[str, tuple[dict[Price, Qty], dict[Price, Qty]]] = defaultdict(
             lambda: ({}, {})
         )
@@ -191,9 +204,17 @@ class Follower:
         self.exec_ids.add(fill.exec_id)
         sign = 1 if fill.side is Side.Buy else -1
         self.sizes[fill.account, fill.symbol] += sign * fill.qty.to_decimal()
-        value = fill.price.to_decimal() * fill.qty.to_decimal()
-        self.paid[fill.account] += sign * value + fill.fee.to_decimal()
-        self.news |= {(fill.account, fill.symbol), (fill.account, "USDT")}
+        price, qty = Fraction(fill.price.to_decimal()), Fraction(fill.qty.to_decimal())
+        if fill.symbol == INVERSE:
+            self.paid[fill.account, "BTC"] -= sign * rounded(qty / price)
+        else:
+            self.paid[fill.account, "USDT"] += sign * price * qty
+        if fill.symbol == PAIR:
+            self.paid[fill.account, "BTC"] -= sign * qty
+            self.news |= {(fill.account, "BTC"), (fill.account, "USDT")}
+        else:
+            self.news |= {(fill.account, fill.symbol), (fill.account, fill.fee_coin)}
+        self.paid[fill.account, fill.fee_coin] += Fraction(fill.fee.to_decimal())
 
     def on_position(self, account: Account, symbol: str) -> None:
         self.news.discard((account.name, symbol))
@@ -213,22 +234,26 @@ class Follower:
 
 
 class Crowd:
-    """Random accounts in two contracts, and random markets."""
+    """Random accounts in contracts and a pair, and random markets."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.now = 0
-        self.symbols = ("BTCUSDT", "ETHUSDT")
+        self.symbols = SYMBOLS
         # Prices with so many decimals that average costs have to be rounded.
         rules = {
             "price_tick_rules": "0.0000001",
             "quantity_tick_rules": "0.0000001",
             "min_quantity": "0.0000001",
         }
-        instruments = [perpetual(symbol, **rules, min_notional=None) for symbol in self.symbols]
+        instruments = [
+            *(perpetual(symbol, **rules, min_notional=None) for symbol in (LINEAR, OTHER_LINEAR)),
+            inverse(INVERSE, **rules),
+            spot(**rules | {"min_notional": None}),
+        ]
         self.exchange = SimExchange(instruments, lambda: self.now)
-        deposit = {"USDT": Qty("0.003")}
-        self.accounts = [self.exchange.add_account(f"account {index}", deposit) for index in range(4)]
+        deposits = {coin: Qty(amount) for coin, amount in DEPOSITS.items()}
+        self.accounts = [self.exchange.add_account(f"account {index}", deposits) for index in range(4)]
         self.follower = Follower()
         self.exchange.attach(self.follower)
         self.kinds: defaultdict[str, int] = defaultdict(int)
@@ -274,7 +299,7 @@ class Crowd:
                 order_type=OrderType.Market if market else OrderType.Limit,
                 tif=tif,
                 post_only=tif is TIF.GTC and not market and self.rng.random() < 0.3,
-                reduce_only=self.rng.random() < 0.3,
+                reduce_only=symbol != PAIR and self.rng.random() < 0.3,
                 self_trade=self.rng.choice(tuple(SelfTrade)),
             ),
         )
@@ -317,20 +342,37 @@ class Crowd:
                 assert held == {level.get_price(): level.get_qty() for level in levels}
 
     def check_account(self, account: Account) -> None:
-        positions = [account.position(symbol) for symbol in self.symbols]
-        for position in positions:
-            assert position.size.to_decimal() == self.follower.sizes[account.name, position.symbol]
-        wallet = account.wallet("USDT")
-        at_cost = sum((position.entry_value.to_decimal() for position in positions), Decimal(0))
-        # What was paid for is held, at cost, or has been realised: whatever was rounded on the way.
-        assert wallet.balance.to_decimal() - at_cost == Decimal("0.003") - self.follower.paid[account.name]
-        assert wallet.order_margin >= MLDecimal("0")
+        follower, name = self.follower, account.name
+        assert account.purse.size(PAIR).to_decimal() == follower.sizes[name, PAIR]
+        for coin, contracts in CONTRACTS.items():
+            positions = [account.position(symbol) for symbol in contracts]
+            for position in positions:
+                assert position.size.to_decimal() == follower.sizes[name, position.symbol]
+            wallet = account.wallet(coin)
+            at_cost = sum((position.entry_value.to_decimal() for position in positions), Decimal(0))
+            # What was paid for is held, at cost, or has been realised: whatever was rounded on the way.
+            assert Fraction(wallet.balance.to_decimal() - at_cost) == (
+                Fraction(DEPOSITS[coin]) - follower.paid[name, coin]
+            )
+            assert wallet.order_margin >= MLDecimal("0")
+            assert wallet.locked == self.locked(account, coin)
         for order in self.exchange.open_orders(account):
             if order.reduce_only:
                 size = account.position(order.symbol).size
                 assert size.sign() == (-1 if order.side is Side.Buy else 1), (
                     "nothing to reduce, and still there"
                 )
+
+    def locked(self, account: Account, coin: str) -> MLDecimal:
+        """What the open spot orders would give of a coin."""
+        side = Side.Buy if coin == "USDT" else Side.Sell
+        orders = [order for order in self.exchange.open_orders(account, PAIR) if order.side is side]
+        amounts = [
+            order.price * order.leaves_qty if side is Side.Buy else order.leaves_qty.to_mldecimal()
+            for order in orders
+            if order.price is not None
+        ]
+        return sum(amounts, MLDecimal("0"))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -347,7 +389,7 @@ def test_everything_is_conserved_and_told_after_every_event(seed: int) -> None:
 
 def test_the_crowd_meets_refusals_and_ends_of_every_kind() -> None:
     kinds: set[str] = set()
-    for seed in range(4):
+    for seed in range(8):
         crowd = Crowd(seed)
         for _ in range(400):
             crowd.step()

@@ -183,7 +183,7 @@ async def test_close_position(stage: Stage, client: Client) -> None:
         ({"price": "-1"}, 110003, "price"),
         ({"price": "100000000.1"}, 110003, "price"),
         ({"price": "59000.0", "qty": "0.000"}, 10001, "qty"),
-        ({"price": "10.0", "qty": "0.001"}, 110094, "price x qty"),
+        ({"price": "10.0", "qty": "0.001"}, 110094, "order value"),
         ({"side": "Sell", "price": "99000000", "qty": "100"}, 110007, "funds"),
         ({"reduceOnly": True}, 110017, "reduce"),
         ({"reduceOnly": "yes"}, 10001, "reduceOnly"),

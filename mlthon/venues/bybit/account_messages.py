@@ -15,6 +15,8 @@ from mlthon.venues.bybit.wire import IdKind, WireIds, exact, to_ms
 
 Json = dict[str, object]
 
+_NOTHING = MLDecimal("0")
+
 # A post-only order that would have taken is Cancelled on linear contracts (spot says Rejected).
 _STATUS = {
     OrderState.New: "New",
@@ -69,8 +71,8 @@ def order_row(order: SimOrder, market: Market, ids: WireIds) -> Json:
         "leavesValue": "" if order.end_reason is EndReason.ByUser else leaves_value,
         "cumExecQty": formats.qty(order.cum_qty),
         "cumExecValue": exact(order.cum_value),
-        "cumExecFee": exact(order.cum_fee),
-        "cumFeeDetail": {} if order.cum_qty.is_zero() else {market.settle_coin: exact(order.cum_fee)},
+        "cumExecFee": exact(sum(order.cum_fees.values(), _NOTHING)),
+        "cumFeeDetail": {coin: exact(fee) for coin, fee in order.cum_fees.items()},
         "avgPrice": "" if order.avg_price is None else exact(order.avg_price),
         "createdTime": str(to_ms(order.created_ns)),
         "updatedTime": str(to_ms(order.updated_ns)),
