@@ -11,7 +11,7 @@ levels, and is only written to while nobody else holds it.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Realloc
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.stdint cimport int64_t, uint64_t
@@ -19,7 +19,6 @@ from libc.string cimport memcmp, strncmp
 
 from mlthon._core.int128 cimport int128
 from mlthon._core.json_scan cimport (
-    load8,
     name_word,
     next_item,
     scan_char,
@@ -32,6 +31,7 @@ from mlthon._core.json_scan cimport (
     skip_value,
 )
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, public_trade_from
+from mlthon._core.name_table cimport NameTable
 from mlthon._core.price_book cimport Level
 
 cdef extern from "Python.h":
@@ -40,7 +40,6 @@ cdef extern from "Python.h":
 cdef enum:
     LONGEST_TOPIC = 80                # characters; the full decoder refuses longer ones
     SHORTEST_LEVEL = 9                # characters of ["1","0"]
-    FEWEST_SLOTS = 8
 
 cdef enum Kind:
     BOOK
@@ -48,7 +47,6 @@ cdef enum Kind:
 
 cdef int64_t NS_PER_MS = 1_000_000
 cdef int64_t ANY_LAG = 2**63 - 1
-cdef uint64_t HASH = 0x9E3779B97F4A7C15           # 2**64 over the golden ratio
 cdef uint64_t LATEST_MS = 9_000_000_000_000       # the year 2255; in nanoseconds it still fits 64 bits
 
 
@@ -77,9 +75,7 @@ cdef class FrameScanner:
 
     cdef readonly int64_t update_id       # of a book message: counts up by one per message of the topic
     cdef readonly int64_t sent_ms         # the venue's stamp of sending
-    cdef dict topics                      # by name
-    cdef PyObject **slots                 # the same as an open hash table, without references of its own
-    cdef Py_ssize_t slot_mask             # their number, a power of two at least twice that of the topics, less 1
+    cdef NameTable topics
     cdef int64_t stale_after_ns
     cdef Topic topic                      # of the last message; None when that was not taken
     cdef DepthUpdate latest
@@ -87,14 +83,10 @@ cdef class FrameScanner:
     cdef list latest_trades
 
     def __cinit__(self, stale_after_ms=None):
-        self.topics = {}
+        self.topics = NameTable()
         self.latest = DepthUpdate.__new__(DepthUpdate)
         # Whole milliseconds are compared: a lag that is not a whole one more is within the bound.
         self.stale_after_ns = ANY_LAG if stale_after_ms is None else (stale_after_ms + 1) * NS_PER_MS
-        self.fill_slots()
-
-    def __dealloc__(self):
-        PyMem_Free(self.slots)
 
     def add(self, str name not None, owner not None, deliver=None):
         """Read a topic's messages from now on; returns the `Topic`, which keeps its place in the stream.
@@ -108,14 +100,14 @@ cdef class FrameScanner:
         topic = new_topic(name, owner, deliver)
         if deliver is not None and topic.kind != BOOK:
             raise ValueError(f"{name}: expected no deliver: only changes of books are handed on")
-        self.topics[name] = topic
-        self.fill_slots()
+        if is_plain(name):
+            self.topics.put(name.encode(), topic)
         return topic
 
     def discard(self, str name not None):
         """Read a topic's messages no longer; nothing happens when they never were."""
-        if self.topics.pop(name, None) is not None:
-            self.fill_slots()
+        if is_plain(name):
+            self.topics.drop(name.encode())
 
     def scan(self, data, int64_t recv_ns, int64_t venue_ahead_ns=0):
         """Read one message, received at `recv_ns`; returns whether it was the next change of a book, handed on.
@@ -125,7 +117,8 @@ cdef class FrameScanner:
         `recv_ns`.
         """
         cdef const char *text
-        cdef Topic topic = None
+        cdef Topic topic
+        cdef int64_t update_id
         self.topic = None
         if not PyBytes_CheckExact(data):
             return False
@@ -138,9 +131,10 @@ cdef class FrameScanner:
             return False
         if recv_ns + venue_ahead_ns - self.sent_ms * NS_PER_MS >= self.stale_after_ns:
             return False
+        update_id = self.update_id
         if not topic.deliver(self.latest):
             return False
-        topic.update_id = self.update_id
+        topic.update_id = update_id
         return True
 
     @property
@@ -179,29 +173,22 @@ cdef class FrameScanner:
             known = 0
             if key == name_word("topic"):
                 known = HAS_TOPIC
-                topic = self.find(&at, end)
+                name = at + 1
+                at = scan_string(name, end) if at[0] == c'"' else NULL
+                topic = None if at is NULL else self.topics.find(name, at - 1 - name)
                 if topic is None:
                     return None
-            elif key == name_word("ts"):
-                known = HAS_TS
-                at = scan_stamp(at, end, &message.sent_ms)
-            elif key == name_word("cts"):
-                known = HAS_CTS
-                at = scan_stamp(at, end, &message.matched_ms)
-            elif key == name_word("type"):
-                known = HAS_TYPE
-                at = scan_type(at, &message.is_snapshot)
-            elif key == name_word("data") and topic is not None:
-                known = HAS_DATA
-                at = self.read_data(topic, at, end, &message, recv_ns)
             elif key == name_word("data"):
                 known = HAS_DATA
-                data = at
-                at = skip_value(at, end)
+                if topic is None:
+                    data = at
+                    at = skip_value(at, end)
+                else:
+                    at = self.read_data(topic, at, end, &message, recv_ns)
             else:
-                at = skip_member(name, end)
-            if message.seen & known:      # twice
-                return None
+                at = scan_envelope(key, name, at, end, &message, &known)
+            if message.seen & known:
+                return None               # twice
             message.seen |= known
             at = next_item(at, c"}", &more)
         if at != end or topic is None:
@@ -256,59 +243,19 @@ cdef class FrameScanner:
 
     cdef const char *read_trades(self, Topic topic, const char *at, const char *end, int64_t recv_ns) except? NULL:
         cdef list trades = []
+        cdef Trade trade
         cdef bint more = True
         at = scan_char(at, c"[")
         if at is not NULL and at[0] == c"]":
             more = False
             at += 1
         while more and at is not NULL:
-            at = read_trade(topic, at, end, recv_ns, trades)
+            at = scan_trade(topic, at, end, &trade)
+            if at is not NULL:
+                trades.append(new_trade(&trade, recv_ns))
             at = next_item(at, c"]", &more)
         self.latest_trades = trades
         return at
-
-    # -- topics --------------------------------------------------------------------------------------------
-
-    cdef int fill_slots(self) except -1:
-        """Lay the table out anew; topics come and go rarely."""
-        cdef Py_ssize_t count = FEWEST_SLOTS
-        cdef PyObject **slots
-        cdef Topic topic
-        while count < 2 * len(self.topics):
-            count *= 2
-        slots = <PyObject **>PyMem_Calloc(count, sizeof(PyObject *))
-        if slots is NULL:
-            raise MemoryError(f"no memory for {count} topics")
-        PyMem_Free(self.slots)
-        self.slots = slots
-        self.slot_mask = count - 1
-        for topic in self.topics.values():
-            if topic.is_plain:
-                self.slots[self.slot_of(PyBytes_AS_STRING(topic.name), topic.size)] = <PyObject *>topic
-        return 0
-
-    cdef Topic find(self, const char **place, const char *end):
-        """The topic that the string at `place` names, moving on behind that; None for another."""
-        cdef const char *name = place[0] + 1
-        cdef PyObject *found
-        if place[0][0] != c'"':
-            return None
-        place[0] = scan_string(name, end)
-        if place[0] is NULL:
-            return None
-        found = self.slots[self.slot_of(name, place[0] - 1 - name)]
-        return <Topic>found if found is not NULL else None
-
-    cdef Py_ssize_t slot_of(self, const char *name, Py_ssize_t size) noexcept:
-        """Where in the table a name is, or else could be put."""
-        # Symbols differ in their last letters.
-        cdef uint64_t mixed = (load8(name + size - 8 if size > 8 else name, name + size) + <uint64_t>size) * HASH
-        cdef Py_ssize_t slot = <Py_ssize_t>(mixed >> 40) & self.slot_mask
-        cdef PyObject *found = self.slots[slot]
-        while found is not NULL and not is_named(<Topic>found, name, size):
-            slot = (slot + 1) & self.slot_mask
-            found = self.slots[slot]
-        return slot
 
 
 @cython.final
@@ -319,10 +266,7 @@ cdef class Topic:
     cdef readonly object owner
     cdef object deliver
     cdef Kind kind
-    cdef bytes name
     cdef bytes symbol                     # as the message has it, in quotes
-    cdef Py_ssize_t size                  # of the name
-    cdef bint is_plain                    # False: it is never recognised
 
 
 cdef Topic new_topic(str name, object owner, object deliver):
@@ -338,16 +282,12 @@ cdef Topic new_topic(str name, object owner, object deliver):
     topic.update_id = -1
     topic.owner = owner
     topic.deliver = deliver
-    topic.name = name.encode()
     topic.symbol = f'"{symbol}"'.encode()
-    topic.size = len(topic.name)
-    topic.is_plain = name.isascii() and name.isprintable() and '"' not in name and "\\" not in name
-    topic.is_plain = topic.is_plain and topic.size <= LONGEST_TOPIC
     return topic
 
 
-cdef bint is_named(Topic topic, const char *name, Py_ssize_t size) noexcept:
-    return topic.size == size and memcmp(PyBytes_AS_STRING(topic.name), name, size) == 0
+cdef bint is_plain(str name):
+    return name.isascii() and name.isprintable() and not {'"', "\\"} & set(name) and len(name) <= LONGEST_TOPIC
 
 
 # -- the parts of a message ----------------------------------------------------------------------------------
@@ -382,16 +322,38 @@ cdef struct Message:
     Py_ssize_t ask_count
 
 
+cdef struct Trade:
+    unsigned seen
+    int taker_index
+    int128 price
+    int128 qty
+    uint64_t matched_ms
+    const char *trade_id              # NULL: it has none
+    Py_ssize_t trade_id_size
+
+
+cdef inline const char *scan_envelope(
+    uint64_t key, const char *name, const char *at, const char *end, Message *message, unsigned *known
+) noexcept:
+    """A member beside the topic and the data."""
+    if key == name_word("ts"):
+        known[0] = HAS_TS
+        return scan_stamp(at, end, &message.sent_ms)
+    if key == name_word("cts"):
+        known[0] = HAS_CTS
+        return scan_stamp(at, end, &message.matched_ms)
+    if key == name_word("type"):
+        known[0] = HAS_TYPE
+        message.is_snapshot = strncmp(at, '"snapshot"', 10) == 0
+        if message.is_snapshot:
+            return at + 10
+        return at + 7 if strncmp(at, '"delta"', 7) == 0 else NULL
+    return skip_member(name, end)
+
+
 cdef inline const char *scan_stamp(const char *at, const char *end, uint64_t *out) noexcept:
     at = scan_integer(at, end, out)
     return at if out[0] <= LATEST_MS else NULL
-
-
-cdef inline const char *scan_type(const char *at, bint *is_snapshot) noexcept:
-    is_snapshot[0] = strncmp(at, '"snapshot"', 10) == 0
-    if is_snapshot[0]:
-        return at + 10
-    return at + 7 if strncmp(at, '"delta"', 7) == 0 else NULL
 
 
 cdef inline const char *scan_symbol(const char *at, const char *end, Topic topic) noexcept:
@@ -501,22 +463,14 @@ cdef void reverse(Level *levels, Py_ssize_t count) noexcept:
         levels[index], levels[count - 1 - index] = levels[count - 1 - index], levels[index]
 
 
-cdef const char *read_trade(
-    Topic topic, const char *at, const char *end, int64_t recv_ns, list trades
-) except? NULL:
-    """One trade of the data, appended to `trades`."""
-    cdef PublicTrade trade
-    cdef int128 price = 0
-    cdef int128 qty = 0
-    cdef uint64_t matched_ms = 0
-    cdef int taker_index = 0
-    cdef const char *trade_id = NULL
-    cdef Py_ssize_t trade_id_size = 0
+cdef const char *scan_trade(Topic topic, const char *at, const char *end, Trade *trade) noexcept:
+    """One trade of the data."""
     cdef const char *name
     cdef uint64_t key
-    cdef unsigned seen = 0
     cdef unsigned known
     cdef bint more = True
+    trade.seen = 0
+    trade.trade_id = NULL
     at = scan_char(at, c"{")
     while more and at is not NULL:
         name = at
@@ -526,38 +480,46 @@ cdef const char *read_trade(
         known = 0
         if key == name_word("T"):
             known = HAS_TS
-            at = scan_stamp(at, end, &matched_ms)
+            at = scan_stamp(at, end, &trade.matched_ms)
         elif key == name_word("s"):
             known = HAS_SYMBOL
             at = scan_symbol(at, end, topic)
         elif key == name_word("S"):
             known = HAS_SIDE
-            at = scan_side(at, &taker_index)
+            at = scan_side(at, &trade.taker_index)
         elif key == name_word("p"):
             known = HAS_PRICE
-            at = scan_positive(at, end, &price)
+            at = scan_positive(at, end, &trade.price)
         elif key == name_word("v"):
             known = HAS_QTY
-            at = scan_positive(at, end, &qty)
+            at = scan_positive(at, end, &trade.qty)
         elif key == name_word("i"):
             known = HAS_TRADE_ID
-            trade_id = at + 1
-            at = scan_string(at + 1, end) if at[0] == c'"' else NULL
-            trade_id_size = at - 1 - trade_id
+            at = scan_trade_id(at, end, trade)
         else:
             at = skip_member(name, end)
-        if seen & known:
+        if trade.seen & known:
             return NULL
-        seen |= known
+        trade.seen |= known
         at = next_item(at, c"}", &more)
-    if at is NULL or seen & TRADE_KEYS != TRADE_KEYS:
+    return at if trade.seen & TRADE_KEYS == TRADE_KEYS else NULL
+
+
+cdef PublicTrade new_trade(const Trade *trade, int64_t recv_ns):
+    cdef PublicTrade event = public_trade_from(trade.taker_index, trade.price, trade.qty)
+    event.venue_ns = <int64_t>trade.matched_ms * NS_PER_MS
+    event.recv_ns = recv_ns
+    if trade.trade_id is not NULL:
+        event.trade_id = PyUnicode_DecodeASCII(trade.trade_id, trade.trade_id_size, NULL)
+    return event
+
+
+cdef inline const char *scan_trade_id(const char *at, const char *end, Trade *trade) noexcept:
+    if at[0] != c'"':
         return NULL
-    trade = public_trade_from(taker_index, price, qty)
-    trade.venue_ns = <int64_t>matched_ms * NS_PER_MS
-    trade.recv_ns = recv_ns
-    if trade_id is not NULL:
-        trade.trade_id = PyUnicode_DecodeASCII(trade_id, trade_id_size, NULL)
-    trades.append(trade)
+    trade.trade_id = at + 1
+    at = scan_string(at + 1, end)
+    trade.trade_id_size = at - 1 - trade.trade_id if at is not NULL else 0
     return at
 
 

@@ -145,6 +145,23 @@ def test_a_topic_added_again_is_a_new_one() -> None:
     assert (scanner.owner, again.update_id) == ("second", -1)
 
 
+def test_the_end_of_an_owner_may_use_the_scanner() -> None:
+    scanner = FrameScanner()
+    seen = []
+
+    class Owner:
+        def __del__(self) -> None:
+            scanner.scan(book(3), RECV_NS)
+            seen.append(type(scanner.owner))
+
+    for _ in range(50):
+        scanner.add(BOOK_TOPIC, Owner())
+        scanner.add(BOOK_TOPIC, "another")
+        scanner.add(BOOK_TOPIC, Owner())
+        scanner.discard(BOOK_TOPIC)
+    assert seen == [str, type(None)] * 50
+
+
 @pytest.mark.parametrize("symbol", ["", "BTC-USD", "1.2.3", 'BTC"', "BTC\\", "B\tC", "₿", "X" * 67, "X" * 68])
 def test_a_symbol_may_be_anything_but_is_recognised_only_if_plain(symbol: str) -> None:
     scanner = FrameScanner()
