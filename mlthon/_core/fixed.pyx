@@ -12,7 +12,8 @@ by accident:
     MLDecimal / Price                               Qty (what a notional buys)
     MLDecimal / Qty                                 Price (an average price)
 
-Everything else, floats above all, is a TypeError. Values compare with their own type only.
+Everything else, floats above all, is a TypeError. Values compare exactly with their own type, int and Decimal;
+a comparison with a float is a TypeError, also by == and !=.
 """
 
 import decimal
@@ -23,7 +24,7 @@ from cpython.bool cimport PyBool_Check
 from cpython.bytes cimport PyBytes_Check
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.long cimport PyLong_Check
-from cpython.object cimport Py_EQ, Py_GT, Py_LE, Py_LT, Py_NE
+from cpython.object cimport Py_EQ, Py_GT, Py_LE, Py_LT, Py_NE, PyObject_RichCompare
 from cpython.unicode cimport PyUnicode_Check
 from libc.math cimport isfinite
 from libc.stdint cimport uint64_t
@@ -126,7 +127,7 @@ cdef class Fixed:
     def __richcmp__(self, other, int op):
         cdef int128 left, right
         if type(other) is not type(self):
-            return NotImplemented
+            return compare_with_number(self, other, op)
         left = self.mantissa
         right = (<Fixed>other).mantissa
         if op == Py_EQ:
@@ -495,3 +496,14 @@ cdef object overflow(Fixed operand):
 cdef str shown_int(object number):
     """An int for an error message; a huge one by its size, since its digits would cost too much to make."""
     return str(number) if number.bit_length() < 130 else f"an int of {number.bit_length()} bits"
+
+
+cdef object compare_with_number(Fixed value, object other, int op):
+    """Compare with an int or a Decimal, exactly. Whoever compares with a float has lost exactness already: say so."""
+    if PyFloat_Check(other):
+        name = type(value).__name__
+        raise TypeError(f"{name} compared with the float {other!r}: compare with {name}.from_float(x, tick), "
+                        "or compare its to_float()")
+    if isinstance(other, Decimal) or (PyLong_Check(other) and not PyBool_Check(other)):
+        return PyObject_RichCompare(value.to_decimal(), other, op)
+    return NotImplemented
