@@ -80,7 +80,7 @@ CALLBACKS = (
 cdef Py_ssize_t ENDLESS = 10_000
 
 # After a message whose callbacks took too long together, those of this many messages are timed one by one.
-cdef int WATCHED_BATCHES = 1_000
+cdef int WATCHED_BATCHES = 100
 
 cdef enum:                            # what is out of the ordinary; all but WATCHED keep callbacks off the short way
     BUSY = 1                          # user code is running
