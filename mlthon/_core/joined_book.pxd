@@ -16,6 +16,7 @@ cdef enum EndCode:                    # why an order ended with quantity left; 0
     NOT_WHOLE = 3
     REDUCE_ONLY = 4
     SELF_TRADE = 5
+    VALUE_SPENT = 6
 
 cdef struct LevelArray:
     Level *items
@@ -46,11 +47,12 @@ cdef class JoinedBook:
 
     # Every fill goes through one of these, and every order leaves the book through one of the others.
     cdef int128 allowed(self, Order *order, const int128 *positions) noexcept
+    cdef int128 affordable(self, Order *taker, int128 price) noexcept
     cdef int fill_taker(self, Order *taker, int128 price, int128 qty, int64_t maker_id) except -1
     cdef bint fill_maker(self, Order *maker, int128 qty, int64_t taker_id) except -1
     cdef int128 fill_from_market(self, Order *maker, int128 qty) except -1
-    cdef int end_if_reduced(self, Order *taker) except -1
-    cdef int end_maker(self, Order *maker, int reason) except -1
+    cdef void end_if_done(self, Order *taker, int128 price) noexcept
+    cdef int end_maker(self, Order *maker, int reason, int64_t met=*) except -1
     cdef int link(self, Order *order) except -1
     cdef int unlink(self, Order *order) except -1
 

@@ -9,7 +9,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 
 from mlthon._core.fixed cimport price_from, qty_from
-from mlthon._core.int128 cimport INT128_MAX, int128
+from mlthon._core.int128 cimport INT128_MAX, div_scaled_overflows, int128, mul_scaled_overflows
 from mlthon._core.market_event cimport DepthUpdate, depth_update_from
 from mlthon._core.market_side cimport MarketSide
 from mlthon._core.price_book cimport BookSide, Change, Level, PriceLevelBook
@@ -66,7 +66,7 @@ cdef class JoinedBook:
         return fills
 
     def take_ended(self):
-        """The orders that the engine ended since last asked: ``(order_id, code)``."""
+        """The orders that the engine ended since last asked: ``(order_id, code, own order it met or 0)``."""
         ended, self.ended = self.ended, []
         return ended
 
@@ -147,7 +147,23 @@ cdef class JoinedBook:
         cdef int128 reducible = positions[order.account] if order.side == 1 else -positions[order.account]
         return reducible if reducible > 0 else 0
 
+    cdef int128 affordable(self, Order *taker, int128 price) noexcept:
+        """How much an incoming order may still fill at a price: all, or the whole lots that its value is good for."""
+        cdef int128 qty, value
+        if not taker.has_value_limit or div_scaled_overflows(taker.value_left, price, &qty):
+            return INT128_MAX
+        qty -= qty % taker.lot
+        # The quotient was rounded, and may have been rounded up to a lot.
+        if mul_scaled_overflows(price, qty, &value) or value > taker.value_left:
+            qty -= taker.lot
+        return qty
+
     cdef int fill_taker(self, Order *taker, int128 price, int128 qty, int64_t maker_id) except -1:
+        cdef int128 value
+        if taker.has_value_limit:
+            if mul_scaled_overflows(price, qty, &value):
+                raise OverflowError(f"{qty_from(qty)} at {price_from(price)} is worth more than can be counted")
+            taker.value_left -= value
         taker.leaves -= qty
         self.positions[taker.account] += signed(taker, qty)
         self.fills.append((taker.order_id, price_from(price), qty_from(qty), False, maker_id))
@@ -174,13 +190,15 @@ cdef class JoinedBook:
             self.fill_maker(maker, qty, 0)
         return qty
 
-    cdef int end_if_reduced(self, Order *taker) except -1:
+    cdef void end_if_done(self, Order *taker, int128 price) noexcept:
+        """End an incoming order that has nothing left to reduce, or whose value buys no more lot at the price."""
         if taker.leaves > 0 and self.allowed(taker, self.positions) == 0:
             taker.end_reason = REDUCE_ONLY
-        return 0
+        elif taker.leaves > 0 and self.affordable(taker, price) == 0:
+            taker.end_reason = VALUE_SPENT
 
-    cdef int end_maker(self, Order *maker, int reason) except -1:
-        self.ended.append((maker.order_id, reason))
+    cdef int end_maker(self, Order *maker, int reason, int64_t met=0) except -1:
+        self.ended.append((maker.order_id, reason, met))
         self.unlink(maker)
         free_order(maker)
         return 0

@@ -25,8 +25,8 @@ from libc.string cimport memcpy
 
 cimport cython
 from mlthon._core.enums cimport side_index
-from mlthon._core.fixed cimport Price, Qty, qty_from
-from mlthon._core.int128 cimport int128
+from mlthon._core.fixed cimport MLDecimal, Price, Qty, qty_from
+from mlthon._core.int128 cimport add_overflows, int128
 from mlthon._core.joined_book cimport (
     NO_LIQUIDITY, NOT_WHOLE, OPEN, POST_ONLY, REDUCE_ONLY, SELF_TRADE, signed, smaller,
 )
@@ -50,7 +50,7 @@ cdef class MatchingEngine:
 
     Codes are small ints. ``self_trade``: 0 allow, 1 cancel the resting order, 2 the incoming one, 3 both. Why an
     order ended: 1 post-only would have taken, 2 no (more) liquidity, 3 not fillable whole, 4 nothing to reduce,
-    5 it met an order of its own account.
+    5 it met an order of its own account, 6 what is left of its value buys no lot.
 
     >>> from mlthon._core.enums import Side
     >>> from mlthon._core.fixed import Price, Qty
@@ -70,10 +70,12 @@ cdef class MatchingEngine:
     def place(
         self, int64_t order_id, Py_ssize_t account, side, Qty qty not None, Price price=None, *,
         bint immediate=False, bint whole=False, bint post_only=False, bint reduce_only=False, int self_trade=ALLOW,
+        MLDecimal max_value=None, Qty lot=None,
     ):
         """Enter an order; without a price it is a market order. It rests unless it fills or ends at once.
 
         ``immediate``: never rests (IOC); with ``whole`` too: fills whole at once or not at all (FOK).
+        ``max_value``: a market order's fills may sum to no more of price x qty; it then fills whole lots.
         Raises ValueError for an id that is not positive or rests already, an unknown account, and a price or
         quantity out of range.
         """
@@ -83,6 +85,8 @@ cdef class MatchingEngine:
         if not 0 <= account < self.account_count:
             raise ValueError(f"account: expected 0 to {self.account_count - 1}, got {account}")
         check_order_values(price, qty)
+        if max_value is not None and (price is not None or whole or lot is None or lot.mantissa <= 0):
+            raise ValueError("max_value: expected a market order, not to be filled whole, and a lot")
         self.check_room(account)
         cdef Order *order = new_order()
         order.order_id = order_id
@@ -96,6 +100,10 @@ cdef class MatchingEngine:
         order.is_post_only = post_only
         order.is_reduce_only = reduce_only
         order.self_trade = self_trade
+        if max_value is not None:
+            order.has_value_limit = True
+            order.value_left = max_value.mantissa
+            order.lot = lot.mantissa
         self.begin()
         self.enter(order)
         self.finish()
@@ -125,6 +133,20 @@ cdef class MatchingEngine:
         self.begin()
         self.unlink(order)
         free_order(order)
+        self.finish()
+
+    def move_position(self, Py_ssize_t account, Qty change not None):
+        """Change an account's position by what no order of the book did.
+
+        Raises ValueError for an unknown account, and when the position would be out of range.
+        """
+        if not 0 <= account < self.account_count:
+            raise ValueError(f"account: expected 0 to {self.account_count - 1}, got {account}")
+        cdef int128 position
+        if add_overflows(self.positions[account], change.mantissa, &position):
+            raise ValueError(f"position: a change by {change} is out of range")
+        self.begin()
+        self.positions[account] = position
         self.finish()
 
     # -- what the market does ----------------------------------------------------------------------------------
@@ -193,7 +215,7 @@ cdef class MatchingEngine:
                     return self.rest(order)
                 order.end_reason = NO_LIQUIDITY
         if order.leaves > 0:
-            self.ended.append((order.order_id, order.end_reason))
+            self.ended.append((order.order_id, order.end_reason, order.met))
         free_order(order)
         return 0
 
@@ -236,6 +258,8 @@ cdef class MatchingEngine:
         cdef Queue *queue = makers.find(price)
         cdef Order *maker = NULL if queue is NULL else queue.first
         cdef Order *following
+        if there > 0 or maker is not NULL:
+            self.end_if_done(taker, price)
         while maker is not NULL and is_active(taker):
             taken += self.take_market(taker, price, smaller(maker.ahead, there) - taken)
             if is_active(taker):
@@ -256,10 +280,11 @@ cdef class MatchingEngine:
     cdef int128 take_market(self, Order *taker, int128 price, int128 qty) except -1:
         """Fill an incoming order against the market; returns how much."""
         qty = smaller(smaller(qty, taker.leaves), self.allowed(taker, self.positions))
+        qty = smaller(qty, self.affordable(taker, price))
         if qty <= 0:
             return 0
         self.fill_taker(taker, price, qty, 0)
-        self.end_if_reduced(taker)
+        self.end_if_done(taker, price)
         return qty
 
     cdef bint meet(self, Order *taker, Order *maker) except -1:
@@ -267,18 +292,20 @@ cdef class MatchingEngine:
         if taker.account == maker.account and taker.self_trade != ALLOW:
             if taker.self_trade != CANCEL_MAKER:
                 taker.end_reason = SELF_TRADE
+                taker.met = maker.order_id
             if taker.self_trade != CANCEL_TAKER:
-                self.end_maker(maker, SELF_TRADE)
+                self.end_maker(maker, SELF_TRADE, taker.order_id)
             return taker.self_trade != CANCEL_TAKER
         cdef int128 allowed = self.allowed(maker, self.positions)
         if allowed == 0:
             self.end_maker(maker, REDUCE_ONLY)
             return True
+        cdef int128 price = maker.price
         cdef int128 qty = smaller(smaller(taker.leaves, maker.leaves), allowed)
-        qty = smaller(qty, self.allowed(taker, self.positions))
-        self.fill_taker(taker, maker.price, qty, maker.order_id)
+        qty = smaller(smaller(qty, self.allowed(taker, self.positions)), self.affordable(taker, price))
+        self.fill_taker(taker, price, qty, maker.order_id)
         cdef bint is_gone = self.fill_maker(maker, qty, taker.order_id)
-        self.end_if_reduced(taker)
+        self.end_if_done(taker, price)
         return is_gone
 
     cdef bint would_take(self, Order *taker) noexcept:

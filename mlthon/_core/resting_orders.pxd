@@ -12,11 +12,15 @@ cdef struct Order:
     int side                          # 0: Buy, 1: Sell
     int self_trade                    # the engine's code for what to do on meeting an own order
     int end_reason                    # 0 while it may go on; else the engine's code
+    int64_t met                       # the own order that ended it, for self-trades
     bint is_market                    # any price will do; `price` means nothing
     bint is_immediate                 # never rests
     bint is_whole                     # fills whole at once, or not at all
     bint is_post_only
     bint is_reduce_only
+    bint has_value_limit              # then `value_left` is what it may still spend or earn, in whole lots
+    int128 value_left
+    int128 lot
     int128 price
     int128 leaves
     int128 ahead                      # anonymous quantity in front of it in its queue

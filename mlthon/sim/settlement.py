@@ -88,7 +88,7 @@ class Settlement:
                 trades.append(self._public_trade(market, order.side, price, qty))
             elif other_id == 0 and trade is None:
                 trades.append(self._public_trade(market, OPPOSITE[order.side], price, qty))
-        for order_id, code in engine.take_ended():
+        for order_id, code, _ in engine.take_ended():
             told[order_id] = self._end_by_engine(order_id, EndReason(code), placed)
         self._tell(market, told.values(), traders.values(), trades)
 

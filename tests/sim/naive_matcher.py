@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 BUY, SELL = 0, 1
-POST_ONLY, NO_LIQUIDITY, NOT_WHOLE, REDUCE_ONLY, SELF_TRADE = 1, 2, 3, 4, 5
+POST_ONLY, NO_LIQUIDITY, NOT_WHOLE, REDUCE_ONLY, SELF_TRADE, VALUE_SPENT = 1, 2, 3, 4, 5, 6
 ALLOW, CANCEL_MAKER, CANCEL_TAKER, CANCEL_BOTH = range(4)
 ZERO = Decimal(0)
 
@@ -30,7 +30,10 @@ class NaiveOrder:
     post_only: bool = False
     reduce_only: bool = False
     self_trade: int = ALLOW
+    max_value: Decimal | None = None
+    lot: Decimal | None = None
     end: int = 0
+    met: int = 0
 
     @property
     def active(self) -> bool:
@@ -93,7 +96,7 @@ class NaiveMatcher:
         self.sides: tuple[dict[Decimal, Level], dict[Decimal, Level]] = ({}, {})
         self.positions = [ZERO] * accounts
         self.fills: list[tuple[int, Decimal, Decimal, bool, int]] = []
-        self.ended: list[tuple[int, int]] = []
+        self.ended: list[tuple[int, int, int]] = []
         self.depth_ns = 0
 
     # -- reading -------------------------------------------------------------------------------------------
@@ -134,6 +137,10 @@ class NaiveMatcher:
         self.remove(self.order(order_id))
         self.end_irreducible()
 
+    def move_position(self, account: int, change: Decimal) -> None:
+        self.positions[account] += change
+        self.end_irreducible()
+
     def amend(self, order_id: int, price: Decimal, leaves: Decimal) -> None:
         order = self.order(order_id)
         if price == order.price and leaves <= order.leaves:
@@ -162,7 +169,7 @@ class NaiveMatcher:
                     level.hide()
             self.level(order.side, order.price).queue.append(order)
         elif order.leaves:
-            self.ended.append((order.order_id, order.end))
+            self.ended.append((order.order_id, order.end, order.met))
 
     def tried(self, order: NaiveOrder) -> tuple[NaiveMatcher, NaiveOrder]:
         """What would be, if the order were matched now."""
@@ -186,14 +193,17 @@ class NaiveMatcher:
         level = self.level(1 - taker.side, price)
         had = level.matchable()
         left = had
+        if had or level.orders():
+            self.end_if_done(taker, price)
         for item in list(level.queue):
             if isinstance(item, Chunk):
-                qty = min(item.qty, left, taker.leaves, self.cap(taker)) if taker.active else ZERO
+                wanted = min(taker.leaves, self.cap(taker), affordable(taker, price))
+                qty = min(item.qty, left, wanted) if taker.active else ZERO
                 if qty > 0:
                     item.qty -= qty
                     left -= qty
                     self.fill(taker, price, qty, False, 0)
-                    self.end_if_reduced(taker)
+                    self.end_if_done(taker, price)
             while isinstance(item, NaiveOrder) and item.active and taker.active:
                 self.meet(taker, item)
         if had > 0 and left == 0:
@@ -202,17 +212,19 @@ class NaiveMatcher:
     def meet(self, taker: NaiveOrder, maker: NaiveOrder) -> None:
         if taker.account == maker.account and taker.self_trade != ALLOW:
             if taker.self_trade in (CANCEL_TAKER, CANCEL_BOTH):
-                taker.end = SELF_TRADE
+                taker.end, taker.met = SELF_TRADE, maker.order_id
             if taker.self_trade in (CANCEL_MAKER, CANCEL_BOTH):
-                self.end(maker, SELF_TRADE)
+                self.end(maker, SELF_TRADE, taker.order_id)
             return
-        qty = min(taker.leaves, maker.leaves, self.cap(taker), self.cap(maker))
+        qty = min(
+            taker.leaves, maker.leaves, self.cap(taker), self.cap(maker), affordable(taker, maker.price)
+        )
         if qty == 0:
             self.end(maker, REDUCE_ONLY)
             return
         self.fill(taker, maker.price, qty, False, maker.order_id)
         self.fill(maker, maker.price, qty, True, taker.order_id)
-        self.end_if_reduced(taker)
+        self.end_if_done(taker, maker.price)
         self.settle(maker)
 
     # -- the market ----------------------------------------------------------------------------------------
@@ -300,6 +312,8 @@ class NaiveMatcher:
 
     def fill(self, order: NaiveOrder, price: Decimal, qty: Decimal, is_maker: bool, other: int) -> None:
         order.leaves -= qty
+        if order.max_value is not None:
+            order.max_value -= price * qty
         self.positions[order.account] += qty if order.side == BUY else -qty
         self.fills.append((order.order_id, price, qty, is_maker, other))
 
@@ -309,13 +323,15 @@ class NaiveMatcher:
         elif self.cap(maker) == 0:
             self.end(maker, REDUCE_ONLY)
 
-    def end_if_reduced(self, taker: NaiveOrder) -> None:
+    def end_if_done(self, taker: NaiveOrder, price: Decimal) -> None:
         if taker.leaves and self.cap(taker) == 0:
             taker.end = REDUCE_ONLY
+        elif taker.leaves and affordable(taker, price) == 0:
+            taker.end = VALUE_SPENT
 
-    def end(self, maker: NaiveOrder, reason: int) -> None:
+    def end(self, maker: NaiveOrder, reason: int, met: int = 0) -> None:
         maker.end = reason
-        self.ended.append((maker.order_id, reason))
+        self.ended.append((maker.order_id, reason, met))
         self.remove(maker)
 
     def remove(self, order: NaiveOrder) -> None:
@@ -325,3 +341,10 @@ class NaiveMatcher:
         for order in list(self.resting()):
             if self.cap(order) == 0:
                 self.end(order, REDUCE_ONLY)
+
+
+def affordable(order: NaiveOrder, price: Decimal) -> Decimal:
+    """What an order's value is good for at a price, in whole lots."""
+    if order.max_value is None or order.lot is None:
+        return Decimal("Infinity")
+    return order.max_value // (price * order.lot) * order.lot

@@ -10,7 +10,7 @@ import pytest
 from naive_matcher import NaiveMatcher, NaiveOrder
 
 from mlthon._core.enums import Side
-from mlthon._core.fixed import Price, Qty
+from mlthon._core.fixed import MLDecimal, Price, Qty
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.matching import MatchingEngine
 
@@ -39,8 +39,8 @@ class Rehearsal:
 
     def run(self, events: int) -> None:
         for number in range(events):
-            kinds = (self.depth, self.trade, self.place, self.place, self.cancel, self.amend)
-            event = self.rng.choice(kinds)
+            kinds = (self.depth, self.trade, self.place, self.place, self.cancel, self.amend, self.move)
+            event = self.rng.choices(kinds, (4, 4, 4, 4, 4, 4, 1))[0]
             told = event()
             self.compare(f"event {number}, {event.__name__}: {told}")
 
@@ -104,16 +104,34 @@ class Rehearsal:
             )
         )
         flags = {**flags, "reduce_only": self.rng.random() < 0.25, "self_trade": self.rng.randint(0, 3)}
-        price = None if self.rng.random() < 0.1 and not flags.get("post_only") else self.price()
+        price = None if self.rng.random() < 0.15 and not flags.get("post_only") else self.price()
         account, side, qty = self.rng.randrange(ACCOUNTS), self.rng.randint(0, 1), self.qty(25)
-        order = NaiveOrder(self.next_id, account, side, price, qty, **flags)
+        limits: dict[str, Decimal] = {}
+        if price is None and not flags.get("whole") and self.rng.random() < 0.7:
+            # Sometimes exactly what some lots cost.
+            value = self.price() * self.qty() + self.rng.choice((0, 0, 1, 7)) * Decimal("0.0001")
+            limits = {"max_value": value, "lot": LOT}
+        order = NaiveOrder(self.next_id, account, side, price, qty, **flags, **limits)
         told = repr(order)
         self.engine.place(
-            self.next_id, account, SIDES[side], Qty(qty), None if price is None else Price(price), **flags
+            self.next_id,
+            account,
+            SIDES[side],
+            Qty(qty),
+            None if price is None else Price(price),
+            **flags,
+            max_value=MLDecimal(limits["max_value"]) if limits else None,
+            lot=Qty(LOT) if limits else None,
         )
         self.naive.place(order)
         self.next_id += 1
         return told
+
+    def move(self) -> Any:
+        account, change = self.rng.randrange(ACCOUNTS), self.rng.choice((-1, 1)) * self.qty(30)
+        self.engine.move_position(account, Qty(change))
+        self.naive.move_position(account, change)
+        return account, change
 
     def some_order(self) -> int | None:
         ids = sorted(order.order_id for order in self.naive.resting())
@@ -149,7 +167,7 @@ class Rehearsal:
         assert sorted(ended) == sorted(self.naive.ended), told
         for _, _, _, is_maker, _ in fills:
             self.count("maker" if is_maker else "taker")
-        for _, code in ended:
+        for _, code, _ in ended:
             self.count(f"ended {code}")
         self.naive.fills.clear()
         self.naive.ended.clear()
@@ -232,7 +250,7 @@ def test_the_rehearsal_reaches_every_rule() -> None:
         "taker",
         "behind somebody",
         "first in its queue",
-        *(f"ended {code}" for code in range(1, 6)),
+        *(f"ended {code}" for code in range(1, 7)),
     }
     assert expected <= kinds
 

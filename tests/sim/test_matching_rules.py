@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from mlthon._core.enums import Side
-from mlthon._core.fixed import Price, Qty
+from mlthon._core.fixed import MLDecimal, Price, Qty
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.matching import MatchingEngine
 
-POST_ONLY, NO_LIQUIDITY, NOT_WHOLE, REDUCE_ONLY, SELF_TRADE = 1, 2, 3, 4, 5
+POST_ONLY, NO_LIQUIDITY, NOT_WHOLE, REDUCE_ONLY, SELF_TRADE, VALUE_SPENT = 1, 2, 3, 4, 5, 6
 CANCEL_MAKER, CANCEL_TAKER, CANCEL_BOTH = 1, 2, 3
 ALICE, BOB, CAROL = 0, 1, 2
 IOC: dict[str, Any] = {"immediate": True}
@@ -67,7 +67,8 @@ class Scene:
         ]
 
     def ended(self) -> list[tuple[int, int]]:
-        return self.engine.take_ended()
+        """What ended, and why."""
+        return [(order_id, code) for order_id, code, _ in self.engine.take_ended()]
 
     def ahead(self, order_id: int) -> int:
         return int(self.engine.qty_ahead(order_id).to_float())
@@ -436,9 +437,9 @@ def test_an_account_may_trade_with_itself() -> None:
 @pytest.mark.parametrize(
     ("choice", "fills", "ended", "bids"),
     [
-        (CANCEL_MAKER, [(3, 1, 101), (2, 1, 101)], [(1, SELF_TRADE)], {101: 4}),
-        (CANCEL_TAKER, [], [(3, SELF_TRADE)], {}),
-        (CANCEL_BOTH, [], [(3, SELF_TRADE), (1, SELF_TRADE)], {}),
+        (CANCEL_MAKER, [(3, 1, 101), (2, 1, 101)], [(1, SELF_TRADE, 3)], {101: 4}),
+        (CANCEL_TAKER, [], [(3, SELF_TRADE, 1)], {}),
+        (CANCEL_BOTH, [], [(3, SELF_TRADE, 1), (1, SELF_TRADE, 3)], {}),
     ],
 )
 def test_the_incoming_order_decides_who_goes_on_a_self_trade(
@@ -449,7 +450,7 @@ def test_the_incoming_order_decides_who_goes_on_a_self_trade(
     scene.sell(2, 1, 101, BOB)
     scene.buy(3, 5, 101, self_trade=choice)
     assert scene.fills() == fills
-    assert sorted(scene.ended()) == sorted(ended)
+    assert sorted(scene.engine.take_ended()) == sorted(ended)
     assert scene.bids() == bids
 
 
@@ -510,6 +511,72 @@ def test_a_market_that_crosses_itself_is_counted_and_survived() -> None:
     assert scene.fills() == [(1, 2, 101)]
     scene.depth({103: 0}, {})
     assert (scene.bids(), scene.asks()) == ({101: 1, 99: 10}, {})
+
+
+# -- orders by value ------------------------------------------------------------------------------------------------
+
+
+def spend(scene: Scene, order_id: int, value: str, side: Side = Side.Buy, **fields: Any) -> None:
+    limits = {"max_value": MLDecimal(value), "lot": Qty("0.5")}
+    scene.engine.place(order_id, ALICE, side, Qty("1000"), **limits, **fields)
+
+
+def test_an_order_by_value_buys_whole_lots_and_no_more_than_it_can_pay() -> None:
+    scene = Scene({}, {100: 2, 110: 5})
+    spend(scene, 1, "320")
+    assert scene.engine.take_fills() == [
+        (1, Price("100"), Qty("2"), False, 0),
+        (1, Price("110"), Qty("1"), False, 0),
+    ]
+    assert scene.ended() == [(1, VALUE_SPENT)]  # 10 are left, and half a unit costs 55
+
+
+def test_an_order_by_value_that_buys_no_lot_ends_at_once() -> None:
+    scene = Scene({}, {100: 2})
+    spend(scene, 1, "49.99999999999999999")
+    assert scene.fills() == []
+    assert scene.ended() == [(1, VALUE_SPENT)]
+
+
+def test_an_order_by_value_ends_where_there_is_nothing_left_to_take() -> None:
+    scene = Scene({90: 3}, {})
+    spend(scene, 1, "500", Side.Sell)
+    assert scene.fills() == [(1, 3, 90)]
+    assert scene.ended() == [(1, NO_LIQUIDITY)]
+
+
+def test_an_order_whose_value_is_spent_meets_nobody() -> None:
+    scene = Scene({}, {})
+    scene.sell(1, 2, 100, BOB)
+    scene.sell(2, 1, 100)
+    spend(scene, 3, "200", self_trade=CANCEL_MAKER)
+    assert scene.fills() == [(3, 2, 100), (1, 2, 100)]
+    assert scene.ended() == [(3, VALUE_SPENT)]
+    assert scene.asks() == {100: 1}
+
+
+def test_only_market_orders_go_by_value() -> None:
+    scene = Scene({}, {100: 2})
+    for fields in ({"price": Price("100")}, {"whole": True, "immediate": True}):
+        with pytest.raises(ValueError, match="max_value"):
+            spend(scene, 1, "100", **fields)
+    with pytest.raises(ValueError, match="max_value"):
+        scene.engine.place(1, ALICE, Side.Buy, Qty("1"), max_value=MLDecimal("1"))
+
+
+# -- positions moved by others --------------------------------------------------------------------------------------
+
+
+def test_a_position_that_is_taken_over_leaves_nothing_to_reduce() -> None:
+    scene = Scene({99: 10}, {101: 10})
+    scene.buy(1, 3, 101)
+    scene.sell(2, 3, 105, reduce_only=True)
+    scene.engine.move_position(ALICE, Qty("-1"))
+    assert (scene.engine.position(ALICE), scene.ended()) == (Qty("2"), [])
+    scene.engine.move_position(ALICE, Qty("-2"))
+    assert scene.ended() == [(2, REDUCE_ONLY)]
+    with pytest.raises(ValueError, match="account"):
+        scene.engine.move_position(9, Qty("1"))
 
 
 def test_impossible_calls_are_refused_and_change_nothing() -> None:
