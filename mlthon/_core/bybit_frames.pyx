@@ -535,4 +535,6 @@ cdef inline const char *scan_positive(const char *at, const char *end, int128 *o
     if at[0] != c'"':
         return NULL
     at = scan_decimal(at + 1, end, out, NULL)
-    return at if out[0] != 0 else NULL
+    if at is NULL or out[0] == 0:
+        return NULL
+    return at
