@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from importlib.metadata import version
@@ -100,18 +100,19 @@ def values() -> Iterator[Row]:
 
 def books() -> Iterator[Row]:
     market = SYNTHETIC if not CAPTURES.is_dir() else "BTCUSDT"
-    every = list(changes(market))
+    every = dense(changes(market))
     yield beside_nautilus(f"PriceLevelBook set, {market}, all {len(every):,} levels", every, every)
     counted = Counter((side, price) for side, price, _ in every)
     hot = dict(counted.most_common(HOT_LEVELS))
-    often = islice((change for change in every if change[:2] in hot), HOT_CHANGES)
-    # Values of their own, one beside the other: picked out of all, each would be a cache miss, here as there.
-    dense = [
-        (side, Price.from_mantissa(price.mantissa), Qty.from_mantissa(qty.mantissa))
-        for side, price, qty in often
-    ]
-    yield beside_nautilus(f"PriceLevelBook set, {market}, its {HOT_LEVELS} most changed levels", every, dense)
+    often = dense(islice((change for change in every if change[:2] in hot), HOT_CHANGES))
+    yield beside_nautilus(f"PriceLevelBook set, {market}, its {HOT_LEVELS} most changed levels", every, often)
     yield beside_order_book(market, every)
+
+
+def dense(picked: Iterable[Change]) -> list[Change]:
+    """The same changes in values that lie beside each other, as the peer's deltas do: else each is a cache miss."""
+    numbers = [(side, price.mantissa, qty.mantissa) for side, price, qty in picked]
+    return [(side, Price.from_mantissa(price), Qty.from_mantissa(qty)) for side, price, qty in numbers]
 
 
 def beside_nautilus(what: str, every: list[Change], timed: list[Change]) -> Row:
