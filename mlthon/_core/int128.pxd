@@ -12,6 +12,8 @@ cdef extern from *:
     #ifndef MLTHON_INT128
     #define MLTHON_INT128
 
+    #include <stdint.h>
+
     typedef __int128 mlthon_int128;
     typedef unsigned __int128 mlthon_uint128;
 
@@ -62,6 +64,23 @@ cdef extern from *:
         *high = (mlthon_uint128)a1 * b1 + (cross >> 64) + (middle >> 64);
     }
 
+    /* One step of long division (Knuth's D): rest:next by divisor, whose top bit is set, rest less than it. */
+    static inline uint64_t mlthon_quotient_word(mlthon_uint128 *rest, uint64_t next, mlthon_uint128 divisor) {
+        uint64_t d1 = (uint64_t)(divisor >> 64), d0 = (uint64_t)divisor;
+        mlthon_uint128 guess, left;
+        if ((uint64_t)(*rest >> 64) >= d1) {
+            guess = UINT64_MAX;
+            left = (mlthon_uint128)(uint64_t)*rest + d1;
+        } else {
+            guess = *rest / d1;
+            left = *rest - guess * d1;
+        }
+        for (; left <= UINT64_MAX && guess * d0 > ((left << 64) | next); left += d1)
+            guess--;                            /* at most twice */
+        *rest = ((*rest << 64) | next) - guess * divisor;
+        return (uint64_t)guess;
+    }
+
     /* The 256 bits high:low by divisor (at most 2**127), half-even; fails when it needs more than 128. */
     static inline int mlthon_wide_quotient(mlthon_uint128 high, mlthon_uint128 low, mlthon_uint128 divisor,
                                            mlthon_uint128 *out) {
@@ -77,17 +96,14 @@ cdef extern from *:
             quotient = part / divisor;
             rest = part - quotient * divisor;
             quotient |= upper << 64;
-        } else {                                /* bit by bit: rare, and easy to see right */
-            rest = high;
-            quotient = low;
-            for (int bit = 0; bit < 128; bit++) {
-                rest = (rest << 1) | (quotient >> 127);
-                quotient <<= 1;
-                if (rest >= divisor) {
-                    rest -= divisor;
-                    quotient |= 1;
-                }
-            }
+        } else {                                /* the same, with a divisor of two words */
+            int shift = __builtin_clzll((uint64_t)(divisor >> 64));
+            mlthon_uint128 top = divisor << shift;
+            rest = shift ? (high << shift) | (low >> (128 - shift)) : high;
+            low <<= shift;
+            quotient = (mlthon_uint128)mlthon_quotient_word(&rest, (uint64_t)(low >> 64), top) << 64;
+            quotient |= mlthon_quotient_word(&rest, (uint64_t)low, top);
+            rest >>= shift;
         }
         if (rest > divisor - rest || (rest == divisor - rest && (quotient & 1)))
             if (++quotient == 0)

@@ -28,6 +28,13 @@ mantissas = st.one_of(
     st.integers(-(10**9), 10**9).map(lambda n: n * 10**12),  # as venues quote
     st.integers(-60, 60).map(lambda n: n * ONE // 4),  # makes ties
     st.sampled_from([LEAST, LEAST + 1, MOST, -1, 0, 1]),
+    # Words that make long division guess wrong.
+    st.builds(
+        lambda sign, high, low: sign * (high << 64 | low),
+        st.sampled_from([-1, 1]),
+        st.sampled_from([1, 2**32, 2**62, 2**62 + 1, 2**63 - 1]),
+        st.sampled_from([0, 1, 2**63 - 1, 2**63, 2**64 - 1]),
+    ),
 )
 integers = st.one_of(st.integers(-10, 10), st.integers(LEAST, MOST))
 
