@@ -1,7 +1,8 @@
 # One side of a book: price levels in order, for other compiled modules.
 #
 # Invariants: levels are sorted, their best one last, and hold a price once; a level's qty is positive. Chunks hold
-# 1 to CHUNK_SIZE levels each; `firsts[i]` is the key of the first (worst) level of `chunks[i]`.
+# 1 to CHUNK_SIZE levels each. No key of a chunk is below its `firsts`, and none of the chunks before it is above; of
+# the first chunk, `firsts` says nothing.
 
 from libc.stdint cimport int64_t
 from mlthon._core.int128 cimport int128

@@ -145,8 +145,6 @@ cdef class BookSide:
         chunk.keys[index] = place.key
         chunk.levels[index].price = price
         chunk.levels[index].qty = qty
-        if index == 0:
-            self.firsts[place.entry] = place.key
         entry.size += 1
         self.size += 1
         self.shape_version += 1
@@ -168,10 +166,7 @@ cdef class BookSide:
             memmove(&chunk.queues[index], &chunk.queues[index + 1], moved * sizeof(void *))
         if entry.size == 0:
             self.remove_entry(place.entry)
-            return
-        if index == 0:
-            self.firsts[place.entry] = chunk.keys[0]
-        if entry.size < SPARSE:
+        elif entry.size < SPARSE:
             self.merge(place.entry)
 
     # -- chunks ------------------------------------------------------------------------------------------------
@@ -254,7 +249,7 @@ cdef class BookSide:
         cdef Py_ssize_t moved = self.chunk_count - entry
         memmove(&self.firsts[entry + 1], &self.firsts[entry], moved * sizeof(int64_t))
         memmove(&self.chunks[entry + 1], &self.chunks[entry], moved * sizeof(ChunkEntry))
-        self.firsts[entry] = chunk.keys[0]            # of an empty chunk: set with its first level
+        self.firsts[entry] = chunk.keys[0]            # of the first chunk: whatever is there
         self.chunks[entry].chunk = chunk
         self.chunks[entry].size = size
         self.chunk_count += 1
@@ -297,7 +292,7 @@ cdef inline bint find_place(BookSide side, int128 price, Place *place) noexcept:
 
 
 cdef inline Py_ssize_t entry_for(BookSide side, int64_t key, int128 price) noexcept:
-    """The last chunk whose first level is not better than the price, or the first chunk."""
+    """The chunk that holds the price, or would."""
     cdef const int64_t *firsts = side.firsts
     cdef Py_ssize_t count = side.chunk_count
     cdef Py_ssize_t entry = side.latest

@@ -1,7 +1,7 @@
 # The orders of one price in the order they came, for other compiled modules.
 #
-# Invariants: `orders[first]` is the first order of a queue; behind `end` nothing is in use; `sums` is a Fenwick tree
-# of the orders' quantities by slot, 0 where an order has left.
+# Invariants: `orders[first]` is the first order of a queue that has any; from `end` on no slot is in use; `sums` is a
+# Fenwick tree of the orders' quantities by slot, 0 where an order has left.
 
 from mlthon._core.int128 cimport int128
 

@@ -112,10 +112,7 @@ cdef void remove(Queue *queue, QueuedOrder order) noexcept:
     change_sums(queue, order.slot, -order.qty)
     queue.orders[order.slot] = NULL
     queue.size -= 1
-    if queue.size == 0:
-        queue.first = queue.end
-        return
-    while queue.orders[queue.first] is NULL:
+    while queue.first < queue.end and queue.orders[queue.first] is NULL:
         queue.first += 1
 
 

@@ -31,6 +31,12 @@ cdef class QueuedBook(Book):
     def __len__(self):
         return len(self.orders)
 
+    def __repr__(self):
+        bid = self.best_level(self.bid_side) or "no bid"
+        ask = self.best_level(self.ask_side) or "no ask"
+        prices = f"{self.bid_side.size} + {self.ask_side.size} prices"
+        return f"<{type(self).__name__}: {bid} | {ask}, {len(self)} at {prices}>"
+
     cdef QueuedOrder find(self, object order_id):
         return <QueuedOrder>self.orders.get(order_id)
 

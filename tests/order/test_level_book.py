@@ -1,11 +1,11 @@
-"""LevelBook against a list of levels in the order they came."""
+"""LevelBook against queues of quantities, and what needs no model."""
 
 from __future__ import annotations
 
 import pickle
-from decimal import Decimal
 
 import pytest
+from book_models import LARGEST, ONE, SIDES, LevelTrial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,13 +15,10 @@ from mlthon.basics.qty import Qty
 from mlthon.order.books.level_book import BookLevel, LevelBook
 from mlthon.order.books.price_level_book import PriceLevel
 
-SIDES = (Side.Buy, Side.Sell)
-SMALLEST = Decimal("1e-18")
-
 level_ids = st.integers(0, 12) | st.sampled_from([-1, 2**63, 10**40])
-prices = st.sampled_from([Decimal(99), Decimal(100), Decimal(101), SMALLEST, Decimal("1e20")])
-qtys = st.sampled_from([Decimal(0), SMALLEST, Decimal(1), Decimal(2), Decimal("1e20"), Decimal(-1)])
-operations = st.lists(
+prices = st.sampled_from([99 * ONE, 100 * ONE, 101 * ONE, 1, LARGEST])
+qtys = st.sampled_from([0, 1, ONE, 2 * ONE, LARGEST // 2, LARGEST, -ONE])
+steps = st.lists(
     st.one_of(
         st.tuples(st.just("add"), level_ids, st.sampled_from(SIDES), prices, qtys),
         st.tuples(st.just("modify"), level_ids, qtys),
@@ -32,102 +29,11 @@ operations = st.lists(
     max_size=200,
 )
 
-Row = tuple[int, Side, Decimal, Decimal]
-
-
-class ListBook:
-    """What a LevelBook must do, in the plainest words: rows in the order they came."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.touched = {Side.Buy: False, Side.Sell: False}
-        self.ignored = 0
-
-    def depth(self, side: Side) -> list[Row]:
-        rows = [row for row in self.rows if row[1] is side]
-        return sorted(
-            rows, key=lambda row: -row[2] if side is Side.Buy else row[2]
-        )  # stable: first come first
-
-    def best(self, side: Side) -> Row | None:
-        return next(iter(self.depth(side)), None)
-
-    def apply(self, name: str, *arguments) -> None:
-        before = {side: self.best(side) for side in SIDES}
-        getattr(self, name)(*arguments)
-        for side in SIDES:
-            self.touched[side] |= self.best(side) != before[side]
-
-    def add(self, level_id: int, side: Side, price: Decimal, qty: Decimal) -> None:
-        index = self.index_of(level_id)
-        if qty < 0 or (index is None and qty == 0):
-            self.ignored += 1
-        elif index is not None and (qty == 0 or self.rows[index][1:3] == (side, price)):
-            self.modify(level_id, qty)
-        else:
-            self.rows = [row for row in self.rows if row[0] != level_id]
-            self.rows.append((level_id, side, price, qty))
-
-    def modify(self, level_id: int, qty: Decimal) -> None:
-        index = self.index_of(level_id)
-        if index is None or qty < 0:
-            self.ignored += 1
-        elif qty == 0:
-            del self.rows[index]
-        else:
-            self.rows[index] = (*self.rows[index][:3], qty)
-
-    def delete(self, level_id: int) -> None:
-        self.modify(level_id, Decimal(0))
-
-    def clear(self) -> None:
-        self.rows.clear()
-
-    def index_of(self, level_id: int) -> int | None:
-        return next((index for index, row in enumerate(self.rows) if row[0] == level_id), None)
-
-
-def plain(level: BookLevel) -> Row:
-    return (
-        level.get_level_id(),
-        level.get_side(),
-        level.get_price().to_decimal(),
-        level.get_qty().to_decimal(),
-    )
-
-
-def ask_best(book: LevelBook, model: ListBook, side: Side) -> None:
-    updated, level = book.get_best_bid_lvl() if side is Side.Buy else book.get_best_ask_lvl()
-    assert (None if level is None else plain(level)) == model.best(side)
-    assert updated is model.touched[side]
-    model.touched[side] = False
-
 
 @settings(max_examples=300, deadline=None)
-@given(operations)
-def test_agrees_with_a_list(steps):
-    book, model = LevelBook(), ListBook()
-    for name, *arguments in steps:
-        if name == "best":
-            ask_best(book, model, *arguments)
-            continue
-        model.apply(name, *arguments)
-        if name == "add":
-            level_id, side, price, qty = arguments
-            book.add_lvl(level_id, side, Price(price), Qty(qty))
-        elif name == "modify":
-            level_id, qty = arguments
-            book.modify_lvl_qty(level_id, Qty(qty))
-        elif name == "delete":
-            book.delete_lvl(*arguments)
-        else:
-            book.clear()
-        assert len(book) == len(model.rows)
-    assert [plain(level) for level in book.bids()] == model.depth(Side.Buy)
-    assert [plain(level) for level in book.asks()] == model.depth(Side.Sell)
-    assert book.get_num_ignored() == model.ignored
-    for side in SIDES:
-        ask_best(book, model, side)
+@given(steps)
+def test_agrees_with_queues_of_dicts(steps):
+    LevelTrial().run(steps)
 
 
 def test_one_price_holds_many_levels_in_their_order():
@@ -151,6 +57,15 @@ def test_a_change_behind_the_first_of_the_best_price_is_no_update():
     assert not book.get_best_bid_lvl()[0]
 
 
+def test_another_first_of_the_best_price_is_an_update_though_it_looks_the_same():
+    book = LevelBook()
+    book.add_lvl(1, Side.Buy, Price(100), Qty(1))
+    book.add_lvl(2, Side.Buy, Price(100), Qty(1))
+    book.get_best_bid_lvl()
+    book.delete_lvl(1)
+    assert book.get_best_bid_lvl() == (True, BookLevel(2, Side.Buy, Price(100), Qty(1)))
+
+
 def test_an_id_added_again_elsewhere_moves():
     book = LevelBook()
     book.add_lvl(1, Side.Buy, Price(100), Qty(1))
@@ -166,6 +81,18 @@ def test_a_crossed_book_is_held():
     book.add_lvl(2, Side.Sell, Price(100), Qty(1))
     assert book.is_crossed()
     assert book.get_best_bid_lvl()[1].get_price() == Price(101)
+
+
+def test_a_price_that_would_hold_too_much_stays_as_it_is():
+    book = LevelBook()
+    book.add_lvl(1, Side.Buy, Price(100), Qty("1e20"))
+    with pytest.raises(OverflowError, match="quantities of one price add up beyond the range"):
+        book.add_lvl(2, Side.Buy, Price(100), Qty("1e20"))
+    book.add_lvl(2, Side.Buy, Price(99), Qty("1e20"))
+    with pytest.raises(OverflowError, match="quantities of one price add up beyond the range"):
+        book.add_lvl(2, Side.Buy, Price(100), Qty("1e20"))
+    assert [level.get_level_id() for level in book.bids()] == [1, 2]
+    assert book.get_num_ignored() == 0
 
 
 def test_levels_are_values():

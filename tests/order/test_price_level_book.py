@@ -1,12 +1,12 @@
-"""PriceLevelBook against a dict per side."""
+"""PriceLevelBook against a dict per side, and what needs no model."""
 
 from __future__ import annotations
 
 import pickle
-from decimal import Decimal
 from itertools import islice
 
 import pytest
+from book_models import LARGEST, ONE, SIDES, PriceTrial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,25 +15,11 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.order.books.price_level_book import PriceLevel, PriceLevelBook
 
-SMALLEST = Decimal("1e-18")
-LARGEST = Decimal("1e20")
-SIDES = (Side.Buy, Side.Sell)
-
 # Few prices, so that operations meet; among them neighbours in the last decimal, extremes, zero and a negative.
-PRICES = [
-    *(Decimal(n) for n in range(95, 106)),
-    Decimal(0),
-    -SMALLEST,
-    SMALLEST,
-    2 * SMALLEST,
-    LARGEST - SMALLEST,
-    LARGEST,
-]
-prices = st.sampled_from(PRICES) | st.integers(1, 10**38).map(lambda n: n * SMALLEST)
-qtys = st.sampled_from([Decimal(0), SMALLEST, Decimal(1), Decimal(2), LARGEST, Decimal(-1)]) | st.integers(
-    1, 10**38
-).map(lambda n: n * SMALLEST)
-operations = st.lists(
+PRICES = [*(n * ONE for n in range(95, 106)), 0, -1, 1, 2, LARGEST - 1, LARGEST]
+prices = st.sampled_from(PRICES) | st.integers(-LARGEST, LARGEST)
+qtys = st.sampled_from([0, 1, ONE, 2 * ONE, LARGEST, -ONE]) | st.integers(1, LARGEST)
+steps = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.sampled_from(SIDES), prices, qtys),
         st.tuples(st.just("modify"), st.sampled_from(SIDES), prices, qtys),
@@ -45,92 +31,10 @@ operations = st.lists(
 )
 
 
-class DictBook:
-    """What a PriceLevelBook must do, in the plainest words."""
-
-    def __init__(self) -> None:
-        self.levels: dict[Side, dict[Decimal, Decimal]] = {Side.Buy: {}, Side.Sell: {}}
-        self.touched = {Side.Buy: False, Side.Sell: False}
-        self.ignored = 0
-
-    def best(self, side: Side) -> tuple[Decimal, Decimal] | None:
-        levels = self.levels[side]
-        price = (max if side is Side.Buy else min)(levels, default=None)
-        return None if price is None else (price, levels[price])
-
-    def depth(self, side: Side) -> list[tuple[Decimal, Decimal]]:
-        return sorted(self.levels[side].items(), reverse=side is Side.Buy)
-
-    def set(self, side: Side, price: Decimal, qty: Decimal) -> None:
-        before = self.best(side)
-        if qty < 0 or (qty == 0 and price not in self.levels[side]):
-            self.ignored += 1
-        elif qty == 0:
-            del self.levels[side][price]
-        else:
-            self.levels[side][price] = qty
-        self.touched[side] |= self.best(side) != before
-
-    def add(self, side: Side, price: Decimal, qty: Decimal) -> None:
-        self.set(side, price, qty)
-
-    def modify(self, side: Side, price: Decimal, qty: Decimal) -> None:
-        if price in self.levels[side]:
-            self.set(side, price, qty)
-        else:
-            self.ignored += 1
-
-    def delete(self, side: Side, price: Decimal) -> None:
-        self.set(side, price, Decimal(0))
-
-    def clear(self) -> None:
-        for side in SIDES:
-            self.touched[side] |= bool(self.levels[side])
-            self.levels[side].clear()
-
-    def is_crossed(self) -> bool:
-        bid, ask = self.best(Side.Buy), self.best(Side.Sell)
-        return bid is not None and ask is not None and bid[0] >= ask[0]
-
-
-def plain(level: PriceLevel) -> tuple[Decimal, Decimal]:
-    return level.get_price().to_decimal(), level.get_qty().to_decimal()
-
-
-def apply(book: PriceLevelBook, model: DictBook, name: str, *arguments) -> None:
-    if name == "clear":
-        book.clear()
-        model.clear()
-    elif name == "best":
-        (side,) = arguments
-        updated, level = book.get_best_bid_lvl() if side is Side.Buy else book.get_best_ask_lvl()
-        assert updated is model.touched[side]
-        assert (None if level is None else plain(level)) == model.best(side)
-        model.touched[side] = False
-    elif name == "delete":
-        side, price = arguments
-        book.delete_lvl(side, Price(price))
-        model.delete(side, price)
-    else:
-        side, price, qty = arguments
-        method = book.add_lvl if name == "add" else book.modify_lvl_qty
-        method(side, Price(price), Qty(qty))
-        getattr(model, name)(side, price, qty)
-
-
 @settings(max_examples=300, deadline=None)
-@given(operations)
+@given(steps)
 def test_agrees_with_dicts(steps):
-    book, model = PriceLevelBook(), DictBook()
-    for step in steps:
-        apply(book, model, *step)
-        assert len(book) == sum(len(model.levels[side]) for side in SIDES)
-        assert book.is_crossed() is model.is_crossed()
-    assert [plain(level) for level in book.bids()] == model.depth(Side.Buy)
-    assert [plain(level) for level in book.asks()] == model.depth(Side.Sell)
-    assert book.get_num_ignored() == model.ignored
-    for side in SIDES:
-        apply(book, model, "best", side)
+    PriceTrial().run(steps)
 
 
 def filled_book(levels: int) -> PriceLevelBook:
@@ -144,8 +48,8 @@ def filled_book(levels: int) -> PriceLevelBook:
 def test_sides_grow_beyond_their_first_size():
     book = filled_book(1000)
     assert len(book) == 2000
-    assert [plain(level)[0] for level in book.bids()] == [1000 - n for n in range(1000)]
-    assert [plain(level)[0] for level in book.asks()] == [1001 + n for n in range(1000)]
+    assert [level.get_price() for level in book.bids()] == [Price(1000 - n) for n in range(1000)]
+    assert [level.get_price() for level in book.asks()] == [Price(1001 + n) for n in range(1000)]
 
 
 def test_a_change_below_the_top_is_no_update_of_it():
@@ -193,7 +97,7 @@ def test_iteration_notices_that_levels_come_and_go():
 
 def test_iteration_keeps_its_book_alive():
     walk = filled_book(2).asks()
-    assert [plain(level) for level in walk] == [(1001, 1), (1002, 2)]
+    assert [level.get_price() for level in walk] == [Price(1001), Price(1002)]
 
 
 @pytest.mark.parametrize(
