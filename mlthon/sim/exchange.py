@@ -33,7 +33,7 @@ from mlthon.sim.orders import (
 )
 from mlthon.sim.outbox import Outbox
 from mlthon.sim.settlement import Settlement
-from mlthon.sim.symbol_market import SymbolMarket
+from mlthon.sim.symbol_market import LARGEST_QTY, SymbolMarket
 from mlthon.sim.terms import Terms
 
 __all__ = ["Account", "SimExchange"]
@@ -109,18 +109,21 @@ class SimExchange:
         """Enter an order, and return it as it is then: resting, filled, or ended. Raises Refused."""
         market = self._market(order.symbol)
         self._check_new(account, market, order)
+        qty, max_value = bounds(account, market, order)
         placed = self._new_order(account, order)
         market.engine.place(
             placed.order_id,
             account.index,
             order.side,
-            order.qty,
+            qty,
             order.price,
             immediate=order.tif in (TIF.IOC, TIF.FOK),
             whole=order.tif is TIF.FOK,
             post_only=order.post_only,
             reduce_only=order.reduce_only,
             self_trade=order.self_trade.value,
+            max_value=max_value,
+            lot=market.lot,
         )
         self._settlement.put(account, placed)
         self._settlement.settle(market, placed=placed)
@@ -252,7 +255,10 @@ class SimExchange:
         check_combination(order, market.terms)
         if order.price is not None:
             market.check_price(order.price)
-        market.check_qty(order.qty)
+        if order.by_value:
+            market.check_value(order.qty)
+        else:
+            market.check_qty(order.qty)
         if order.link_id and self._settlement.archive(account).is_link_used(order.link_id):
             raise Refused(Refusal.DuplicateLinkId, f"link id: {order.link_id!r} was used before")
         if account.open_orders_in(order.symbol) >= self.limits.max_open_orders:
@@ -338,6 +344,7 @@ class SimExchange:
             post_only=order.post_only,
             reduce_only=order.reduce_only,
             self_trade=order.self_trade,
+            by_value=order.by_value,
             price=order.price,
             qty=order.qty,
             leaves_qty=order.qty,
@@ -347,6 +354,7 @@ class SimExchange:
             cum_fees={},
             state=OrderState.New,
             end_reason=EndReason.NotEnded,
+            met_order_id=0,
             created_ns=now_ns,
             updated_ns=now_ns,
         )
@@ -370,6 +378,8 @@ def check_combination(order: NewOrder, terms: Terms) -> None:
     if order.reduce_only and terms.is_spot:
         raise Refused(Refusal.BadCombination, "reduce-only: a spot pair has no position")
     is_limit = order.order_type is OrderType.Limit
+    if order.by_value and (is_limit or not terms.is_spot):
+        raise Refused(Refusal.BadCombination, "by value: expected a market order in a spot pair")
     if order.order_type is OrderType.Unset or order.tif is TIF.Unset:
         raise Refused(Refusal.BadCombination, "order: expected an order type and a time in force")
     if is_limit and order.price is None:
@@ -378,3 +388,21 @@ def check_combination(order: NewOrder, terms: Terms) -> None:
         raise Refused(Refusal.BadCombination, "price: a market order has none")
     if order.post_only and (not is_limit or order.tif is not TIF.GTC):
         raise Refused(Refusal.BadCombination, "post-only: expected a limit order that may rest")
+
+
+def bounds(account: Account, market: SymbolMarket, order: NewOrder) -> tuple[Qty, MLDecimal | None]:
+    """How much an order may fill, and at what value at most: nobody can give in spot what he does not have."""
+    if order.price is not None or not market.terms.is_spot:
+        return order.qty, None
+    if order.side is Side.Sell:
+        if not order.by_value:
+            return order.qty, None
+        owned = Qty.from_mantissa(account.wallet(market.terms.base).spendable.mantissa).round_down(market.lot)
+        if owned.sign() <= 0:
+            raise Refused(
+                Refusal.InsufficientFunds, f"funds: there is not a lot of {market.terms.base} to sell"
+            )
+        return owned, order.qty.to_mldecimal()
+    if order.by_value:
+        return LARGEST_QTY, order.qty.to_mldecimal()
+    return order.qty, max(account.wallet(market.terms.quote).spendable, ZERO)

@@ -68,6 +68,7 @@ class NewOrder:
     reduce_only: bool = False
     link_id: str = ""  # the client's own id; "" for none
     self_trade: SelfTrade = SelfTrade.Allow
+    by_value: bool = False  # spot market orders: qty counts the quote coin, to be spent or earned
 
 
 class OrderState(Enum):
@@ -77,7 +78,9 @@ class OrderState(Enum):
     PartiallyFilled = 2
     Filled = 3
     Cancelled = 4  #: ended with quantity left; it may have fills
-    Rejected = 5  #: ended on arrival, unfilled: a post-only order that would have taken
+    Rejected = (
+        5  #: ended on arrival: a post-only order that would have taken, a spot order that ran out of funds
+    )
 
     @property
     def is_open(self) -> bool:
@@ -94,6 +97,8 @@ class EndReason(Enum):
     NotFillableWhole = 3  #: a FOK order
     ReduceOnly = 4  #: nothing left to reduce
     SelfTrade = 5  #: it met an order of its own account
+    ValueSpent = 6  #: what is left of an order by value buys (or sells) no lot
+    FundsSpent = 7  #: a spot market order has taken all that the account can give, and is not filled
 
 
 class Refusal(Enum):
@@ -138,6 +143,7 @@ class SimOrder:
     post_only: bool
     reduce_only: bool
     self_trade: SelfTrade
+    by_value: bool  # then qty and leaves_qty count the quote coin
     price: Price | None  # None: a market order
     qty: Qty
     leaves_qty: Qty  # still open; zero once the order has ended
@@ -147,6 +153,7 @@ class SimOrder:
     cum_fees: Mapping[str, MLDecimal]  # by coin; positive: paid
     state: OrderState
     end_reason: EndReason
+    met_order_id: int  # the own order that it ended on meeting; 0 unless end_reason is SelfTrade
     created_ns: int
     updated_ns: int
 
@@ -156,7 +163,9 @@ class SimOrder:
 
     @property
     def unfilled_qty(self) -> Qty:
-        """What has not been filled, and never will be once the order has ended."""
+        """What has not been filled, and never will be once the order has ended; counted as ``qty`` is."""
+        if self.by_value:
+            return Qty.from_mantissa(self.qty.mantissa - self.cum_value.mantissa)
         return self.qty - self.cum_qty
 
 

@@ -53,9 +53,18 @@ class Settlement:
         else:
             self._owners.pop(order.order_id, None)
 
-    def end(self, account: Account, order: SimOrder, state: OrderState, reason: EndReason) -> SimOrder:
+    def end(
+        self, account: Account, order: SimOrder, state: OrderState, reason: EndReason, met_id: int = 0
+    ) -> SimOrder:
         """Keep that an order has ended with quantity left."""
-        ended = replace(order, state=state, end_reason=reason, leaves_qty=ZERO_QTY, updated_ns=self._now_ns())
+        ended = replace(
+            order,
+            state=state,
+            end_reason=reason,
+            met_order_id=met_id,
+            leaves_qty=ZERO_QTY,
+            updated_ns=self._now_ns(),
+        )
         self.put(account, ended)
         return ended
 
@@ -88,8 +97,12 @@ class Settlement:
                 trades.append(self._public_trade(market, order.side, price, qty))
             elif other_id == 0 and trade is None:
                 trades.append(self._public_trade(market, OPPOSITE[order.side], price, qty))
-        for order_id, code, _ in engine.take_ended():
-            told[order_id] = self._end_by_engine(order_id, EndReason(code), placed)
+        for order_id, code, met_id in engine.take_ended():
+            if order_id in self._owners:  # else an order by value, all spent: it is filled
+                told[order_id] = self._end_by_engine(order_id, EndReason(code), met_id, placed)
+        if placed is not None and placed.order_id in self._owners and placed.order_id not in engine:
+            # It has sold all there was for it to sell, and not earned what it was to earn.
+            told[placed.order_id] = self._end_by_engine(placed.order_id, EndReason.FundsSpent, 0, placed)
         self._tell(market, told.values(), traders.values(), trades)
 
     def _tell(
@@ -163,13 +176,18 @@ class Settlement:
         market.last_price = price
         return order
 
-    def _end_by_engine(self, order_id: int, reason: EndReason, placed: SimOrder | None) -> SimOrder:
+    def _end_by_engine(
+        self, order_id: int, reason: EndReason, met_id: int, placed: SimOrder | None
+    ) -> SimOrder:
         account = self._owners[order_id]
         order = self._archives[account.name].open_order(order_id)
+        if reason is EndReason.ValueSpent and not order.by_value:
+            reason = EndReason.FundsSpent  # that was the value it could go to
         # Only an order that never stood is rejected; one amended to where it would take is cancelled.
         is_new = placed is not None and placed.order_id == order_id
-        rejected = is_new and reason is EndReason.PostOnlyWouldCross
-        return self.end(account, order, OrderState.Rejected if rejected else OrderState.Cancelled, reason)
+        rejected = is_new and reason in (EndReason.PostOnlyWouldCross, EndReason.FundsSpent)
+        state = OrderState.Rejected if rejected else OrderState.Cancelled
+        return self.end(account, order, state, reason, met_id)
 
     def _public_trade(self, market: SymbolMarket, taker_side: Side, price: Price, qty: Qty) -> PublicTrade:
         return PublicTrade(
@@ -181,8 +199,9 @@ def after_fill(
     before: SimOrder, terms: Terms, price: Price, qty: Qty, fee_coin: str, fee: MLDecimal, now_ns: int
 ) -> SimOrder:
     """An order after one more fill."""
-    leaves_qty = before.leaves_qty - qty
-    cum_qty, cum_value = before.cum_qty + qty, before.cum_value + terms.value(price, qty)
+    value = terms.value(price, qty)
+    leaves_qty = before.leaves_qty - (Qty.from_mantissa(value.mantissa) if before.by_value else qty)
+    cum_qty, cum_value = before.cum_qty + qty, before.cum_value + value
     return replace(
         before,
         leaves_qty=leaves_qty,

@@ -19,6 +19,7 @@ __all__ = ["SymbolMarket"]
 Value = TypeVar("Value")
 
 LARGEST_QTY = Qty.from_mantissa(2**110)  # of the matching engine: more than 10**15 units
+ONE = 10**18  # the mantissa of one
 
 
 class SymbolMarket:
@@ -48,12 +49,24 @@ class SymbolMarket:
             return self.last_price
         return Price.from_mantissa((bid.mantissa + ask.mantissa) // 2)
 
+    @property
+    def lot(self) -> Qty:
+        return self._lot
+
     def outlay(self, order: NewOrder) -> MLDecimal:
         """What an order ties up before it has traded: a market order at the best price it would meet."""
+        if order.by_value and order.side is Side.Buy:
+            return order.qty.to_mldecimal()
         best = self.engine.best_ask() if order.side is Side.Buy else self.engine.best_bid()
         price = order.price or best or self.last_price
         if price is None:
             return MLDecimal("0")
+        if order.by_value:
+            return (
+                Qty.from_mantissa(order.qty.mantissa * ONE // price.mantissa)
+                .round_down(self._lot)
+                .to_mldecimal()
+            )
         self.value(price, order.qty)
         return self.terms.outlay(order.side, price, order.qty)
 
@@ -80,9 +93,22 @@ class SymbolMarket:
         if qty.mantissa % self._lot.mantissa:
             raise Refused(Refusal.BadQty, f"qty: expected a multiple of {self._lot}, got {qty}")
 
+    def check_value(self, value: Qty) -> None:
+        """Raise Refused for a market order's value that is finer than prices and quantities can add up to."""
+        step = self._tick.mantissa * self._lot.mantissa // ONE
+        if value.sign() <= 0 or value.mantissa % step or value > LARGEST_QTY:
+            finest = MLDecimal.from_mantissa(step)
+            raise Refused(Refusal.BadQty, f"qty: expected a positive multiple of {finest}, got {value}")
+        self.check_least(value.to_mldecimal())
+
     def check_notional(self, price: Price, qty: Qty) -> None:
         """Raise Refused when an order is worth less than the least, in the quote coin."""
-        notional = qty.to_mldecimal() if self.terms.product is Product.Inverse else self.value(price, qty)
+        self.check_least(
+            qty.to_mldecimal() if self.terms.product is Product.Inverse else self.value(price, qty)
+        )
+
+    def check_least(self, notional: MLDecimal) -> None:
+        """Raise Refused for less than the least value of an order."""
         if notional < self._min_notional:
             raise Refused(
                 Refusal.BelowMinNotional,
@@ -92,7 +118,7 @@ class SymbolMarket:
 
 def is_exact(tick: Price, lot: Qty) -> bool:
     """Whether price x qty never needs rounding, so that what an order locks is what its fills take."""
-    return tick.mantissa * lot.mantissa % 10**18 == 0
+    return tick.mantissa * lot.mantissa % ONE == 0
 
 
 def required(instrument: Instrument, name: str, value: Value | None) -> Value:

@@ -131,10 +131,11 @@ def test_a_post_only_order_amended_to_cross_is_cancelled_not_rejected(scene: Sim
 
 def test_a_self_trade_ends_the_resting_order_when_the_incoming_one_says_so(scene: SimScene) -> None:
     resting = scene.sell(scene.alice, "1", "100")
-    scene.buy(scene.alice, "1", "100", self_trade=SelfTrade.CancelMaker)
+    incoming = scene.buy(scene.alice, "1", "100", self_trade=SelfTrade.CancelMaker)
     after = scene.exchange.find_order(scene.alice, resting.order_id)
     assert after is not None
     assert (after.state, after.end_reason) == (OrderState.Cancelled, EndReason.SelfTrade)
+    assert after.met_order_id == incoming.order_id
 
 
 def test_amend_counts_the_filled_quantity(scene: SimScene) -> None:

@@ -287,8 +287,9 @@ class Crowd:
         self.exchange.apply_trade(symbol, PublicTrade(side, self.price(), self.qty(), venue_ns=self.now))
 
     def place(self, symbol: str) -> None:
-        market = self.rng.random() < 0.1
-        tif = self.rng.choice((TIF.GTC, TIF.GTC, TIF.IOC, TIF.FOK))
+        market = self.rng.random() < (0.3 if symbol == PAIR else 0.1)
+        by_value = market and symbol == PAIR and self.rng.random() < 0.7
+        tif = self.rng.choice((TIF.GTC, TIF.GTC, TIF.IOC, TIF.FOK)) if not by_value else TIF.IOC
         placed = self.exchange.place(
             self.rng.choice(self.accounts),
             NewOrder(
@@ -301,6 +302,7 @@ class Crowd:
                 post_only=tif is TIF.GTC and not market and self.rng.random() < 0.3,
                 reduce_only=symbol != PAIR and self.rng.random() < 0.3,
                 self_trade=self.rng.choice(tuple(SelfTrade)),
+                by_value=by_value,
             ),
         )
         self.kinds[placed.state.name] += 1
@@ -349,6 +351,8 @@ class Crowd:
             for position in positions:
                 assert position.size.to_decimal() == follower.sizes[name, position.symbol]
             wallet = account.wallet(coin)
+            if not any(account.position(symbol).fees for symbol in contracts):
+                assert wallet.balance >= wallet.locked, "more was given than there was"
             at_cost = sum((position.entry_value.to_decimal() for position in positions), Decimal(0))
             # What was paid for is held, at cost, or has been realised: whatever was rounded on the way.
             assert Fraction(wallet.balance.to_decimal() - at_cost) == (
@@ -405,6 +409,7 @@ def test_the_crowd_meets_refusals_and_ends_of_every_kind() -> None:
     }
     expected |= {
         "NoImmediateLiquidity",
+        "ValueSpent",
         "NotFillableWhole",
         "ReduceOnly",
         "UnknownOrder",

@@ -170,6 +170,85 @@ def test_what_is_locked_cannot_be_given_twice(pair: SimScene) -> None:
     pair.sell(pair.alice, "4", "60000", tif=TIF.IOC)
 
 
+# -- market orders in spot ------------------------------------------------------------------------------------------
+
+BY_VALUE = {"order_type": OrderType.Market, "by_value": True}
+
+
+def test_a_purchase_by_value_spends_as_much_as_buys_whole_lots(pair: SimScene) -> None:
+    placed = pair.buy(pair.alice, "1234.5", None, **BY_VALUE)
+    assert (placed.state, placed.end_reason) == (OrderState.Cancelled, EndReason.ValueSpent)
+    assert (placed.qty, placed.cum_qty, placed.cum_value) == (Qty("1234.5"), Qty("0.024"), coin("1200"))
+    assert (placed.unfilled_qty, placed.leaves_qty) == (Qty("34.5"), Qty("0"))
+    assert pair.alice.wallet("USDT").balance == coin("98800")
+
+
+def test_a_purchase_by_value_that_spends_all_of_it_is_filled(pair: SimScene) -> None:
+    pair.depth([], [("50000", "0.5"), ("60000", "1")])
+    placed = pair.buy(pair.alice, "55000", None, **BY_VALUE)
+    assert (placed.state, placed.cum_qty, placed.unfilled_qty) == (OrderState.Filled, Qty("1"), Qty("0"))
+    assert placed.avg_price == Price("55000")
+
+
+def test_a_sale_by_value_earns_no_more_than_it(pair: SimScene) -> None:
+    placed = pair.sell(pair.alice, "50000", None, **BY_VALUE)
+    assert (placed.state, placed.cum_qty, placed.cum_value) == (OrderState.Filled, Qty("1.25"), coin("50000"))
+
+
+def test_an_order_by_value_ends_with_the_market(pair: SimScene) -> None:
+    pair.depth([], [("50000", "0.1")])
+    placed = pair.buy(pair.alice, "20000", None, **BY_VALUE)
+    assert (placed.state, placed.end_reason) == (OrderState.Cancelled, EndReason.NoImmediateLiquidity)
+    assert placed.unfilled_qty == Qty("15000")
+
+
+def test_a_market_purchase_stops_where_the_funds_end(pair: SimScene) -> None:
+    """It was covered at the best price, and is not deeper in the book."""
+    pair.depth([], [("50000", "1"), ("90000", "3")])
+    placed = pair.buy(pair.alice, "1.9", None, **MARKET)
+    assert (placed.state, placed.end_reason) == (OrderState.Rejected, EndReason.FundsSpent)
+    assert (placed.cum_qty, placed.unfilled_qty) == (Qty("1.555"), Qty("0.345"))
+    assert pair.alice.wallet("USDT").balance == coin("50")
+    pair.exchange.check_conservation()
+
+
+def test_a_sale_by_value_stops_where_the_coins_end(pair: SimScene) -> None:
+    pair.depth([("40000", "1"), ("100", "1000")], [])
+    pair.sell(pair.alice, "8.5", "60000")
+    placed = pair.sell(pair.alice, "60000", None, **BY_VALUE)
+    assert (placed.state, placed.end_reason) == (OrderState.Rejected, EndReason.FundsSpent)
+    assert (placed.cum_qty, placed.cum_value) == (Qty("1.5"), coin("40050"))
+    assert pair.alice.wallet("BTC").spendable == coin("0")
+    with pytest.raises(Refused) as refused:
+        pair.sell(pair.alice, "6", None, **BY_VALUE)
+    assert refused.value.reason is Refusal.InsufficientFunds
+
+
+@pytest.mark.parametrize(
+    ("reason", "qty"),
+    [
+        (Refusal.BadQty, "100.00005"),
+        (Refusal.BadQty, "0"),
+        (Refusal.BelowMinNotional, "4.9"),
+        (Refusal.InsufficientFunds, "100001"),
+    ],
+)
+def test_bad_values_are_refused(pair: SimScene, reason: Refusal, qty: str) -> None:
+    with pytest.raises(Refused) as refused:
+        pair.buy(pair.alice, qty, None, **BY_VALUE)
+    assert refused.value.reason is reason
+
+
+def test_only_spot_market_orders_go_by_value(pair: SimScene, coins: SimScene) -> None:
+    for scene, price, fields in ((pair, "100", {"by_value": True}), (coins, None, BY_VALUE)):
+        with pytest.raises(Refused) as refused:
+            scene.buy(scene.alice, "100", price, **fields)
+        assert refused.value.reason is Refusal.BadCombination
+
+
+# -- rebates, and shared wallets ------------------------------------------------------------------------------------
+
+
 def test_a_maker_rebate_is_paid_in_the_coin_given() -> None:
     fees = Fees(spot_maker=coin("-0.001"))
     scene = SimScene(spot(), fees=fees)
