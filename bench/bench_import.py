@@ -47,9 +47,9 @@ def start(request) -> tuple[str, str]:
     return request.node.callspec.id, request.param
 
 
-def test_time_to_import(start, note):
+def test_time_to_import(start, note, is_timed):
     what, code = start
-    spent = [(start_ms(code), start_ms(BARE)) for _ in range(ROUNDS)]
+    spent = [(start_ms(code), start_ms(BARE)) for _ in range(ROUNDS if is_timed else 1)]
     ours, bare = (statistics.median(column) for column in zip(*spent, strict=True))
     note(
         f"{what}: time",
@@ -58,7 +58,7 @@ def test_time_to_import(start, note):
         f"+{ours - bare:.1f} ms",
         "at most +80",
     )
-    assert ours - bare <= 80
+    assert ours - bare <= 80 or not is_timed
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="tells resident memory by /proc")
