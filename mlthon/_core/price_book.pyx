@@ -309,10 +309,13 @@ cdef class PriceLevelBook(Book):
         A price that is not in the book and a negative quantity are ignored and counted.
         """
         cdef BookSide levels = self.side(side_index(side))
-        if new_qty.mantissa < 0 or levels.find(price.mantissa) is NULL:
+        cdef Place place
+        if new_qty.mantissa < 0 or not levels.seek(price.mantissa, &place):
             self.ignored += 1
-            return
-        levels.set(price.mantissa, new_qty.mantissa)
+        elif new_qty.mantissa == 0:
+            levels.remove(&place)
+        elif level_of(levels, &place).qty != new_qty.mantissa:
+            levels.set_qty(&place, new_qty.mantissa)
 
     def delete_lvl(self, side, Price price not None):
         """Remove a level; a price that is not in the book is ignored and counted."""
