@@ -26,7 +26,6 @@ cdef enum:
 cdef struct Callback:
     PyObject *function                # NULL: the strategy does not define it
     PyObject *bound_to                # the first argument of a bound method's function, or NULL
-    int64_t made                      # how often it was called
 
 cdef struct Batch:                    # the callbacks of one message; it lives on its maker's stack
     PyObject *exchange                # the first arguments of each: borrowed
@@ -47,6 +46,7 @@ cdef class Dispatcher:
     cdef bint more_to_come                # the message being told causes another callback after this one
     cdef unsigned int state               # what keeps a callback from taking the short way: bits of dispatch.pyx
     cdef Callback[NUM_CALLBACKS] callbacks
+    cdef int64_t[NUM_CALLBACKS] made      # how often each was called
     cdef list methods                     # bound methods by position; None where not defined
     cdef Price price                      # the values last handed out: handed out again where nobody kept them
     cdef Qty qty

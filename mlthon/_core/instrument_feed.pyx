@@ -217,7 +217,13 @@ cdef class InstrumentFeed:
                        const Batch *batch) except -1:
         cdef Py_ssize_t depth
         cdef Place place
+        cdef Dispatcher dispatcher = self.dispatcher
         side.start(&place)
+        if not self.levels:           # as nearly always: spares each level what level ids need
+            for depth in range(count):
+                dispatcher.more_to_come = more or depth < count - 1
+                dispatcher.price_level(ON_ADD_PRICE_LEVEL, batch, side_index, side.next_level(&place))
+            return 0
         for depth in range(count):
             self.tell_level(ON_ADD_PRICE_LEVEL, ON_ADD_LEVEL, side_index, side.next_level(&place),
                             more or depth < count - 1, batch)
