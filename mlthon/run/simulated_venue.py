@@ -12,6 +12,7 @@ from mlthon.instruments.instrument import Instrument
 from mlthon.run.market_choice import MarketChoice
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
+from mlthon.sim.terms import Product, Terms, symbol_of
 from mlthon.venues.bybit import BybitVenue, Endpoints
 from mlthon.venues.player import Progress, play
 
@@ -20,7 +21,8 @@ __all__ = ["SimulatedVenue"]
 log = logging.getLogger("mlthon.run")
 
 _ACCOUNT = "demo"
-_DEPOSITS = {"USDT": Qty("1000000")}
+_QUOTE_DEPOSIT = Qty("1000000")
+_BASE_DEPOSIT = Qty("100")  # where coins are sold, or inverse contracts margined in them
 
 
 class SimulatedVenue:
@@ -31,7 +33,7 @@ class SimulatedVenue:
         self._source = choice.open()
         self.instrument: Instrument = self._source.instrument
         self.exchange = SimExchange([self.instrument], clock.now_ns)
-        self.account: Account = self.exchange.add_account(_ACCOUNT, _DEPOSITS)
+        self.account: Account = self.exchange.add_account(_ACCOUNT, deposits_for(self.instrument))
         self.api_key = secrets.token_hex(9)
         self.api_secret = secrets.token_hex(18)
         self._server = BybitVenue(
@@ -62,6 +64,14 @@ class SimulatedVenue:
         await self._server.close()
 
     async def _play(self) -> None:
-        symbol = self.instrument.get_exch_instr_id()
+        symbol = symbol_of(self.instrument)
         await play(self._source, self.exchange, symbol, self._choice.speed, self.progress)
         log.info("the recording has ended after %d events", self.progress.events)
+
+
+def deposits_for(instrument: Instrument) -> dict[str, Qty]:
+    """What the account needs to trade an instrument for a while."""
+    terms = Terms.of(instrument)
+    if terms.product is Product.Linear:
+        return {terms.quote: _QUOTE_DEPOSIT}
+    return {terms.quote: _QUOTE_DEPOSIT, terms.base: _BASE_DEPOSIT}

@@ -294,7 +294,8 @@ class SimExchange:
         if order is None or order.symbol != symbol:
             raise Refused(Refusal.UnknownOrder, f"order: none with {name} in {symbol}")
         if not order.is_open:
-            raise Refused(Refusal.OrderDone, f"order: the one with {name} is {order.state.name}")
+            reason = Refusal.OrderFilled if order.state is OrderState.Filled else Refusal.OrderEnded
+            raise Refused(reason, f"order: the one with {name} is {order.state.name}")
         return order
 
     def _amended(
@@ -352,6 +353,7 @@ class SimExchange:
             cum_value=ZERO,
             avg_price=None,
             cum_fees={},
+            realised_pnl=ZERO,
             state=OrderState.New,
             end_reason=EndReason.NotEnded,
             met_order_id=0,

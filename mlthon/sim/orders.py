@@ -113,7 +113,8 @@ class Refusal(Enum):
     )
     DuplicateLinkId = "DuplicateLinkId"  #: used before by this account, open or not
     UnknownOrder = "UnknownOrder"
-    OrderDone = "OrderDone"  #: known, and already filled, cancelled or rejected
+    OrderFilled = "OrderFilled"
+    OrderEnded = "OrderEnded"  #: known, and already cancelled or rejected
     InsufficientFunds = "InsufficientFunds"
     ReduceOnly = "ReduceOnly"  #: a reduce-only order with nothing to reduce
     TooManyOrders = "TooManyOrders"
@@ -151,6 +152,7 @@ class SimOrder:
     cum_value: MLDecimal  # of the fills; inverse: in the base coin, else in the quote coin
     avg_price: Price | None  # of the fills, rounded; None without fills
     cum_fees: Mapping[str, MLDecimal]  # by coin; positive: paid
+    realised_pnl: MLDecimal  # of what its fills closed, before fees
     state: OrderState
     end_reason: EndReason
     met_order_id: int  # the own order that it ended on meeting; 0 unless end_reason is SelfTrade
@@ -180,6 +182,7 @@ class SimFill:
     symbol: str
     side: Side
     order_type: OrderType
+    by_value: bool  # then order_qty and leaves_qty count the quote coin
     order_price: Price | None
     order_qty: Qty
     price: Price

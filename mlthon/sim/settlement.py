@@ -146,7 +146,7 @@ class Settlement:
         fee_coin, fee = terms.fee(side, price, qty, rate)
         self._ledger.book_fee(account.purse, market.symbol, fee_coin, fee)
         now_ns = self._now_ns()
-        order = after_fill(before, terms, price, qty, fee_coin, fee, now_ns)
+        order = after_fill(before, terms, price, qty, (fee_coin, fee), closed.realised, now_ns)
         self.put(account, order)
         self._fills_made += 1
         fill = SimFill(
@@ -157,6 +157,7 @@ class Settlement:
             symbol=market.symbol,
             side=order.side,
             order_type=order.order_type,
+            by_value=order.by_value,
             order_price=order.price,
             order_qty=order.qty,
             price=price,
@@ -196,9 +197,16 @@ class Settlement:
 
 
 def after_fill(
-    before: SimOrder, terms: Terms, price: Price, qty: Qty, fee_coin: str, fee: MLDecimal, now_ns: int
+    before: SimOrder,
+    terms: Terms,
+    price: Price,
+    qty: Qty,
+    fee: tuple[str, MLDecimal],
+    realised: MLDecimal,
+    now_ns: int,
 ) -> SimOrder:
     """An order after one more fill."""
+    fee_coin, charged = fee
     value = terms.value(price, qty)
     leaves_qty = before.leaves_qty - (Qty.from_mantissa(value.mantissa) if before.by_value else qty)
     cum_qty, cum_value = before.cum_qty + qty, before.cum_value + value
@@ -208,7 +216,8 @@ def after_fill(
         cum_qty=cum_qty,
         cum_value=cum_value,
         avg_price=terms.price_of(cum_value, cum_qty),
-        cum_fees={**before.cum_fees, fee_coin: before.cum_fees.get(fee_coin, ZERO) + fee},
+        cum_fees={**before.cum_fees, fee_coin: before.cum_fees.get(fee_coin, ZERO) + charged},
+        realised_pnl=before.realised_pnl + realised,
         state=OrderState.Filled if leaves_qty.is_zero() else OrderState.PartiallyFilled,
         updated_ns=now_ns,
     )

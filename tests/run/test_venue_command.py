@@ -30,6 +30,28 @@ def test_it_says_where_it_is_and_serves_until_interrupted():
     assert (process.returncode, out, err) == (0, "", "")
 
 
+def test_a_recording_of_spot_is_served_as_spot(captures):
+    tape = captures / "binance" / "spot_btcusdt_20240808.gz"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlthon.run", "venue", "bybit", "--tape", str(tape), "--speed", "20"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        rest = json.loads(process.stdout.readline())["rest"]
+        listed = {}
+        for category in ("spot", "linear"):
+            with urllib.request.urlopen(
+                f"{rest}/v5/market/instruments-info?category={category}", timeout=10
+            ) as answer:
+                listed[category] = [row["symbol"] for row in json.load(answer)["result"]["list"]]
+        assert listed == {"spot": ["BTCUSDT"], "linear": []}
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
 def test_a_taken_port_is_one_clear_error(mlthon_run):
     process = subprocess.Popen(
         [sys.executable, "-m", "mlthon.run", "venue", "bybit"], stdout=subprocess.PIPE, text=True

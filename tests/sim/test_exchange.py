@@ -278,7 +278,7 @@ def test_unknown_and_ended_orders_are_told_apart(scene: SimScene) -> None:
             call(scene.bob, SYMBOL, order_id=resting.order_id)
     scene.exchange.cancel(scene.alice, SYMBOL, link_id="mine")
     for call in (scene.exchange.cancel, scene.exchange.amend):
-        with refused(Refusal.OrderDone):
+        with refused(Refusal.OrderEnded):
             call(scene.alice, SYMBOL, order_id=resting.order_id)
 
 

@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,8 +19,11 @@ from yarl import URL
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.basics.defs import Exchange, InstrumentType, Side
 from mlthon.basics.qty import Qty
+from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.perpetual import Perpetual
+from mlthon.instruments.spot import Spot
 from mlthon.sim.exchange import SimExchange
+from mlthon.sim.orders import Fees
 from mlthon.venues.bybit import BybitVenue, Endpoints, VenueLimits
 
 Json = dict[str, Any]
@@ -27,7 +31,9 @@ Json = dict[str, Any]
 DEADLINE_S = 10.0
 KEY, SECRET = "key-of-alice", "secret-of-alice"
 OTHER_KEY, OTHER_SECRET = "key-of-bob", "secret-of-bob"
-UNLIMITED = VenueLimits(orders_per_s=10_000, queries_per_s=10_000, fee_queries_per_s=10_000)
+UNLIMITED = VenueLimits(
+    orders_per_s=10_000, spot_orders_per_s=10_000, queries_per_s=10_000, fee_queries_per_s=10_000
+)
 
 
 def perpetual(symbol: str = "BTCUSDT", base: str = "BTC") -> Perpetual:
@@ -51,13 +57,61 @@ def perpetual(symbol: str = "BTCUSDT", base: str = "BTC") -> Perpetual:
     )
 
 
-class Stage:
-    """The exchange, its accounts and its market, as a test needs them."""
+def inverse() -> Perpetual:
+    return Perpetual(
+        exchange=Exchange.Bybit,
+        instrument_type=InstrumentType.Perpetual,
+        exch_instr_id="BTCUSD",
+        mlt_symbol="BTC-USD",
+        base_currency="BTC",
+        quote_currency="USD",
+        price_tick_rules="0.50",
+        quantity_tick_rules="1",
+        min_quantity="1",
+        max_quantity="1000000",
+        price_precision=2,
+        quantity_precision=0,
+        quantification="contracts",
+        settlement_method="inverse",
+    )
 
-    def __init__(self, now_ns: Callable[[], int] = time.time_ns, limits: VenueLimits = UNLIMITED) -> None:
-        self.exchange = SimExchange([perpetual(), perpetual("ETHUSDT", "ETH")], now_ns)
-        self.alice = self.exchange.add_account("alice", {"USDT": Qty("1000000")})
-        self.bob = self.exchange.add_account("bob", {"USDT": Qty("1000000")})
+
+def spot() -> Spot:
+    """Under the same symbol as the linear contract."""
+    return Spot(
+        exchange=Exchange.Bybit,
+        instrument_type=InstrumentType.Spot,
+        exch_instr_id="BTCUSDT",
+        mlt_symbol="BTC-USDT",
+        base_currency="BTC",
+        quote_currency="USDT",
+        price_tick_rules="0.01",
+        quantity_tick_rules="0.000001",
+        min_quantity="0.000048",
+        max_quantity="200",
+        min_notional="1",
+        price_precision=2,
+        quantity_precision=6,
+        multiplier="1",
+        quantification="base",
+    )
+
+
+class Stage:
+    """The exchange, its accounts and its market, as a test needs them: linear contracts, unless it says otherwise."""
+
+    def __init__(
+        self,
+        now_ns: Callable[[], int] = time.time_ns,
+        limits: VenueLimits = UNLIMITED,
+        instruments: Sequence[Instrument] | None = None,
+        deposits: Mapping[str, Qty] = MappingProxyType({"USDT": Qty("1000000")}),
+        fees: Fees | None = None,
+    ) -> None:
+        instruments = instruments or [perpetual(), perpetual("ETHUSDT", "ETH")]
+        self.exchange = SimExchange(instruments, now_ns, fees=fees)
+        self.alice = self.exchange.add_account("alice", deposits)
+        self.bob = self.exchange.add_account("bob", deposits)
         self.venue = BybitVenue(
             self.exchange,
             now_ns,
@@ -69,15 +123,29 @@ class Stage:
             [("60000.0", "2"), ("59999.9", "5")], [("60000.1", "3"), ("60000.2", "4")], is_snapshot=True
         )
 
+    @classmethod
+    def of_all_products(cls, **options: Any) -> Stage:
+        """Linear BTCUSDT, inverse BTCUSD and spot BTCUSDT, all with books; the accounts have both coins."""
+        deposits = {"USDT": Qty("1000000"), "BTC": Qty("10")}
+        stage = cls(instruments=[perpetual(), inverse(), spot()], deposits=deposits, **options)
+        stage.depth([("60000.0", "50000")], [("60000.5", "60000")], is_snapshot=True, symbol="BTCUSD")
+        stage.depth([("59990", "2")], [("60000", "0.5"), ("60010", "3")], is_snapshot=True, symbol="BTC/USDT")
+        return stage
+
     def depth(
-        self, bids: list[tuple[str, str]], asks: list[tuple[str, str]], *, is_snapshot: bool = False
+        self,
+        bids: list[tuple[str, str]],
+        asks: list[tuple[str, str]],
+        *,
+        is_snapshot: bool = False,
+        symbol: str = "BTCUSDT",
     ) -> None:
         self._seq += 1
         update = DepthUpdate(bids, asks, is_snapshot=is_snapshot, seq=self._seq, venue_ns=time.time_ns())
-        self.exchange.apply_depth("BTCUSDT", update)
+        self.exchange.apply_depth(symbol, update)
 
-    def trade(self, taker_side: Side, price: str, qty: str) -> None:
-        self.exchange.apply_trade("BTCUSDT", PublicTrade(taker_side, price, qty, venue_ns=time.time_ns()))
+    def trade(self, taker_side: Side, price: str, qty: str, symbol: str = "BTCUSDT") -> None:
+        self.exchange.apply_trade(symbol, PublicTrade(taker_side, price, qty, venue_ns=time.time_ns()))
 
 
 def signature(secret: str, text: str) -> str:
@@ -146,8 +214,8 @@ class Client:
         return await self.post("/v5/order/create", **{**order, "price": "59000.0", **fields})
 
     @asynccontextmanager
-    async def public(self) -> AsyncIterator[Socket]:
-        async with self.http.ws_connect(f"{self.endpoints.ws_public}/linear") as ws:
+    async def public(self, category: str = "linear") -> AsyncIterator[Socket]:
+        async with self.http.ws_connect(f"{self.endpoints.ws_public}/{category}") as ws:
             yield Socket(ws)
 
     @asynccontextmanager

@@ -10,11 +10,10 @@ from contextlib import AbstractAsyncContextManager
 import aiohttp
 import orjson
 import pytest
-from bybit_client import DEADLINE_S, KEY, Client, Json, Socket, Stage, perpetual
+from bybit_client import DEADLINE_S, KEY, Client, Json, Socket, Stage, perpetual, spot
 
 from mlthon.errors import ConfigError
 from mlthon.instruments.perpetual import Perpetual
-from mlthon.instruments.spot import Spot
 from mlthon.venues.bybit import BybitVenue, VenueLimits
 from mlthon.venues.bybit.listing import Listing
 from mlthon.venues.bybit.wire import WireIds
@@ -202,19 +201,15 @@ async def test_a_taken_port_is_an_error_that_says_so(client: Client) -> None:
         await second.start(port)
 
 
-def test_only_linear_perpetuals_that_are_whole_are_listed() -> None:
-    linear = perpetual()
+def test_only_instruments_that_are_whole_are_listed() -> None:
+    listing = Listing({"BTCUSDT": perpetual(), "BTC/USDT": spot()}, WireIds(0))
+    assert [(market.category, market.symbol) for market in listing] == [
+        ("linear", "BTCUSDT"),
+        ("spot", "BTCUSDT"),
+    ]
     half = Perpetual(exch_instr_id="BTCUSDT", quote_currency="USDT", settlement_method="linear")
-    inverse = Perpetual(exch_instr_id="BTCUSD", settlement_method="inverse")
-    spot = Spot(exch_instr_id="BTCUSDT")
-    assert [market.symbol for market in Listing([linear], WireIds(0))] == ["BTCUSDT"]
-    for wrong, text in (
-        (half, "base_currency, price_tick_rules"),
-        (inverse, "linear perpetuals only"),
-        (spot, "linear perpetuals only"),
-    ):
-        with pytest.raises(ConfigError, match=text):
-            Listing([wrong], WireIds(0))
+    with pytest.raises(ConfigError, match="base_currency, price_tick_rules"):
+        Listing({"BTCUSDT": half}, WireIds(0))
 
 
 async def test_it_listens_on_loopback_only(client: Client) -> None:

@@ -207,7 +207,8 @@ async def test_wrong_logins(client: Client, args: object, code: int) -> None:
     "topics",
     [
         ["order", "orders"],
-        ["order.inverse"],
+        ["order.option"],
+        ["position.spot"],
         ["order", "order.linear"],
         ["wallet.linear"],
         [],

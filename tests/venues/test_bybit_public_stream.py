@@ -189,7 +189,7 @@ async def test_topics_of_one_connection_are_limited() -> None:
 
 
 async def test_other_categories_have_no_stream(client: Client) -> None:
-    for category in ("spot", "inverse", "option"):
+    for category in ("option", "spread", ""):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             async with client.raw(f"{client.endpoints.ws_public}/{category}"):
                 pass

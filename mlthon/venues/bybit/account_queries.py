@@ -11,13 +11,14 @@ from mlthon.basics.mldecimal import MLDecimal
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.orders import SimFill, SimOrder
-from mlthon.venues.bybit.account_messages import Json, execution_row, order_row, position_row, status_name
+from mlthon.venues.bybit.account_messages import Json, position_row
 from mlthon.venues.bybit.auth import ApiKey
 from mlthon.venues.bybit.errors import ApiError, RetCode
-from mlthon.venues.bybit.listing import Listing
+from mlthon.venues.bybit.listing import CONTRACTS, Listing, category_of
 from mlthon.venues.bybit.market_messages import MAX_LEVERAGE
+from mlthon.venues.bybit.order_messages import execution_row, order_row, status_name
 from mlthon.venues.bybit.paging import page
-from mlthon.venues.bybit.params import Params, bad_param, category_of
+from mlthon.venues.bybit.params import Params, bad_param
 from mlthon.venues.bybit.wallets import Wallets
 from mlthon.venues.bybit.wire import IdKind, WireIds, exact, to_ms
 
@@ -49,8 +50,9 @@ class AccountQueries:
         """Open orders, newest first; recently closed ones with openOnly=1, and an order in any state by its id."""
         category = category_of(params)
         if _names_order(params):
-            return self._order_page(category, self._named_order(key.account, params), params)
-        symbols = {market.symbol for market in self._listing.select(params)}
+            return self._order_page(category, self._named_order(key.account, category, params), params)
+        markets = self._listing.select(category, params, all_by_default=category != "linear")
+        symbols = {market.traded_as for market in markets}
         if params.integer("openOnly", 0, 2, 0):
             orders = self._closed(key.account)[:_RECENTLY_CLOSED]
         else:
@@ -61,9 +63,10 @@ class AccountQueries:
         """Closed orders, newest first."""
         category = category_of(params)
         if _names_order(params):
-            orders = [order for order in self._named_order(key.account, params) if not order.is_open]
+            named = self._named_order(key.account, category, params)
+            orders = [order for order in named if not order.is_open]
         else:
-            symbols = self._wanted_symbols(params)
+            symbols = self._wanted_symbols(category, params)
             begin_ms, end_ms = _window(params)
             orders = [
                 order
@@ -72,13 +75,15 @@ class AccountQueries:
             ]
         if params.is_given("orderStatus"):
             status = params.text("orderStatus")
-            orders = [order for order in orders if status_name(order) == status]
+            orders = [
+                order for order in orders if status_name(order, self._listing.traded(order.symbol)) == status
+            ]
         return self._order_page(category, orders, params)
 
     def executions(self, key: ApiKey, params: Params) -> Json:
         """Fills, newest first."""
         category = category_of(params)
-        symbols = self._wanted_symbols(params)
+        symbols = self._wanted_symbols(category, params)
         begin_ms, end_ms = _window(params)
         order_id = self._ids.order_number(params.text("orderId", "-"))
         link_id = params.text("orderLinkId", "")
@@ -91,31 +96,32 @@ class AccountQueries:
             and (not link_id or fill.link_id == link_id)
         ]
         shown, cursor = page(fills, params, self._exec_id, most=100, default=50)
-        rows = [execution_row(fill, self._listing.market(fill.symbol), self._ids) for fill in shown]
+        rows = [execution_row(fill, self._listing.traded(fill.symbol), self._ids) for fill in shown]
         return {"category": category, "list": rows, "nextPageCursor": cursor}
 
     def _order_page(self, category: str, orders: list[SimOrder], params: Params) -> Json:
         shown, cursor = page(orders, params, self._order_id, most=50, default=20)
-        rows = [order_row(order, self._listing.market(order.symbol), self._ids) for order in shown]
+        rows = [order_row(order, self._listing.traded(order.symbol), self._ids) for order in shown]
         return {"category": category, "list": rows, "nextPageCursor": cursor}
 
-    def _named_order(self, account: Account, params: Params) -> list[SimOrder]:
+    def _named_order(self, account: Account, category: str, params: Params) -> list[SimOrder]:
         """The one order that a request names, by the venue's id or else by the client's, if there is one."""
         if params.is_given("orderId"):
             number = self._ids.order_number(params.text("orderId"))
             order = None if number is None else self._exchange.find_order(account, order_id=number)
         else:
             order = self._exchange.find_order(account, link_id=params.text("orderLinkId"))
-        return [] if order is None else [order]
+        if order is None or self._listing.traded(order.symbol).category != category:
+            return []
+        return [order]
 
     def _closed(self, account: Account) -> list[SimOrder]:
         return self._exchange.recent_orders(account)[::-1]
 
-    def _wanted_symbols(self, params: Params) -> set[str]:
-        """The symbols a request narrows itself to; all of them when it does not."""
-        if any(params.is_given(name) for name in ("symbol", "baseCoin", "settleCoin")):
-            return {market.symbol for market in self._listing.select(params)}
-        return {market.symbol for market in self._listing}
+    def _wanted_symbols(self, category: str, params: Params) -> set[str]:
+        """The symbols a request narrows itself to, as the exchange calls them; all of the category by default."""
+        markets = self._listing.select(category, params, all_by_default=True)
+        return {market.traded_as for market in markets}
 
     def _order_id(self, order: SimOrder) -> str:
         return self._ids.encode(IdKind.ORDER, order.order_id)
@@ -126,26 +132,26 @@ class AccountQueries:
     # -- positions ---------------------------------------------------------------------------------------------
 
     def positions(self, key: ApiKey, params: Params) -> Json:
-        """The position of a symbol, flat or not; or by coin those that are not flat."""
-        category = category_of(params)
-        markets = self._listing.select(params)
+        """The position of a symbol, flat or not; or by coin (inverse: or all) those that are not flat."""
+        category = category_of(params, CONTRACTS)
+        markets = self._listing.select(category, params, all_by_default=category == "inverse")
         now_ms = to_ms(self._now_ns())
-        rows = [(market, key.account.position(market.symbol)) for market in markets]
+        rows = [(market, key.account.position(market.traded_as)) for market in markets]
         if not params.is_given("symbol"):
             rows = [(market, position) for market, position in rows if not position.size.is_zero()]
         shown, cursor = page(rows, params, lambda row: row[0].symbol, most=200, default=20)
         return {
             "category": category,
             "list": [
-                position_row(position, market, self._exchange.market_seq(market.symbol), now_ms)
+                position_row(position, market, self._exchange.market_seq(market.traded_as), now_ms)
                 for market, position in shown
             ],
             "nextPageCursor": cursor,
         }
 
     def set_leverage(self, key: ApiKey, params: Params) -> Json:
-        category_of(params)
-        symbol = self._listing.market(params.text("symbol")).symbol
+        category = category_of(params, CONTRACTS)
+        symbol = self._listing.market(category, params.text("symbol")).traded_as
         leverage = params.decimal("buyLeverage")
         if leverage != params.decimal("sellLeverage"):
             raise bad_param(
@@ -163,7 +169,7 @@ class AccountQueries:
 
     def switch_mode(self, key: ApiKey, params: Params) -> Json:
         """One-way mode is all there is: asking for it changes nothing, asking for hedge mode is refused."""
-        category_of(params)
+        category_of(params, CONTRACTS)
         if params.integer("mode", _ONE_WAY, _HEDGE, _HEDGE) == _ONE_WAY:
             raise ApiError(RetCode.POSITION_MODE_NOT_MODIFIED, "position mode is not modified")
         raise bad_param("mode: this venue simulates one-way mode (0) only")
@@ -189,22 +195,22 @@ class AccountQueries:
 
     def fee_rate(self, key: ApiKey, params: Params) -> Json:
         category = category_of(params)
-        symbols = self._wanted_symbols(params)
-        fees = self._exchange.fees
+        symbols = self._wanted_symbols(category, params)
+        fees, is_spot = self._exchange.fees, category == "spot"
         rows = [
             {
                 "symbol": market.symbol,
                 "baseCoin": "",
-                "takerFeeRate": exact(fees.taker),
-                "makerFeeRate": exact(fees.maker),
+                "takerFeeRate": exact(fees.rate(is_spot=is_spot, is_maker=False)),
+                "makerFeeRate": exact(fees.rate(is_spot=is_spot, is_maker=True)),
             }
             for market in self._listing
-            if market.symbol in symbols
+            if market.traded_as in symbols
         ]
         return {"category": category, "list": rows}
 
     def key_info(self, key: ApiKey, params: Params) -> Json:
-        """What a key may do: trade contracts of its account, and nothing else."""
+        """What a key may do: trade for its account, and nothing else."""
         user_id = 1_000_000 + key.account.index
         return {
             "id": str(user_id),
@@ -214,7 +220,7 @@ class AccountQueries:
             "secret": "",
             "permissions": {
                 "ContractTrade": ["Order", "Position"],
-                "Spot": [],
+                "Spot": ["SpotTrade"],
                 "Wallet": [],
                 "Options": [],
                 "Derivatives": ["DerivativesTrade"],

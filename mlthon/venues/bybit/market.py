@@ -1,4 +1,4 @@
-"""One listed contract as clients see it: its formats, its last trades, and its statistics.
+"""One listed instrument as clients see it: its formats, its last trades, and its statistics.
 
 Statistics reach back to the venue's start, not 24 hours: nothing older has happened here.
 """
@@ -13,6 +13,7 @@ from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
+from mlthon.sim.terms import Terms
 from mlthon.venues.bybit.wire import Formats, IdKind, WireIds, to_ms
 
 _REMEMBERED_TRADES = 1000
@@ -34,11 +35,13 @@ class TradeLine:
 class Market:
     """What the venue knows of one symbol beside its book."""
 
-    def __init__(self, category: str, instrument: Instrument, ids: WireIds) -> None:
-        self.category = category
+    def __init__(self, traded_as: str, instrument: Instrument, ids: WireIds) -> None:
+        self.terms = Terms.of(instrument)
+        self.traded_as = traded_as  # the exchange's symbol
+        self.category: str = self.terms.product.value
         self.instrument = instrument
         self.symbol: str = instrument.get_exch_instr_id()
-        self.settle_coin: str = instrument.get_quote_currency()
+        self.settle_coin = self.terms.coin  # of spot: the quote coin
         self.formats = Formats(instrument)
         self.max_price: Price = instrument.get_price_tick_rules() * _HIGHEST_PRICE_TICKS
         self.max_qty: Qty = (
@@ -53,6 +56,10 @@ class Market:
         self._ids = ids
         self._trade_count = 0
         self._direction = "ZeroPlusTick"
+
+    @property
+    def is_spot(self) -> bool:
+        return self.terms.is_spot
 
     @property
     def last_price(self) -> Price | None:
@@ -75,7 +82,7 @@ class Market:
         self.high_price = price if self.high_price is None else max(self.high_price, price)
         self.low_price = price if self.low_price is None else min(self.low_price, price)
         self.volume += trade.qty
-        self.turnover += price * trade.qty
+        self.turnover += self.terms.value(price, trade.qty)
         return line
 
 

@@ -15,14 +15,18 @@ MAX_LEVERAGE = MLDecimal("100")
 
 
 def instrument_info(market: Market) -> Json:
-    """One row of instruments-info."""
+    """One row of instruments-info; spot pairs have a shape of their own."""
+    return _spot_info(market) if market.is_spot else _contract_info(market)
+
+
+def _contract_info(market: Market) -> Json:
     instrument, formats = market.instrument, market.formats
     tick, lot = instrument.get_price_tick_rules(), instrument.get_quantity_tick_rules()
     max_qty = exact(market.max_qty)
     min_notional = instrument.get_min_notional()
     return {
         "symbol": market.symbol,
-        "contractType": "LinearPerpetual",
+        "contractType": "InversePerpetual" if market.category == "inverse" else "LinearPerpetual",
         "status": "Trading",
         "baseCoin": instrument.get_base_currency(),
         "quoteCoin": instrument.get_quote_currency(),
@@ -56,15 +60,45 @@ def instrument_info(market: Market) -> Json:
     }
 
 
+def _spot_info(market: Market) -> Json:
+    instrument, formats = market.instrument, market.formats
+    tick, lot = instrument.get_price_tick_rules(), instrument.get_quantity_tick_rules()
+    max_qty = exact(market.max_qty)
+    return {
+        "symbol": market.symbol,
+        "baseCoin": instrument.get_base_currency(),
+        "quoteCoin": instrument.get_quote_currency(),
+        "innovation": "0",
+        "status": "Trading",
+        "marginTrading": "none",
+        "stTag": "0",
+        "lotSizeFilter": {
+            "basePrecision": formats.qty(lot),
+            "quotePrecision": exact(tick * lot),
+            "minOrderQty": formats.qty(instrument.get_min_quantity()),
+            "maxOrderQty": max_qty,
+            "minOrderAmt": exact(instrument.get_min_notional() or tick * lot),
+            "maxOrderAmt": f"{market.max_price.to_decimal() * market.max_qty.to_decimal():f}",
+            "maxLimitOrderQty": max_qty,
+            "maxMarketOrderQty": max_qty,
+            "postOnlyMaxLimitOrderSize": max_qty,
+        },
+        "priceFilter": {"tickSize": formats.price(tick)},
+        "riskParameters": {"priceLimitRatioX": "", "priceLimitRatioY": ""},
+        "symbolType": "",
+    }
+
+
 def stream_trade(market: Market, line: TradeLine) -> Json:
-    """One entry of a ``publicTrade`` message."""
+    """One entry of a ``publicTrade`` message; spot does not tell the tick direction."""
+    direction = {} if market.is_spot else {"L": line.tick_direction}
     return {
         "T": line.time_ms,
         "s": market.symbol,
         "S": line.trade.taker_side.name,
         "v": market.formats.qty(line.trade.qty),
         "p": market.formats.price(line.trade.price),
-        "L": line.tick_direction,
+        **direction,
         "i": line.exec_id,
         "BT": False,
         "RPI": False,
@@ -87,23 +121,46 @@ def listed_trade(market: Market, line: TradeLine) -> Json:
     }
 
 
-def ticker(market: Market, bids: Levels, asks: Levels, mark: Price | None, now_ms: int) -> Json:
-    """The fields of a linear ticker, in REST and on the stream.
+def spot_ticker(market: Market, mark: Price | None) -> Json:
+    """The fields of a spot ticker on the stream. What the pair is marked at stands for its index."""
+    last = market.last_price or mark
+    return {
+        "symbol": market.symbol,
+        "lastPrice": _price(market, last),
+        "highPrice24h": _price(market, market.high_price or last),
+        "lowPrice24h": _price(market, market.low_price or last),
+        "prevPrice24h": _price(market, market.first_price or last),
+        "volume24h": market.formats.qty(market.volume),
+        "turnover24h": exact(market.turnover),
+        "price24hPcnt": _change(market, last),
+        "usdIndexPrice": "" if mark is None else exact(mark),
+    }
+
+
+def top_of_book(bids: Levels, asks: Levels) -> Json:
+    """The best levels, as tickers show them (of spot: those of REST only)."""
+    return {
+        "bid1Price": bids[0][0] if bids else "",
+        "bid1Size": bids[0][1] if bids else "",
+        "ask1Price": asks[0][0] if asks else "",
+        "ask1Size": asks[0][1] if asks else "",
+    }
+
+
+def contract_ticker(market: Market, bids: Levels, asks: Levels, mark: Price | None, now_ms: int) -> Json:
+    """The fields of a contract's ticker, in REST and on the stream.
 
     The simulated exchange charges no funding, so the rate is 0; index and mark price are one. Prices that do not
     exist yet are "".
     """
     formats = market.formats
     last = market.last_price or mark
-    change = None
-    if last is not None and market.first_price is not None:
-        change = (last - market.first_price) / market.first_price
     last_text, mark_text = _price(market, last), "" if mark is None else exact(mark)
     first_text = _price(market, market.first_price or last)
     return {
         "symbol": market.symbol,
         "tickDirection": market.trades[-1].tick_direction if market.trades else "ZeroPlusTick",
-        "price24hPcnt": "0" if change is None else f"{change:.6f}",
+        "price24hPcnt": _change(market, last),
         "lastPrice": last_text,
         "prevPrice24h": first_text,
         "highPrice24h": _price(market, market.high_price or last),
@@ -119,10 +176,7 @@ def ticker(market: Market, bids: Levels, asks: Levels, mark: Price | None, now_m
         "nextFundingTime": str(next_funding_ms(now_ms)),
         "fundingIntervalHour": str(_FUNDING_INTERVAL_MS // 3_600_000),
         "fundingCap": "0",
-        "bid1Price": bids[0][0] if bids else "",
-        "bid1Size": bids[0][1] if bids else "",
-        "ask1Price": asks[0][0] if asks else "",
-        "ask1Size": asks[0][1] if asks else "",
+        **top_of_book(bids, asks),
         "deliveryFeeRate": "",
         "deliveryTime": "0",
         "predictedDeliveryPrice": "",
@@ -141,6 +195,13 @@ def next_funding_ms(now_ms: int) -> int:
     28800000
     """
     return (now_ms // _FUNDING_INTERVAL_MS + 1) * _FUNDING_INTERVAL_MS
+
+
+def _change(market: Market, last: Price | None) -> str:
+    """How far the price has come since the first trade, as a fraction."""
+    if last is None or market.first_price is None:
+        return "0"
+    return f"{(last - market.first_price) / market.first_price:.6f}"
 
 
 def _price(market: Market, price: Price | None) -> str:

@@ -1,4 +1,4 @@
-"""What anybody may ask for: the time, the contracts, and their books, tickers, trades and funding.
+"""What anybody may ask for: the time, the instruments, and their books, tickers, trades and funding.
 
 Each method returns the ``result`` of the answer, or raises ApiError.
 """
@@ -9,10 +9,10 @@ from collections.abc import Callable
 from itertools import islice
 
 from mlthon.venues.bybit.account_messages import Json
-from mlthon.venues.bybit.listing import Listing
+from mlthon.venues.bybit.listing import CONTRACTS, Listing, category_of
 from mlthon.venues.bybit.market_messages import instrument_info, listed_trade
 from mlthon.venues.bybit.paging import page
-from mlthon.venues.bybit.params import Params, bad_param, category_of
+from mlthon.venues.bybit.params import Params, bad_param
 from mlthon.venues.bybit.public_hub import PublicHub
 
 _LONGEST_BOOK = 1000
@@ -32,15 +32,13 @@ class MarketQueries:
         return {"timeSecond": str(now_ns // _NS_PER_S), "timeNano": str(now_ns)}
 
     def instruments(self, params: Params) -> Json:
+        """What is listed, in pages; of spot all at once."""
         category = category_of(params)
-        markets = list(self._listing)
-        if params.is_given("symbol"):
-            markets = [self._listing.market(params.text("symbol"))]
-        if params.is_given("baseCoin"):
-            base = params.text("baseCoin")
-            markets = [market for market in markets if market.instrument.get_base_currency() == base]
+        markets = self._listing.select(category, params, all_by_default=True)
         if params.text("status", "Trading") != "Trading":
             markets = []  # nothing is announced, settling or closed here
+        if category == "spot":
+            params = Params({})
         shown, cursor = page(markets, params, lambda market: market.symbol, most=1000, default=500)
         return {
             "category": category,
@@ -50,10 +48,10 @@ class MarketQueries:
 
     def order_book(self, params: Params) -> Json:
         """The best levels, numbered as the 1000-level stream numbers its messages."""
-        category_of(params)
-        market = self._listing.market(params.text("symbol"))
-        limit = params.integer("limit", 1, _LONGEST_BOOK, 25)
-        book = self._hub.book(market.symbol, _LONGEST_BOOK).current()
+        category = category_of(params)
+        market = self._listing.market(category, params.text("symbol"))
+        limit = params.integer("limit", 1, _LONGEST_BOOK, 1 if market.is_spot else 25)
+        book = self._hub.book(market, _LONGEST_BOOK).current()
         return {
             "s": market.symbol,
             "b": book.bids[:limit],
@@ -66,26 +64,23 @@ class MarketQueries:
 
     def tickers(self, params: Params) -> Json:
         category = category_of(params)
-        markets = (
-            [self._listing.market(params.text("symbol"))] if params.is_given("symbol") else self._listing
-        )
-        return {
-            "category": category,
-            "list": [self._hub.ticker(market.symbol).current() for market in markets],
-        }
+        markets = self._listing.select(category, params, all_by_default=True)
+        return {"category": category, "list": [self._hub.ticker(market).listed() for market in markets]}
 
     def recent_trades(self, params: Params) -> Json:
         """Public trades, newest first."""
         category = category_of(params)
-        market = self._listing.market(params.text("symbol"))
-        limit = params.integer("limit", 1, 1000, 500)
+        market = self._listing.market(category, params.text("symbol"))
+        limit = (
+            params.integer("limit", 1, 60, 60) if market.is_spot else params.integer("limit", 1, 1000, 500)
+        )
         newest = islice(reversed(market.trades), limit)
         return {"category": category, "list": [listed_trade(market, line) for line in newest]}
 
     def funding_history(self, params: Params) -> Json:
         """Past funding: none, because the simulated exchange charges none."""
-        category = category_of(params)
-        self._listing.market(params.text("symbol"))
+        category = category_of(params, CONTRACTS)
+        self._listing.market(category, params.text("symbol"))
         begin_ms, end_ms = params.time_ms("startTime"), params.time_ms("endTime")
         if begin_ms is not None and end_ms is None:
             raise bad_param("endTime is required where startTime is given")

@@ -95,14 +95,6 @@ class Params:
             raise bad_param(f"{name}: expected a decimal number, got {shorten(text)}") from wrong
 
 
-def category_of(params: Params) -> str:
-    """The product family; this venue trades linear contracts only."""
-    category = params.text("category")
-    if category != "linear":
-        raise bad_param(f"category: this venue lists linear only, got {shorten(category)}")
-    return category
-
-
 def whole_number(value: object) -> int | None:
     """An int, or the int that a string of digits spells; None for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.orders import SimFill, SimOrder
-from mlthon.venues.bybit.account_messages import Json, execution_row, stream_order, stream_position
+from mlthon.venues.bybit.account_messages import Json, stream_position
 from mlthon.venues.bybit.auth import KeyRing
 from mlthon.venues.bybit.connection import Connection
 from mlthon.venues.bybit.errors import ApiError
-from mlthon.venues.bybit.listing import Listing
+from mlthon.venues.bybit.listing import CATEGORIES, CONTRACTS, Listing
+from mlthon.venues.bybit.order_messages import execution_row, fast_execution_row, stream_order
 from mlthon.venues.bybit.subscriptions import (
     Request,
     TopicError,
@@ -27,8 +28,19 @@ from mlthon.venues.bybit.subscriptions import (
 from mlthon.venues.bybit.wallets import Wallets
 from mlthon.venues.bybit.wire import WireIds, to_ms
 
-_PER_CATEGORY = ("order", "execution", "position")
-_TOPICS = frozenset({*_PER_CATEGORY, "wallet", *(f"{topic}.linear" for topic in _PER_CATEGORY)})
+_CATEGORIES_OF = {
+    "order": CATEGORIES,
+    "execution": CATEGORIES,
+    "execution.fast": CATEGORIES,
+    "position": CONTRACTS,
+}
+_TOPICS = frozenset(
+    {
+        *_CATEGORIES_OF,
+        "wallet",
+        *(f"{topic}.{category}" for topic, categories in _CATEGORIES_OF.items() for category in categories),
+    }
+)
 
 
 class PrivateHub:
@@ -52,18 +64,20 @@ class PrivateHub:
 
     def on_order(self, order: SimOrder) -> None:
         if self._is_heard(order.account):
-            market = self._listing.market(order.symbol)
+            market = self._listing.traded(order.symbol)
             self._push(order.account, "order", market.category, stream_order(order, market, self._ids))
 
     def on_fill(self, fill: SimFill) -> None:
         if self._is_heard(fill.account):
-            market = self._listing.market(fill.symbol)
+            market = self._listing.traded(fill.symbol)
             row = execution_row(fill, market, self._ids)
             self._push(fill.account, "execution", market.category, row)
+            fast_row = fast_execution_row(fill, market, self._ids)
+            self._push(fill.account, "execution.fast", market.category, fast_row)
 
     def on_position(self, account: Account, symbol: str) -> None:
         if self._is_heard(account.name):
-            market = self._listing.market(symbol)
+            market = self._listing.traded(symbol)
             seq, now_ms = self._exchange.market_seq(symbol), to_ms(self._now_ns())
             row = stream_position(account.position(symbol), market, seq, now_ms)
             self._push(account.name, "position", market.category, row)
@@ -177,6 +191,6 @@ def _check_topics(topics: list[str]) -> None:
     for topic in topics:
         if topic not in _TOPICS:
             raise unknown_topic(topic)
-    for topic in _PER_CATEGORY:
-        if topic in topics and any(other.startswith(f"{topic}.") for other in topics):
+    for topic, categories in _CATEGORIES_OF.items():
+        if topic in topics and any(f"{topic}.{category}" in topics for category in categories):
             raise TopicError(f"{topic}: subscribe to all categories or to one, not to both in one request")

@@ -41,8 +41,12 @@ class PublicHub:
     def __init__(self, exchange: SimExchange, listing: Listing, now_ns: Callable[[], int]) -> None:
         self._exchange = exchange
         self._now_ns = now_ns
-        self._symbols = {market.symbol: _topics(exchange, market, now_ns) for market in listing}
-        self._by_name = {topic.name: topic for topics in self._symbols.values() for topic in topics.all()}
+        self._symbols = {market.traded_as: _topics(exchange, market, now_ns) for market in listing}
+        self._by_name = {
+            (topics.market.category, topic.name): topic
+            for topics in self._symbols.values()
+            for topic in topics.all()
+        }
         self._clock: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -58,15 +62,16 @@ class PublicHub:
         if not clock.cancelled():
             clock.result()
 
-    def find(self, name: str) -> Topic | None:
-        return self._by_name.get(name)
+    def find(self, category: str, name: str) -> Topic | None:
+        """A topic of one category's stream."""
+        return self._by_name.get((category, name))
 
-    def book(self, symbol: str, depth: int) -> BookTopic:
-        """One of a symbol's book topics; `depth` is one of those published."""
-        return self._symbols[symbol].books[depth]
+    def book(self, market: Market, depth: int) -> BookTopic:
+        """One of a market's book topics; `depth` is one of those published."""
+        return self._symbols[market.traded_as].books[depth]
 
-    def ticker(self, symbol: str) -> TickerTopic:
-        return self._symbols[symbol].ticker
+    def ticker(self, market: Market) -> TickerTopic:
+        return self._symbols[market.traded_as].ticker
 
     def on_depth(self, symbol: str, update: DepthUpdate) -> None:
         for book in self._symbols[symbol].books.values():

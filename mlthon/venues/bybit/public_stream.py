@@ -1,10 +1,14 @@
-"""The public websocket: clients subscribe to topics and are sent them. A request with one wrong topic fails whole."""
+"""The public websockets, one a category: clients subscribe to topics and are sent them.
+
+A request with one wrong topic fails whole.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from mlthon.venues.bybit.connection import Connection
+from mlthon.venues.bybit.limits import VenueLimits
 from mlthon.venues.bybit.public_hub import PublicHub
 from mlthon.venues.bybit.public_topics import Topic
 from mlthon.venues.bybit.subscriptions import (
@@ -18,12 +22,14 @@ from mlthon.venues.bybit.subscriptions import (
 
 
 class PublicSession:
-    """One client on the public stream."""
+    """One client on the public stream of a category."""
 
-    def __init__(self, connection: Connection, hub: PublicHub, topic_chars: int) -> None:
+    def __init__(self, connection: Connection, hub: PublicHub, category: str, limits: VenueLimits) -> None:
         self._connection = connection
         self._hub = hub
-        self._topic_chars = topic_chars
+        self._category = category
+        self._topic_chars = limits.topic_chars
+        self._args = limits.spot_args if category == "spot" else None
         self._topics: dict[str, Topic] = {}
 
     def on_message(self, message: Mapping[str, object]) -> None:
@@ -51,8 +57,13 @@ class PublicSession:
     def _subscribe(self, request: Request) -> None:
         """Answer, and only then send the topics' first messages."""
         found: dict[str, Topic] = {}
-        for name in read_topics(request):
-            topic = self._hub.find(name)
+        names = read_topics(request)
+        if self._args is not None and len(names) > self._args:
+            raise TopicError(
+                f"args size >{self._args}: expected fewer topics in one request, got {len(names)}"
+            )
+        for name in names:
+            topic = self._hub.find(self._category, name)
             if topic is None:
                 raise unknown_topic(name)
             if name in self._topics:

@@ -16,7 +16,14 @@ from mlthon._core.depth_view import DepthView
 from mlthon.sim.exchange import SimExchange
 from mlthon.venues.bybit.connection import Connection
 from mlthon.venues.bybit.market import Market, TradeLine
-from mlthon.venues.bybit.market_messages import Json, Levels, stream_trade, ticker
+from mlthon.venues.bybit.market_messages import (
+    Json,
+    Levels,
+    contract_ticker,
+    spot_ticker,
+    stream_trade,
+    top_of_book,
+)
 from mlthon.venues.bybit.wire import to_ms
 
 TOP_DEPTH = 1  # the level-1 topic sends snapshots only
@@ -112,7 +119,7 @@ class BookTopic:
             self._tell("snapshot", self.current())
 
     def _catch_up(self) -> None:
-        bids, asks = self._view.changes(self._exchange.book(self._market.symbol))
+        bids, asks = self._view.changes(self._exchange.book(self._market.traded_as))
         if not bids and not asks:
             return
         self._update_id += 1
@@ -128,7 +135,7 @@ class BookTopic:
         self._audience.send(self._message(kind, state))
 
     def _state(self, bids: Levels, asks: Levels) -> BookState:
-        symbol = self._market.symbol
+        symbol = self._market.traded_as
         now_ms = to_ms(self._now_ns())
         return BookState(
             bids=bids,
@@ -147,7 +154,10 @@ class BookTopic:
             "u": state.update_id,
             "seq": state.seq,
         }
-        return {"topic": self.name, "type": kind, "ts": state.ts_ms, "data": data, "cts": state.cts_ms}
+        message = {"topic": self.name, "type": kind, "ts": state.ts_ms, "data": data, "cts": state.cts_ms}
+        if self._market.is_spot or self._depth == TOP_DEPTH:
+            return stamp_first(message)
+        return message
 
 
 class TradeTopic:
@@ -178,7 +188,10 @@ class TradeTopic:
 
 
 class TickerTopic:
-    """``tickers.<symbol>``: all fields once, then the changed ones; looked at by the clock, not at every event."""
+    """``tickers.<symbol>``: all fields once, then the changed ones (of spot: all of them, whenever one changes).
+
+    Looked at by the clock, not at every event.
+    """
 
     def __init__(
         self, exchange: SimExchange, market: Market, top: BookTopic, now_ns: Callable[[], int]
@@ -202,24 +215,43 @@ class TickerTopic:
 
     def current(self) -> Json:
         """All fields as they are now."""
+        mark = self._exchange.mark_price(self._market.traded_as)
+        if self._market.is_spot:
+            return spot_ticker(self._market, mark)
         top = self._top.current()
-        mark = self._exchange.mark_price(self._market.symbol)
-        return ticker(self._market, top.bids, top.asks, mark, to_ms(self._now_ns()))
+        return contract_ticker(self._market, top.bids, top.asks, mark, to_ms(self._now_ns()))
+
+    def listed(self) -> Json:
+        """The fields as REST lists them."""
+        if not self._market.is_spot:
+            return self.current()
+        top = self._top.current()
+        return self.current() | top_of_book(top.bids, top.asks)
 
     def tell_changes(self) -> None:
         if not self._audience:
             return
         fields = self.current()
         changed = {name: value for name, value in fields.items() if value != self._told[name]}
-        if changed:
-            self._told = fields
+        if not changed:
+            return
+        self._told = fields
+        if self._market.is_spot:
+            self._audience.send(self._message("snapshot", fields))
+        else:
             self._audience.send(self._message("delta", {"symbol": self._market.symbol, **changed}))
 
     def _message(self, kind: str, fields: Json) -> Json:
-        return {
+        message = {
             "topic": self.name,
             "type": kind,
             "data": fields,
-            "cs": self._exchange.market_seq(self._market.symbol),
+            "cs": self._exchange.market_seq(self._market.traded_as),
             "ts": to_ms(self._now_ns()),
         }
+        return stamp_first(message) if self._market.is_spot else message
+
+
+def stamp_first(message: Json) -> Json:
+    """The same message with its time before its type, as spot and level-1 books have it."""
+    return {"topic": message["topic"], "ts": message["ts"], **message}

@@ -1,6 +1,7 @@
 """Request rates: one bucket per account and endpoint, over a rolling second, as Bybit counts them.
 
-REST and the trade websocket draw from the same buckets. A refused request costs nothing.
+Spot orders have buckets of their own. REST and the trade websocket draw from the same buckets. A refused request
+costs nothing.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ _ORDER_ENDPOINTS = frozenset(
 )
 
 
+_AMENDS = frozenset({Endpoint.AMEND, Endpoint.AMEND_BATCH})
+
+
 @dataclass(frozen=True, slots=True)
 class Quota:
     """What one account has left at one endpoint, after a request took from it (or could not)."""
@@ -78,13 +82,14 @@ class RateLimiter:
     def __init__(self, limits: VenueLimits, now_ns: Callable[[], int]) -> None:
         self._limits = limits
         self._now_ns = now_ns
-        self._taken_ns: dict[tuple[str, Endpoint], deque[int]] = {}
+        self._taken_ns: dict[tuple[str, Endpoint, bool], deque[int]] = {}
 
-    def take(self, account: str, endpoint: Endpoint, count: int = 1) -> Quota:
+    def take(self, account: str, endpoint: Endpoint, count: int = 1, *, is_spot: bool = False) -> Quota:
         """Take `count` units, or as many as are left; a batch counts each of its orders."""
+        is_spot = is_spot and endpoint in _ORDER_ENDPOINTS
         now_ns = self._now_ns()
-        limit = self._limit(endpoint)
-        taken_ns = self._taken_ns.setdefault((account, endpoint), deque())
+        limit = self._limit(endpoint, is_spot)
+        taken_ns = self._taken_ns.setdefault((account, endpoint, is_spot), deque())
         while taken_ns and taken_ns[0] <= now_ns - _WINDOW_NS:
             taken_ns.popleft()
         granted = min(count, limit - len(taken_ns))
@@ -92,7 +97,9 @@ class RateLimiter:
         reset_ns = now_ns if granted == count else taken_ns[0] + _WINDOW_NS
         return Quota(granted, limit, limit - len(taken_ns), -(-reset_ns // _MS_NS))
 
-    def _limit(self, endpoint: Endpoint) -> int:
+    def _limit(self, endpoint: Endpoint, is_spot: bool) -> int:
+        if is_spot and endpoint not in _AMENDS:
+            return self._limits.spot_orders_per_s
         if endpoint in _ORDER_ENDPOINTS:
             return self._limits.orders_per_s
         if endpoint is Endpoint.FEE_RATE:

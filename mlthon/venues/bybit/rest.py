@@ -19,7 +19,7 @@ from mlthon.venues.bybit.account_queries import AccountQueries
 from mlthon.venues.bybit.auth import ApiKey, KeyRing
 from mlthon.venues.bybit.errors import ApiError, RetCode
 from mlthon.venues.bybit.market_queries import MarketQueries
-from mlthon.venues.bybit.order_entry import OrderEntry, Outcome
+from mlthon.venues.bybit.order_entry import OrderEntry, Outcome, is_spot
 from mlthon.venues.bybit.params import Params, bad_param
 from mlthon.venues.bybit.rate_limits import Endpoint, RateLimiter
 from mlthon.venues.bybit.wire import to_ms
@@ -115,7 +115,8 @@ class RestApi:
             headers: dict[str, str] = {}
             try:
                 key, params = await self._signed(request)
-                quota = self._limiter.take(key.account.name, endpoint, self._entry.weight(endpoint, params))
+                weight = self._entry.weight(endpoint, params)
+                quota = self._limiter.take(key.account.name, endpoint, weight, is_spot=is_spot(params))
                 headers = quota.headers()
                 return self._answer(perform(key, params, quota.granted), headers)
             except ApiError as refused:

@@ -1,12 +1,13 @@
 """BybitVenue: a server that speaks Bybit v5 on loopback, in front of a simulated exchange.
 
-    GET/POST /v5/...            REST                      rest.py
-    /v5/public/linear           public market data        public_stream.py
-    /v5/private                 orders, fills, balances   private_stream.py
-    /v5/trade                   order entry               trade_stream.py
+    GET/POST /v5/...                    REST              rest.py
+    /v5/public/{linear,inverse,spot}    market data       public_stream.py
+    /v5/private                         the account       private_stream.py
+    /v5/trade                           order entry       trade_stream.py
 
-Linear perpetuals in one-way mode; conditional orders, hedge mode and funding are not simulated, and requests that
-ask for them are refused. The signature and the timestamp of every private request are checked.
+Perpetuals in one-way mode, linear and inverse, and spot pairs; conditional orders, hedge mode and borrowing are not
+simulated, and requests that ask for them are refused. The signature and the timestamp of every private request are
+checked.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from mlthon.venues.bybit.account_queries import AccountQueries
 from mlthon.venues.bybit.auth import KeyRing
 from mlthon.venues.bybit.connection import Connection, Session
 from mlthon.venues.bybit.limits import VenueLimits
-from mlthon.venues.bybit.listing import Listing
+from mlthon.venues.bybit.listing import CATEGORIES, Listing
 from mlthon.venues.bybit.market_queries import MarketQueries
 from mlthon.venues.bybit.order_entry import OrderEntry
 from mlthon.venues.bybit.private_stream import PrivateHub, PrivateSession
@@ -81,13 +82,13 @@ class BybitVenue:
     ) -> None:
         limits = (limits or VenueLimits()).faster(rate_scale)
         ids = WireIds(now_ns())
-        listing = Listing(exchange.instruments.values(), ids)
+        listing = Listing(exchange.instruments, ids)
         wallets = Wallets(exchange, listing)
         self._limits = limits
         self._now_ns = now_ns
         self._keys = KeyRing(api_keys)
         self._limiter = RateLimiter(limits, now_ns)
-        self._entry = OrderEntry(exchange, listing, ids, limits.batch_orders)
+        self._entry = OrderEntry(exchange, listing, ids, limits)
         self._public = PublicHub(exchange, listing, now_ns)
         self._private = PrivateHub(exchange, listing, wallets, ids, now_ns)
         self._rest = RestApi(
@@ -108,7 +109,12 @@ class BybitVenue:
         app.add_routes(self._rest.routes())
         app.add_routes(
             [
-                web.get("/v5/public/linear", self._serve(self._open_public, is_private=False)),
+                *(
+                    web.get(
+                        f"/v5/public/{category}", self._serve(self._open_public(category), is_private=False)
+                    )
+                    for category in CATEGORIES
+                ),
                 web.get("/v5/private", self._serve(self._open_private, is_private=True)),
                 web.get("/v5/trade", self._serve(self._open_trade, is_private=True)),
             ]
@@ -155,8 +161,11 @@ class BybitVenue:
 
         return serve
 
-    def _open_public(self, connection: Connection) -> Session:
-        return PublicSession(connection, self._public, self._limits.topic_chars)
+    def _open_public(self, category: str) -> Callable[[Connection], Session]:
+        def open_session(connection: Connection) -> Session:
+            return PublicSession(connection, self._public, category, self._limits)
+
+        return open_session
 
     def _open_private(self, connection: Connection) -> Session:
         return PrivateSession(connection, self._private, self._keys, self._now_ns)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mlthon.venues.bybit.account_messages import Json
 from mlthon.venues.bybit.auth import ApiKey, KeyRing, check_timestamp
 from mlthon.venues.bybit.connection import Connection
 from mlthon.venues.bybit.errors import ApiError, RetCode
-from mlthon.venues.bybit.order_entry import OrderEntry, Outcome
+from mlthon.venues.bybit.order_entry import OrderEntry, Outcome, is_spot
+from mlthon.venues.bybit.order_messages import Json
 from mlthon.venues.bybit.params import Params, bad_param, shorten
 from mlthon.venues.bybit.rate_limits import Endpoint, RateLimiter
 from mlthon.venues.bybit.wire import to_ms
@@ -83,7 +83,8 @@ class TradeSession:
         header: dict[str, str] = {}
         try:
             endpoint, key, params = self._check(message)
-            quota = self._limiter.take(key.account.name, endpoint, self._entry.weight(endpoint, params))
+            weight = self._entry.weight(endpoint, params)
+            quota = self._limiter.take(key.account.name, endpoint, weight, is_spot=is_spot(params))
             header = quota.headers()
             outcome = self._entry.perform(endpoint, key.account, params, quota.granted)
         except ApiError as refused:

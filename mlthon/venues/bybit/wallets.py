@@ -12,7 +12,7 @@ _DOLLARS = frozenset({"USD", "USDT", "USDC"})
 
 
 class Wallets:
-    """Builds wallet rows. A dollar coin is worth one; another coin what its contract is marked at, else nothing."""
+    """Builds wallet rows. A dollar coin is worth one; another coin what its first market is marked at, or nothing."""
 
     def __init__(self, exchange: SimExchange, listing: Listing) -> None:
         self._exchange = exchange
@@ -30,7 +30,8 @@ class Wallets:
         if coin in _DOLLARS:
             return MLDecimal("1")
         for market in self._listing:
-            if market.instrument.get_base_currency() == coin and market.settle_coin in _DOLLARS:
-                mark = self._exchange.mark_price(market.symbol)
-                return MLDecimal("0") if mark is None else mark.to_mldecimal()
+            if market.terms.base == coin and market.terms.quote in _DOLLARS:
+                mark = self._exchange.mark_price(market.traded_as)
+                if mark is not None:
+                    return mark.to_mldecimal()
         return MLDecimal("0")
