@@ -101,7 +101,7 @@ def values() -> Iterator[Row]:
 def books() -> Iterator[Row]:
     market = SYNTHETIC if not CAPTURES.is_dir() else "BTCUSDT"
     every = dense(changes(market))
-    yield beside_nautilus(f"PriceLevelBook set, {market}, all {len(every):,} levels", every, every)
+    yield beside_nautilus(f"PriceLevelBook set, {market}, all {len(every):,} levels", every, every, 0.4)
     counted = Counter((side, price) for side, price, _ in every)
     hot = dict(counted.most_common(HOT_LEVELS))
     often = dense(islice((change for change in every if change[:2] in hot), HOT_CHANGES))
@@ -115,7 +115,7 @@ def dense(picked: Iterable[Change]) -> list[Change]:
     return [(side, Price.from_mantissa(price), Qty.from_mantissa(qty)) for side, price, qty in numbers]
 
 
-def beside_nautilus(what: str, every: list[Change], timed: list[Change]) -> Row:
+def beside_nautilus(what: str, every: list[Change], timed: list[Change], at_most: float | None = None) -> Row:
     """Apply the same changes to both, prepared ahead; each round begins with a book that has seen all of them."""
     book, their_book = PriceLevelBook(), NautilusBook(BTCUSDT, BookType.L2_MBP)
     for change in every:
@@ -132,7 +132,7 @@ def beside_nautilus(what: str, every: list[Change], timed: list[Change]) -> Row:
         rounds=BOOK_ROUNDS,
     )
     per_change = Costs({name: ns / len(timed) for name, ns in costs.ns.items()})
-    return row_of(per_change, what, f"{NAUTILUS} OrderBook.apply_delta", 0.4)
+    return row_of(per_change, what, f"{NAUTILUS} OrderBook.apply_delta", at_most)
 
 
 BTCUSDT = InstrumentId.from_str("BTCUSDT-PERP.BINANCE")
