@@ -4,11 +4,11 @@
 # 1 to CHUNK_SIZE levels each. No key of a chunk is below its `firsts`, and none of the chunks before it is above; of
 # the first chunk, `firsts` says nothing.
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from mlthon._core.int128 cimport int128
 
 cdef enum:
-    CHUNK_SIZE = 64
+    CHUNK_SIZE = 64                   # a bit of 64 each, and the last 6 bits of a key
 
 cdef struct Level:
     int128 price
@@ -23,18 +23,19 @@ cdef enum Change:                     # what setting a level did
     UNCHANGED = 4                     # the quantity it already had
 
 cdef struct Chunk:
-    int64_t[CHUNK_SIZE] keys          # as the levels, worst first; equal prices have equal keys, not the reverse
-    Level[CHUNK_SIZE] levels
-    void *queues[CHUNK_SIZE]          # only there if the side `has_queues`
+    uint64_t used                     # a bit for each slot
+    int64_t[CHUNK_SIZE] keys          # worst level first: its price's key, with its slot in the last bits
+    Level[CHUNK_SIZE] levels          # by slot
+    void *queues[CHUNK_SIZE]          # by slot; only there if the side `has_queues`
 
 cdef struct ChunkEntry:
     Chunk *chunk
     Py_ssize_t size
 
 cdef struct Place:                    # where a level is, or would be; good until the next level comes or goes
-    int64_t key
+    int64_t key                       # the price's, without a slot
     Py_ssize_t entry                  # index of its chunk
-    Py_ssize_t index                  # in the chunk
+    Py_ssize_t index                  # in the chunk's keys
 
 cdef class BookSide:
     cdef Py_ssize_t size
@@ -73,11 +74,19 @@ cdef class BookSide:
     cdef void remove_entry(self, Py_ssize_t entry) noexcept
     cdef void merge(self, Py_ssize_t entry) noexcept
 
+cdef inline int64_t key_of(const Chunk *chunk, Py_ssize_t index) noexcept:
+    return chunk.keys[index] & ~<int64_t>(CHUNK_SIZE - 1)
+
+cdef inline Py_ssize_t slot_of(const Chunk *chunk, Py_ssize_t index) noexcept:
+    return chunk.keys[index] & (CHUNK_SIZE - 1)
+
 cdef inline Level *level_of(BookSide side, const Place *place) noexcept:
-    return &side.chunks[place.entry].chunk.levels[place.index]
+    cdef Chunk *chunk = side.chunks[place.entry].chunk
+    return &chunk.levels[slot_of(chunk, place.index)]
 
 cdef inline void **queue_of(BookSide side, const Place *place) noexcept:
-    return &side.chunks[place.entry].chunk.queues[place.index]
+    cdef Chunk *chunk = side.chunks[place.entry].chunk
+    return &chunk.queues[slot_of(chunk, place.index)]
 
 # Whether a place is that of the best level.
 cdef inline bint is_top(BookSide side, const Place *place) noexcept:

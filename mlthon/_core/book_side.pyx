@@ -1,28 +1,29 @@
 """One side of a book: price levels in chunks of a few dozen, the chunks in one directory, the best level last.
 
-A search compares 64-bit keys made of the prices, a third of the memory of the levels themselves, and touches prices
+A search compares 64-bit keys made of the prices, a quarter of the memory of the levels themselves, and touches prices
 only where it has arrived. A message tells neighbouring levels one after the other, so a search begins at the chunk
-where the last one ended. A level that comes or goes moves the levels of its chunk, never more.
+where the last one ended. A level that comes or goes moves the keys of its chunk; the levels, whose slots the keys
+tell, stay where they are.
 
 Chunks come from a free list and go back to it: once a side has seen its usual size, an update allocates nothing.
 """
 
 from cython cimport final
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memmove
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memmove
 
 from mlthon._core.int128 cimport int128
 
 cdef extern from *:
     """
-    /* 64 bits that order as the 128 do or, for prices that agree in their first 56 binary digits, are equal:
-       where the leading one stands, then the 55 digits behind it. */
+    /* 64 bits that order as the 128 do or, for prices that agree in their first 50 binary digits, are equal:
+       where the leading one stands, then the 49 digits behind it, then 6 zeros. */
     static inline int64_t mlthon_price_key(mlthon_int128 price) {
         mlthon_uint128 magnitude = mlthon_magnitude(price);
         uint64_t high = (uint64_t)(magnitude >> 64), low = (uint64_t)magnitude;
         int leading = high ? 127 - __builtin_clzll(high) : low ? 63 - __builtin_clzll(low) : 0;
-        uint64_t digits = (uint64_t)((magnitude << (127 - leading)) >> 64) << 1 >> 9;
+        uint64_t digits = (uint64_t)((magnitude << (127 - leading)) >> 64) << 1 >> 15 << 6;
         int64_t key = magnitude ? ((int64_t)(leading + 1) << 55) | (int64_t)digits : 0;
         return price < 0 ? -key : key;
     }
@@ -31,6 +32,7 @@ cdef extern from *:
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
+    int first_one "__builtin_ctzll"(unsigned long long bits) noexcept nogil
 
 cdef enum:
     NEAR = 16                         # chunks looked through before the whole directory is
@@ -81,16 +83,19 @@ cdef class BookSide:
         if self.size == 0:
             return NULL
         entry = &self.chunks[self.chunk_count - 1]
-        return &entry.chunk.levels[entry.size - 1]
+        return &entry.chunk.levels[slot_of(entry.chunk, entry.size - 1)]
 
     cdef Level *at(self, Py_ssize_t depth) noexcept:
         cdef Py_ssize_t entry = self.chunk_count - 1
+        cdef Place place
         if not 0 <= depth < self.size:
             return NULL
         while depth >= self.chunks[entry].size:
             depth -= self.chunks[entry].size
             entry -= 1
-        return &self.chunks[entry].chunk.levels[self.chunks[entry].size - 1 - depth]
+        place.entry = entry
+        place.index = self.chunks[entry].size - 1 - depth
+        return level_of(self, &place)
 
     cdef Level *find(self, int128 price) noexcept:
         cdef Place place
@@ -131,20 +136,18 @@ cdef class BookSide:
     cdef int insert(self, Place *place, int128 price, int128 qty) except -1:
         cdef ChunkEntry *entry
         cdef Chunk *chunk
-        cdef Py_ssize_t index, moved
+        cdef Py_ssize_t index, slot
         if self.chunk_count == 0 or self.chunks[place.entry].size == CHUNK_SIZE:
             self.make_room(place)
         entry = &self.chunks[place.entry]
         chunk = entry.chunk
         index = place.index
-        moved = entry.size - index
-        memmove(&chunk.keys[index + 1], &chunk.keys[index], moved * sizeof(int64_t))
-        memmove(&chunk.levels[index + 1], &chunk.levels[index], moved * sizeof(Level))
-        if self.has_queues:
-            memmove(&chunk.queues[index + 1], &chunk.queues[index], moved * sizeof(void *))
-        chunk.keys[index] = place.key
-        chunk.levels[index].price = price
-        chunk.levels[index].qty = qty
+        slot = first_one(~chunk.used)
+        chunk.used |= <uint64_t>1 << slot
+        chunk.levels[slot].price = price
+        chunk.levels[slot].qty = qty
+        memmove(&chunk.keys[index + 1], &chunk.keys[index], (entry.size - index) * sizeof(int64_t))
+        chunk.keys[index] = place.key | slot
         entry.size += 1
         self.size += 1
         self.shape_version += 1
@@ -155,15 +158,12 @@ cdef class BookSide:
         cdef ChunkEntry *entry = &self.chunks[place.entry]
         cdef Chunk *chunk = entry.chunk
         cdef Py_ssize_t index = place.index
-        cdef Py_ssize_t moved = entry.size - 1 - index
         self.top_version += is_top(self, place)
         self.shape_version += 1
         self.size -= 1
         entry.size -= 1
-        memmove(&chunk.keys[index], &chunk.keys[index + 1], moved * sizeof(int64_t))
-        memmove(&chunk.levels[index], &chunk.levels[index + 1], moved * sizeof(Level))
-        if self.has_queues:
-            memmove(&chunk.queues[index], &chunk.queues[index + 1], moved * sizeof(void *))
+        chunk.used &= ~(<uint64_t>1 << slot_of(chunk, index))
+        memmove(&chunk.keys[index], &chunk.keys[index + 1], (entry.size - index) * sizeof(int64_t))
         if entry.size == 0:
             self.remove_entry(place.entry)
         elif entry.size < SPARSE:
@@ -173,10 +173,8 @@ cdef class BookSide:
 
     cdef int make_room(self, Place *place) except -1:
         """Split the full chunk of a place, or make the first one; `place` follows."""
-        cdef Chunk *chunk
         cdef Chunk *better
         cdef Py_ssize_t kept = CHUNK_SIZE // 2
-        cdef Py_ssize_t moved
         self.reserve_entry()
         better = self.new_chunk()
         if self.chunk_count == 0:
@@ -186,14 +184,9 @@ cdef class BookSide:
             kept = FULLEST_END
         elif place.index == 0:
             kept = CHUNK_SIZE - FULLEST_END
-        chunk = self.chunks[place.entry].chunk
-        moved = CHUNK_SIZE - kept
-        memcpy(better.keys, &chunk.keys[kept], moved * sizeof(int64_t))
-        memcpy(better.levels, &chunk.levels[kept], moved * sizeof(Level))
-        if self.has_queues:
-            memcpy(better.queues, &chunk.queues[kept], moved * sizeof(void *))
+        move_levels(self, self.chunks[place.entry].chunk, kept, CHUNK_SIZE, better, 0)
         self.chunks[place.entry].size = kept
-        self.insert_entry(place.entry + 1, better, moved)
+        self.insert_entry(place.entry + 1, better, CHUNK_SIZE - kept)
         if place.index > kept:
             place.entry += 1
             place.index -= kept
@@ -209,10 +202,7 @@ cdef class BookSide:
                 return
         worse = &self.chunks[entry]
         better = &self.chunks[entry + 1]
-        memcpy(&worse.chunk.keys[worse.size], better.chunk.keys, better.size * sizeof(int64_t))
-        memcpy(&worse.chunk.levels[worse.size], better.chunk.levels, better.size * sizeof(Level))
-        if self.has_queues:
-            memcpy(&worse.chunk.queues[worse.size], better.chunk.queues, better.size * sizeof(void *))
+        move_levels(self, better.chunk, 0, better.size, worse.chunk, worse.size)
         worse.size += better.size
         self.remove_entry(entry + 1)
 
@@ -221,10 +211,12 @@ cdef class BookSide:
         cdef size_t queues = sizeof(void *) * CHUNK_SIZE
         if chunk is not NULL:
             self.spare = (<Chunk **>chunk)[0]
+            chunk.used = 0
             return chunk
         chunk = <Chunk *>PyMem_Malloc(sizeof(Chunk) if self.has_queues else sizeof(Chunk) - queues)
         if chunk is NULL:
             raise MemoryError(f"no memory for a book side of {self.size + 1} levels")
+        chunk.used = 0
         return chunk
 
     cdef int reserve_entry(self) except -1:
@@ -249,7 +241,7 @@ cdef class BookSide:
         cdef Py_ssize_t moved = self.chunk_count - entry
         memmove(&self.firsts[entry + 1], &self.firsts[entry], moved * sizeof(int64_t))
         memmove(&self.chunks[entry + 1], &self.chunks[entry], moved * sizeof(ChunkEntry))
-        self.firsts[entry] = chunk.keys[0]            # of the first chunk: whatever is there
+        self.firsts[entry] = key_of(chunk, 0)         # of the first chunk: whatever is there
         self.chunks[entry].chunk = chunk
         self.chunks[entry].size = size
         self.chunk_count += 1
@@ -266,6 +258,23 @@ cdef class BookSide:
         self.latest = 0
 
 
+cdef void move_levels(
+    BookSide side, Chunk *source, Py_ssize_t start, Py_ssize_t stop, Chunk *target, Py_ssize_t at
+) noexcept:
+    """Move the levels of some keys behind those of another chunk. Sizes are the caller's."""
+    cdef Py_ssize_t index, slot, there
+    for index in range(start, stop):
+        there = slot_of(source, index)
+        slot = first_one(~target.used)
+        target.used |= <uint64_t>1 << slot
+        source.used &= ~(<uint64_t>1 << there)
+        target.keys[at] = key_of(source, index) | slot
+        target.levels[slot] = source.levels[there]
+        if side.has_queues:
+            target.queues[slot] = source.queues[there]
+        at += 1
+
+
 # -- searching -------------------------------------------------------------------------------------------------
 
 
@@ -274,6 +283,7 @@ cdef inline bint find_place(BookSide side, int128 price, Place *place) noexcept:
     cdef ChunkEntry *entry
     cdef Chunk *chunk
     cdef Py_ssize_t index
+    cdef int128 there
     place.key = key
     if side.chunk_count == 0:
         place.entry = 0
@@ -285,10 +295,14 @@ cdef inline bint find_place(BookSide side, int128 price, Place *place) noexcept:
     for index in range(0, CHUNK_SIZE, 8):             # the keys of a cache line
         prefetch(&chunk.keys[index])
     index = first_not_below(chunk.keys, entry.size, key)
-    while index < entry.size and chunk.keys[index] == key and is_worse(side, chunk.levels[index].price, price):
+    while index < entry.size and key_of(chunk, index) == key:
+        there = chunk.levels[slot_of(chunk, index)].price
+        if not is_worse(side, there, price):
+            place.index = index
+            return there == price
         index += 1
     place.index = index
-    return index < entry.size and chunk.keys[index] == key and chunk.levels[index].price == price
+    return False
 
 
 cdef inline Py_ssize_t entry_for(BookSide side, int64_t key, int128 price) noexcept:
@@ -303,9 +317,14 @@ cdef inline Py_ssize_t entry_for(BookSide side, int64_t key, int128 price) noexc
             entry = last_not_above(firsts, entry + NEAR, count, key)
         else:
             entry = last_not_above(firsts, entry + 1, min(entry + NEAR, count), key)
-    while entry > 0 and firsts[entry] == key and is_worse(side, price, side.chunks[entry].chunk.levels[0].price):
+    while entry > 0 and firsts[entry] == key and is_worse(side, price, first_price(side, entry)):
         entry -= 1                                    # equal keys may span chunks
     return entry
+
+
+cdef inline int128 first_price(BookSide side, Py_ssize_t entry) noexcept:
+    cdef Chunk *chunk = side.chunks[entry].chunk
+    return chunk.levels[slot_of(chunk, 0)].price
 
 
 cdef inline bint is_worse(BookSide side, int128 price, int128 than) noexcept:
