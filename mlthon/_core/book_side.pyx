@@ -311,7 +311,10 @@ cdef inline Py_ssize_t entry_for(BookSide side, int64_t key, int128 price) noexc
     cdef Py_ssize_t count = side.chunk_count
     cdef Py_ssize_t entry = side.latest
     if entry > 0 and key < firsts[entry]:
-        entry = last_not_above(firsts, 0, entry, key)
+        if entry > NEAR and key < firsts[entry - NEAR]:
+            entry = last_not_above(firsts, 0, entry - NEAR, key)
+        else:
+            entry = last_not_above(firsts, max(entry - NEAR, 0), entry, key)
     elif entry + 1 < count and key >= firsts[entry + 1]:
         if entry + NEAR < count and key >= firsts[entry + NEAR]:
             entry = last_not_above(firsts, entry + NEAR, count, key)
