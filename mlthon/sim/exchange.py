@@ -44,6 +44,7 @@ class SimExchange:
     A symbol is the venue's own, or ``"BTC/USDT"`` for spot (`mlthon.sim.terms.symbol_of`).
     `now_ns` stamps orders and fills; it is asked only when something happens to one.
 
+    >>> from mlthon.basics.defs import Side
     >>> from mlthon.instruments.perpetual import Perpetual
     >>> btc = Perpetual(exch_instr_id="BTCUSDT", quote_currency="USDT", settlement_method="linear",
     ...                 price_tick_rules="0.10", quantity_tick_rules="0.001", min_quantity="0.001")
