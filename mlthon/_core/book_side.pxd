@@ -62,7 +62,7 @@ cdef class BookSide:
     cdef Level *next_level(self, Place *place) noexcept
 
     # The steps `set` is made of.
-    cdef bint seek(self, int128 price, Place *place) noexcept  # False: it is not there, but would be
+    cdef Level *seek(self, int128 price, Place *place) noexcept     # NULL: it is not there, but would be
     cdef int insert(self, Place *place, int128 price, int128 qty) except -1     # moves `place` to the level
     cdef void set_qty(self, const Place *place, int128 qty) noexcept
     cdef void remove(self, const Place *place) noexcept

@@ -64,16 +64,17 @@ cdef class BookSide:
 
     cdef Change set(self, int128 price, int128 qty) except FAILED:
         cdef Place place
-        cdef bint found = find_place(self, price, &place)
+        cdef Level *level = find_place(self, price, &place)
         if qty > 0:
-            if not found:
+            if level is NULL:
                 self.insert(&place, price, qty)
                 return ADDED
-            if level_of(self, &place).qty == qty:
+            if level.qty == qty:
                 return UNCHANGED
-            self.set_qty(&place, qty)
+            level.qty = qty
+            self.top_version += is_top(self, &place)
             return MODIFIED
-        if not found:
+        if level is NULL:
             return ABSENT
         self.remove(&place)
         return DELETED
@@ -99,7 +100,7 @@ cdef class BookSide:
 
     cdef Level *find(self, int128 price) noexcept:
         cdef Place place
-        return level_of(self, &place) if self.seek(price, &place) else NULL
+        return find_place(self, price, &place)
 
     cdef void clear(self) noexcept:
         if self.size:
@@ -126,7 +127,7 @@ cdef class BookSide:
 
     # -- the steps of a change ---------------------------------------------------------------------------------
 
-    cdef bint seek(self, int128 price, Place *place) noexcept:
+    cdef Level *seek(self, int128 price, Place *place) noexcept:
         return find_place(self, price, place)
 
     cdef void set_qty(self, const Place *place, int128 qty) noexcept:
@@ -278,17 +279,17 @@ cdef void move_levels(
 # -- searching -------------------------------------------------------------------------------------------------
 
 
-cdef inline bint find_place(BookSide side, int128 price, Place *place) noexcept:
+cdef inline Level *find_place(BookSide side, int128 price, Place *place) noexcept:
     cdef int64_t key = price_key(price) if side.is_bid else -price_key(price)
     cdef ChunkEntry *entry
     cdef Chunk *chunk
+    cdef Level *level
     cdef Py_ssize_t index
-    cdef int128 there
     place.key = key
+    place.entry = 0
+    place.index = 0
     if side.chunk_count == 0:
-        place.entry = 0
-        place.index = 0
-        return False
+        return NULL
     place.entry = side.latest = entry_for(side, key, price)
     entry = &side.chunks[place.entry]
     chunk = entry.chunk
@@ -296,13 +297,13 @@ cdef inline bint find_place(BookSide side, int128 price, Place *place) noexcept:
         prefetch(&chunk.keys[index])
     index = first_not_below(chunk.keys, entry.size, key)
     while index < entry.size and key_of(chunk, index) == key:
-        there = chunk.levels[slot_of(chunk, index)].price
-        if not is_worse(side, there, price):
+        level = &chunk.levels[slot_of(chunk, index)]
+        if not is_worse(side, level.price, price):
             place.index = index
-            return there == price
+            return level if level.price == price else NULL
         index += 1
     place.index = index
-    return False
+    return NULL
 
 
 cdef inline Py_ssize_t entry_for(BookSide side, int64_t key, int128 price) noexcept:

@@ -206,7 +206,9 @@ cdef class OrderBook(QueuedBook):
         """
         cdef BookSide levels = self.side(side_index(side))
         cdef Place place
-        return walk_queue(self, <Queue *>queue_of(levels, &place)[0] if levels.seek(price.mantissa, &place) else NULL)
+        if levels.seek(price.mantissa, &place) is NULL:
+            return walk_queue(self, NULL)
+        return walk_queue(self, <Queue *>queue_of(levels, &place)[0])
 
     def __contains__(self, order_id):
         return self.find(order_id) is not None

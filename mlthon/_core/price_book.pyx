@@ -4,6 +4,8 @@ The levels are in `book_side`, the arithmetic of the queries in `book_queries`; 
 them. `level_book` adds the kind whose levels are known by an id, `order_book` the kind that knows every order.
 """
 
+from itertools import islice
+
 from cython cimport final, freelist
 
 from mlthon._core.book_queries cimport average_price, imbalance, micro_price, mid_price, volume_to
@@ -149,13 +151,7 @@ cdef class Book:
         """
         if n < 0:
             raise ValueError(f"n: expected 0 or more, got {n}")
-        walk = self.bids() if side_index(side) == 0 else self.asks()
-        cdef list levels = []
-        for level in walk:
-            if len(levels) == n:
-                break
-            levels.append(level)
-        return levels
+        return list(islice(self.bids() if side_index(side) == 0 else self.asks(), n))
 
     cpdef bint is_crossed(self) noexcept:
         """Tell whether the best bid is at or above the best ask; False while a side is empty.
@@ -310,11 +306,12 @@ cdef class PriceLevelBook(Book):
         """
         cdef BookSide levels = self.side(side_index(side))
         cdef Place place
-        if new_qty.mantissa < 0 or not levels.seek(price.mantissa, &place):
+        cdef Level *level = levels.seek(price.mantissa, &place)
+        if level is NULL or new_qty.mantissa < 0:
             self.ignored += 1
         elif new_qty.mantissa == 0:
             levels.remove(&place)
-        elif level_of(levels, &place).qty != new_qty.mantissa:
+        elif level.qty != new_qty.mantissa:
             levels.set_qty(&place, new_qty.mantissa)
 
     def delete_lvl(self, side, Price price not None):

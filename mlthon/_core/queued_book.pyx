@@ -5,7 +5,7 @@ level carries a pointer to its queue (`order_queue`); a dict tells the orders by
 """
 
 cimport cython
-from mlthon._core.book_side cimport BookSide, Place, level_of, queue_of
+from mlthon._core.book_side cimport BookSide, Level, Place, queue_of
 from mlthon._core.int128 cimport add_overflows, int128
 from mlthon._core.order_queue cimport Queue, QueuedOrder, QueuePool, append, remove, set_qty
 
@@ -64,8 +64,7 @@ cdef class QueuedBook(Book):
         cdef int128 total
         if qty == order.qty:
             return 0
-        side.seek(queue.price, &place)
-        if add_overflows(level_of(side, &place).qty - order.qty, qty, &total):
+        if add_overflows(side.seek(queue.price, &place).qty - order.qty, qty, &total):
             raise too_much()
         if to_back and order.slot != queue.end - 1:
             self.pool.reserve(queue)
@@ -92,10 +91,11 @@ cdef class QueuedBook(Book):
         cdef BookSide side = self.side(side_index)
         cdef Queue *queue
         cdef Place place
+        cdef Level *level = side.seek(price, &place)
         cdef int128 total
-        if side.seek(price, &place):
+        if level is not NULL:
             queue = <Queue *>queue_of(side, &place)[0]
-            if add_overflows(level_of(side, &place).qty, order.qty, &total):
+            if add_overflows(level.qty, order.qty, &total):
                 raise too_much()
             self.pool.reserve(queue)
             side.set_qty(&place, total)
@@ -115,13 +115,13 @@ cdef class QueuedBook(Book):
         cdef Queue *queue = order.queue
         cdef BookSide side = self.side(queue.side_index)
         cdef Place place
-        side.seek(queue.price, &place)
+        cdef Level *level = side.seek(queue.price, &place)
         remove(queue, order)
         if queue.size == 0:
             side.remove(&place)
             self.pool.free_queue(queue)
         else:
-            side.set_qty(&place, level_of(side, &place).qty - order.qty)
+            side.set_qty(&place, level.qty - order.qty)
         self.orders_version += 1
 
     cdef object snapshot_of(self, QueuedOrder order):
