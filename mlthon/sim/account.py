@@ -1,9 +1,12 @@
-"""A client's account: what he has, what he holds, and what his orders could cost him.
+"""A client's account: what he has, what he holds, what his orders could cost him, and when it is all gone.
 
 Each coin stands for itself: what is owned of one is no collateral for another, and nothing is lent. Margin of
 contracts is simple initial margin. A symbol's margin is the largest position, at cost, that its open orders could
 lead to, by its leverage; what the position holds already is the position's part, the rest the orders'. Open spot
 orders lock all that they would give away.
+
+The maintenance margin of a position is a fraction of its value at the mark. An account whose equity in a coin, profit
+that is not realised included, is below the maintenance margins of the positions settled in it is bankrupt there.
 """
 
 from __future__ import annotations
@@ -14,8 +17,8 @@ from dataclasses import dataclass
 from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
-from mlthon.sim.ledger import ZERO, Purse
-from mlthon.sim.orders import Position, SimOrder, Wallet
+from mlthon.sim.ledger import ZERO, Purse, total_of
+from mlthon.sim.orders import Limits, Position, SimOrder, Wallet
 from mlthon.sim.terms import Terms
 
 __all__ = ["Account"]
@@ -50,14 +53,18 @@ class Account:
         purse: Purse,
         terms: Mapping[str, Terms],
         mark_price: Callable[[str], Price | None],
-        default_leverage: MLDecimal,
+        limits: Limits,
     ) -> None:
         self.name = name
         self.index = index  # the matching engines' number of it
         self.purse = purse
         self._terms = terms
         self._mark_price = mark_price
-        self._leverage = {symbol: default_leverage for symbol, term in terms.items() if not term.is_spot}
+        self._maintenance_rate = limits.maintenance_rate
+        self._leverage = {s: limits.default_leverage for s, term in terms.items() if not term.is_spot}
+        self._settled_in: dict[str, list[str]] = {}  # contracts, by coin
+        for symbol in self._leverage:
+            self._settled_in.setdefault(terms[symbol].coin, []).append(symbol)
         self._exposure = {symbol: Exposure() for symbol in terms}
 
     def __repr__(self) -> str:
@@ -72,34 +79,35 @@ class Account:
 
     def wallet(self, coin: str) -> Wallet:
         """Its money in one coin, as of now; zeros for a coin it never had."""
-        unrealised, position_margin, order_margin, locked = ZERO, ZERO, ZERO, ZERO
-        for symbol, terms in self._terms.items():
-            if terms.is_spot:
-                locked += self._locked(terms, coin)
-            elif terms.coin == coin:
-                held, mark = self.purse.position(symbol), self._mark_price(symbol)
-                if mark is not None and not held.size.is_zero():
-                    unrealised += held.unrealised(mark)
-                margin = self.position_margin(symbol)
-                position_margin += margin
-                order_margin += self.margin(symbol) - margin
-        balance = self.purse.cash.get(coin, ZERO)
-        return Wallet(coin, balance, unrealised, position_margin, order_margin, locked)
+        contracts = self._settled_in.get(coin, ())
+        position_margin = total_of(self.position_margin(symbol) for symbol in contracts)
+        margin = total_of(self.margin(symbol) for symbol in contracts)
+        return Wallet(
+            coin=coin,
+            balance=self.purse.cash.get(coin, ZERO),
+            unrealised_pnl=total_of(self._unrealised(symbol) for symbol in contracts),
+            maintenance_margin=total_of(self.maintenance_margin(symbol) for symbol in contracts),
+            position_margin=position_margin,
+            order_margin=margin - position_margin,
+            locked=total_of(self._locked(terms, coin) for terms in self._terms.values() if terms.is_spot),
+        )
 
     def position(self, symbol: str) -> Position:
         """Its position in one contract, as of now; raises KeyError for a spot pair, which has none."""
         held = self.purse.position(symbol)
-        mark = self._mark_price(symbol)
         return Position(
             symbol=symbol,
             size=held.size,
             entry_value=held.entry_value,
             avg_price=held.avg_price,
-            mark_price=mark,
-            unrealised_pnl=ZERO if mark is None else held.unrealised(mark),
+            mark_price=self._mark_price(symbol),
+            unrealised_pnl=self._unrealised(symbol),
             realised_pnl=held.realised,
             fees=held.fees,
+            funding=self.purse.funding[symbol],
             margin=self.position_margin(symbol),
+            maintenance_margin=self.maintenance_margin(symbol),
+            liquidation_price=self.liquidation_price(symbol),
             leverage=self._leverage[symbol],
         )
 
@@ -130,6 +138,41 @@ class Account:
         """Initial margin of the position in a contract."""
         return abs(self.purse.position(symbol).entry_value) / self._leverage[symbol]
 
+    def maintenance_margin(self, symbol: str) -> MLDecimal:
+        """The least equity that the position in a contract must have behind it."""
+        return self.value_at_mark(symbol) * self._maintenance_rate
+
+    def value_at_mark(self, symbol: str) -> MLDecimal:
+        """What the position in a contract is worth at its mark; 0 when flat or without a mark."""
+        size, mark = self.purse.position(symbol).size, self._mark_price(symbol)
+        return ZERO if mark is None or size.is_zero() else self._terms[symbol].value(mark, abs(size))
+
+    def is_bankrupt(self, coin: str) -> bool:
+        """Tell whether the equity in a coin no longer covers the maintenance margins of what is settled in it."""
+        held = [symbol for symbol in self._settled_in.get(coin, ()) if self.value_at_mark(symbol)]
+        if not held:
+            return False
+        equity = self.purse.cash.get(coin, ZERO) + total_of(map(self._unrealised, held))
+        return equity < total_of(map(self.maintenance_margin, held))
+
+    def liquidation_price(self, symbol: str) -> Price | None:
+        """The mark of a contract at which the account would be bankrupt in its coin; None: at none.
+
+        At a value V of the position, its equity is that of now, more or less V - value now, and the maintenance
+        margin is that of the other positions + rate * V.
+        """
+        size, now, terms = self.purse.position(symbol).size, self.value_at_mark(symbol), self._terms[symbol]
+        if now.is_zero():
+            return None
+        contracts, one, rate = self._settled_in[terms.coin], MLDecimal("1"), self._maintenance_rate
+        equity = self.purse.cash.get(terms.coin, ZERO) + total_of(map(self._unrealised, contracts))
+        others = total_of(map(self.maintenance_margin, contracts)) - self.maintenance_margin(symbol)
+        if terms.gains_with_value(Side.Buy if size.sign() > 0 else Side.Sell):
+            value = (now - equity + others) / (one - rate)
+        else:
+            value = (now + equity - others) / (one + rate)
+        return terms.average_price(value, abs(size)) if value > ZERO else None
+
     def can_afford(self, symbol: str, side: Side, outlay: MLDecimal) -> bool:
         """Tell whether open orders about `outlay` more on a side are covered. What adds no margin always is."""
         terms = self._terms[symbol]
@@ -155,6 +198,10 @@ class Account:
         if after.is_open:
             exposure.add(after.side, open_outlay(terms, after))
             exposure.open_orders += 1
+
+    def _unrealised(self, symbol: str) -> MLDecimal:
+        held, mark = self.purse.position(symbol), self._mark_price(symbol)
+        return ZERO if mark is None or held.size.is_zero() else held.unrealised(mark)
 
     def _held_at_cost(self, symbol: str) -> MLDecimal:
         """What the position in a contract cost, with the sign of its size."""

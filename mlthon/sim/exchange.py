@@ -17,7 +17,9 @@ from mlthon.basics.qty import Qty
 from mlthon.errors import ConfigError
 from mlthon.instruments.instrument import Instrument
 from mlthon.sim.account import Account
-from mlthon.sim.ledger import ZERO, ZERO_QTY, Ledger
+from mlthon.sim.funding import FundingRules, PastFunding
+from mlthon.sim.ledger import ZERO_QTY, Ledger
+from mlthon.sim.liquidation import Liquidator
 from mlthon.sim.order_checks import OrderChecks, bounds
 from mlthon.sim.orders import (
     EndReason,
@@ -30,6 +32,7 @@ from mlthon.sim.orders import (
     SimFill,
     SimListener,
     SimOrder,
+    SimPayment,
 )
 from mlthon.sim.outbox import Outbox
 from mlthon.sim.settlement import Settlement
@@ -64,6 +67,7 @@ class SimExchange:
         *,
         fees: Fees | None = None,
         limits: Limits | None = None,
+        funding: FundingRules | None = None,
     ) -> None:
         self.fees = fees or Fees()
         self.limits = limits or Limits()
@@ -71,15 +75,17 @@ class SimExchange:
             raise ConfigError(
                 f"history: expected more than {self.limits.max_open_orders}, got {self.limits.history}"
             )
+        self.funding_rules = funding or FundingRules()
         self._now_ns = now_ns
-        self._markets = {market.symbol: market for market in map(SymbolMarket, instruments)}
+        markets = [SymbolMarket(instrument, self.funding_rules) for instrument in instruments]
+        self._markets = {market.symbol: market for market in markets}
         self._terms = {symbol: market.terms for symbol, market in self._markets.items()}
         self._ledger = Ledger(self._terms.values())
         self._outbox = Outbox()
         self._settlement = Settlement(self._ledger, self._outbox, self.fees, self.limits.history, now_ns)
         self._checks = OrderChecks(self._settlement.archive, self.limits.max_open_orders, now_ns)
         self._accounts: list[Account] = []
-        self._orders_made = 0
+        self._liquidator = Liquidator(self._markets, self._accounts, self._settlement)
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -94,8 +100,7 @@ class SimExchange:
         index = len(self._accounts)
         for market in self._markets.values():
             market.engine.add_account()
-        leverage = self.limits.default_leverage
-        account = Account(name, index, purse, self._terms, self.mark_price, leverage)
+        account = Account(name, index, purse, self._terms, self.mark_price, self.limits)
         self._accounts.append(account)
         self._settlement.open_archive(account)
         return account
@@ -111,7 +116,7 @@ class SimExchange:
         market = self._market(order.symbol)
         self._checks.check_new(account, market, order)
         qty, max_value = bounds(account, market, order)
-        placed = self._new_order(account, order)
+        placed = self._settlement.new_order(account, order)
         market.engine.place(
             placed.order_id,
             account.index,
@@ -127,7 +132,7 @@ class SimExchange:
             lot=market.lot,
         )
         self._settlement.put(account, placed)
-        self._settlement.settle(market, placed=placed)
+        self._settle(market, placed=placed)
         return self._told(account, placed)
 
     def amend(
@@ -150,7 +155,7 @@ class SimExchange:
         assert after.price is not None, "a market order never rests"
         market.engine.amend(after.order_id, after.price, after.leaves_qty)
         self._settlement.put(account, after)
-        self._settlement.settle(market, changed=after)
+        self._settle(market, changed=after)
         return self._told(account, after)
 
     def cancel(
@@ -160,12 +165,14 @@ class SimExchange:
         market = self._market(symbol)
         order = self._checks.find_open(account, symbol, order_id, link_id)
         self._cancel(market, account, order)
+        self._liquidate_if_due(market)
         return self._told(account, order)
 
     def cancel_all(self, account: Account, symbol: str) -> list[SimOrder]:
         """End all of an account's open orders in a symbol, the oldest first. Raises Refused."""
         market = self._market(symbol)
         cancelled = [self._cancel(market, account, order) for order in self.open_orders(account, symbol)]
+        self._liquidate_if_due(market)
         self._outbox.deliver()
         return cancelled
 
@@ -175,7 +182,7 @@ class SimExchange:
         """Apply a message of the market's own book. Raises ValueError for quantities out of range."""
         market = self._market(symbol)
         market.engine.apply_depth(update)
-        self._settlement.settle(market)
+        self._settle(market)
         self._outbox.deliver()
 
     def apply_trade(self, symbol: str, trade: PublicTrade) -> None:
@@ -183,7 +190,22 @@ class SimExchange:
         market = self._market(symbol)
         market.engine.apply_trade(trade)
         market.last_price = trade.price
-        self._settlement.settle(market, trade=trade)
+        self._settle(market, trade=trade)
+        self._outbox.deliver()
+
+    def pass_time(self) -> None:
+        """Look at the clock: take the marks into account, and pay the fundings that are due.
+
+        Whoever keeps the exchange's time calls this every now and then: the more often, the better what is paid
+        reflects the market.
+        """
+        now_ns = self._now_ns()
+        for market in self._markets.values():
+            if market.terms.is_spot:
+                continue
+            market.funding.look(market.mark_price(), now_ns)
+            while market.funding.due_ns(now_ns) <= now_ns:
+                self._pay_funding(market)
         self._outbox.deliver()
 
     # -- how things are ------------------------------------------------------------------------------------------
@@ -195,6 +217,30 @@ class SimExchange:
     def mark_price(self, symbol: str) -> Price | None:
         """Mid of the displayed book, else the last trade's price, else None."""
         return self._market(symbol).mark_price()
+
+    def index_price(self, symbol: str) -> Price | None:
+        """The slow average of a contract's mark (see `mlthon.sim.funding`); the mark before time has passed."""
+        market = self._market(symbol)
+        return market.funding.index or market.mark_price()
+
+    def funding_rate(self, symbol: str) -> MLDecimal:
+        """The rate at which a contract would be funded now."""
+        return self._market(symbol).funding.rate
+
+    def funding_due_ns(self, symbol: str) -> int:
+        """When a contract is funded next."""
+        return self._market(symbol).funding.due_ns(self._now_ns())
+
+    def past_funding(self, symbol: str) -> list[PastFunding]:
+        """When a contract was funded, and at which rates: the last 200, the oldest first."""
+        return list(self._market(symbol).funding.past)
+
+    def open_interest(self, symbol: str) -> Qty:
+        """What clients hold long of a contract, or short, whichever is more: the market has the other side."""
+        sizes = [account.purse.position(symbol).size for account in self._accounts]
+        long = sum((size for size in sizes if size.sign() > 0), ZERO_QTY)
+        short = sum((-size for size in sizes if size.sign() < 0), ZERO_QTY)
+        return max(long, short)
 
     def market_seq(self, symbol: str) -> int:
         """Sequence number of the market's last depth message."""
@@ -222,6 +268,10 @@ class SimExchange:
     def fills(self, account: Account) -> list[SimFill]:
         """An account's fills, as many as are remembered, the oldest first."""
         return list(self._settlement.archive(account).fills)
+
+    def payments(self, account: Account) -> list[SimPayment]:
+        """What an account paid and received as funding, as much as is remembered, the oldest first."""
+        return list(self._settlement.archive(account).payments)
 
     def fill_count(self, account: Account) -> int:
         """How many fills an account has had, forgotten ones included."""
@@ -252,35 +302,33 @@ class SimExchange:
 
     # -- what comes of it ----------------------------------------------------------------------------------------
 
-    def _new_order(self, account: Account, order: NewOrder) -> SimOrder:
-        self._orders_made += 1
-        now_ns = self._now_ns()
-        return SimOrder(
-            order_id=self._orders_made,
-            link_id=order.link_id,
-            account=account.name,
-            symbol=order.symbol,
-            side=order.side,
-            order_type=order.order_type,
-            tif=order.tif,
-            post_only=order.post_only,
-            reduce_only=order.reduce_only,
-            self_trade=order.self_trade,
-            by_value=order.by_value,
-            price=order.price,
-            qty=order.qty,
-            leaves_qty=order.qty,
-            cum_qty=ZERO_QTY,
-            cum_value=ZERO,
-            avg_price=None,
-            cum_fees={},
-            realised_pnl=ZERO,
-            state=OrderState.New,
-            end_reason=EndReason.NotEnded,
-            met_order_id=0,
-            created_ns=now_ns,
-            updated_ns=now_ns,
-        )
+    def _settle(
+        self,
+        market: SymbolMarket,
+        *,
+        placed: SimOrder | None = None,
+        changed: SimOrder | None = None,
+        trade: PublicTrade | None = None,
+    ) -> None:
+        """Book what the engine did, and liquidate whom it has made bankrupt."""
+        traded = self._settlement.settle(market, placed=placed, changed=changed, trade=trade)
+        self._liquidate_if_due(market, traded=traded)
+
+    def _liquidate_if_due(self, market: SymbolMarket, *, traded: bool = False) -> None:
+        """Look for bankrupt accounts after what could have made one: a trade, or another mark of a contract."""
+        moved = not market.terms.is_spot and market.mark_has_moved()
+        if traded or moved:
+            self._liquidator.check(market.terms.coins)
+
+    def _pay_funding(self, market: SymbolMarket) -> None:
+        rate, mark = market.funding.rate, market.mark_price()
+        market.funding.paid()
+        if mark is None:
+            return
+        for account in self._accounts:
+            if not account.purse.position(market.symbol).size.is_zero():
+                self._settlement.pay_funding(market, account, mark, rate)
+        self._liquidator.check(market.terms.coins)
 
     def _cancel(self, market: SymbolMarket, account: Account, order: SimOrder) -> SimOrder:
         market.engine.cancel(order.order_id)

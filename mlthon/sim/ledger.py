@@ -27,9 +27,10 @@ ZERO_QTY = Qty("0")
 class Purse:
     """An account's money and positions."""
 
-    cash: dict[str, MLDecimal]  # by coin: deposits + realised pnl + what was traded for it - fees
+    cash: dict[str, MLDecimal]  # by coin: deposits + realised pnl + what was traded for it - fees - funding
     positions: dict[str, Position]  # of every contract, by symbol
     bought: dict[str, Qty]  # of every spot pair, by symbol: less what was sold, before fees
+    funding: dict[str, MLDecimal]  # paid for every contract, by symbol
 
     def position(self, symbol: str) -> Position:
         """The position in a contract."""
@@ -83,6 +84,14 @@ class Ledger:
         if position is not None:
             position.fees += fee
 
+    def book_funding(self, purse: Purse, symbol: str, amount: MLDecimal) -> None:
+        """Book what a client has paid for a position; the market, which holds the opposite one, receives it."""
+        coin = self._terms[symbol].coin
+        purse.move(coin, -amount)
+        purse.funding[symbol] += amount
+        self._market.move(coin, amount)
+        self._market.funding[symbol] -= amount
+
     def check(self) -> None:
         """Raise AssertionError unless positions and money are conserved exactly."""
         everybody = [*self._clients, self._market, self._fees]
@@ -105,10 +114,12 @@ class Ledger:
                 )
 
     def _new_purse(self, deposits: Mapping[str, MLDecimal]) -> Purse:
+        contracts = {symbol: term for symbol, term in self._terms.items() if not term.is_spot}
         return Purse(
             cash=dict(deposits),
-            positions={s: term.new_position() for s, term in self._terms.items() if not term.is_spot},
-            bought={s: ZERO_QTY for s, term in self._terms.items() if term.is_spot},
+            positions={symbol: term.new_position() for symbol, term in contracts.items()},
+            bought={symbol: ZERO_QTY for symbol in self._terms if symbol not in contracts},
+            funding=dict.fromkeys(contracts, ZERO),
         )
 
 

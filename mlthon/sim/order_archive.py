@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from mlthon.sim.orders import SimFill, SimOrder
+from mlthon.sim.orders import SimFill, SimOrder, SimPayment
 
 __all__ = ["OrderArchive"]
 
 
 class OrderArchive:
-    """One account's orders and fills. Its link ids are remembered for good: they must never repeat."""
+    """One account's orders, fills and payments. Its link ids are remembered for good: they must never repeat."""
 
     def __init__(self, history: int) -> None:
         self._open: dict[int, SimOrder] = {}
@@ -20,6 +20,7 @@ class OrderArchive:
         self._id_of_link: dict[str, int] = {}
         self.fills: deque[SimFill] = deque(maxlen=history)
         self.fill_count = 0  # forgotten ones included
+        self.payments: deque[SimPayment] = deque(maxlen=history)
 
     def put(self, order: SimOrder) -> SimOrder | None:
         """Keep the latest state of an order; returns the one before."""

@@ -114,6 +114,8 @@ def check_combination(order: NewOrder, terms: Terms) -> None:
     if order.reduce_only and terms.is_spot:
         raise Refused(Refusal.BadCombination, "reduce-only: a spot pair has no position")
     is_limit = order.order_type is OrderType.Limit
+    if terms.is_spot and not is_limit and order.tif is TIF.FOK:
+        raise Refused(Refusal.BadCombination, "FOK: a spot market order goes as far as the funds do")
     if order.by_value and (is_limit or not terms.is_spot):
         raise Refused(Refusal.BadCombination, "by value: expected a market order in a spot pair")
     if order.order_type is OrderType.Unset or order.tif is TIF.Unset:

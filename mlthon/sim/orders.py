@@ -26,6 +26,7 @@ __all__ = [
     "Limits",
     "NewOrder",
     "OrderState",
+    "Origin",
     "Position",
     "Refusal",
     "Refused",
@@ -33,6 +34,7 @@ __all__ = [
     "SimFill",
     "SimListener",
     "SimOrder",
+    "SimPayment",
     "Wallet",
 ]
 
@@ -40,6 +42,7 @@ _MAKER_RATE = MLDecimal("0.0002")
 _TAKER_RATE = MLDecimal("0.00055")
 _SPOT_RATE = MLDecimal("0.001")
 _LEVERAGE = MLDecimal("10")
+_MAINTENANCE_RATE = MLDecimal("0.005")
 
 
 class SelfTrade(Enum):
@@ -99,6 +102,14 @@ class EndReason(Enum):
     SelfTrade = 5  #: it met an order of its own account
     ValueSpent = 6  #: what is left of an order by value buys (or sells) no lot
     FundsSpent = 7  #: a spot market order has taken all that the account can give, and is not filled
+    BeforeLiquidation = 8  #: it stood in the way of a liquidation, or its margin might prevent one
+
+
+class Origin(Enum):
+    """Who an order is from."""
+
+    Client = 1
+    Liquidation = 2  #: the exchange took a position over, at the price at which the account was bankrupt
 
 
 class Refusal(Enum):
@@ -138,6 +149,7 @@ class SimOrder:
     link_id: str
     account: str
     symbol: str
+    origin: Origin
     side: Side
     order_type: OrderType
     tif: TIF
@@ -180,6 +192,7 @@ class SimFill:
     link_id: str
     account: str
     symbol: str
+    origin: Origin
     side: Side
     order_type: OrderType
     by_value: bool  # then order_qty and leaves_qty count the quote coin
@@ -199,6 +212,23 @@ class SimFill:
 
 
 @dataclass(frozen=True, slots=True)
+class SimPayment:
+    """Funding that an account paid or received for a position."""
+
+    exec_id: int  # unique among the exchange's fills and payments, grows
+    account: str
+    symbol: str
+    side: Side  # of the position: Buy is long
+    size: Qty
+    mark_price: Price
+    value: MLDecimal  # of the position at the mark
+    rate: MLDecimal  # as the account sees it: positive when it pays
+    amount: MLDecimal  # positive: paid
+    coin: str
+    exec_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """An account's position in one contract. A flat one has zeros throughout, but keeps its totals.
 
@@ -213,7 +243,10 @@ class Position:
     unrealised_pnl: MLDecimal
     realised_pnl: MLDecimal  # since the account began, before fees
     fees: MLDecimal  # since the account began; positive: paid
+    funding: MLDecimal  # since the account began; positive: paid
     margin: MLDecimal  # initial margin the position holds
+    maintenance_margin: MLDecimal  # equity below the sum of these is liquidated; 0 without a mark
+    liquidation_price: Price | None  # the mark at which that happens, all else as it is; None: never
     leverage: MLDecimal
 
 
@@ -222,8 +255,9 @@ class Wallet:
     """An account's money in one coin."""
 
     coin: str
-    balance: MLDecimal  # deposits + realised pnl + what was traded for it - fees
+    balance: MLDecimal  # deposits + realised pnl + what was traded for it - fees - funding
     unrealised_pnl: MLDecimal
+    maintenance_margin: MLDecimal
     position_margin: MLDecimal
     order_margin: MLDecimal  # what open orders would add to the margin, at worst
     locked: MLDecimal  # what open spot orders would give away
@@ -265,20 +299,24 @@ class Limits:
     max_open_orders: int = 500  # per account and symbol
     history: int = 10_000  # closed orders, and fills, per account
     default_leverage: MLDecimal = _LEVERAGE
+    maintenance_rate: MLDecimal = _MAINTENANCE_RATE  # of a position's value at the mark
 
 
 class SimListener(Protocol):
     """What the exchange tells, always after it is consistent again.
 
     One operation tells, in this order: ``on_order(New)`` of an order that does not end at once, the fills,
-    each touched order once, positions, wallets, trades, depth. A listener may call the exchange; what that
-    causes is told after everything already under way.
+    each touched order once, positions, wallets, trades, depth; then the liquidations that it led to, each in the
+    same order. A listener may call the exchange; what that causes is told after everything already under way.
     """
 
     def on_order(self, order: SimOrder) -> None:
         """An order began, changed or ended."""
 
     def on_fill(self, fill: SimFill) -> None: ...
+
+    def on_funding(self, payment: SimPayment) -> None:
+        """Funding was paid or received; position and wallet follow."""
 
     def on_position(self, account: Account, symbol: str) -> None:
         """The position may have changed: read ``account.position(symbol)``."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.sim.account import Account
-from mlthon.sim.orders import SimFill, SimListener, SimOrder
+from mlthon.sim.orders import SimFill, SimListener, SimOrder, SimPayment
 
 __all__ = ["Outbox"]
 
@@ -47,6 +47,9 @@ class Outbox:
 
     def on_fill(self, fill: SimFill) -> None:
         self._messages.append(lambda listener: listener.on_fill(fill))
+
+    def on_funding(self, payment: SimPayment) -> None:
+        self._messages.append(lambda listener: listener.on_funding(payment))
 
     def on_position(self, account: Account, symbol: str) -> None:
         self._messages.append(lambda listener: listener.on_position(account, symbol))

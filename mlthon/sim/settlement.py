@@ -6,14 +6,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from mlthon._core.market_event import PublicTrade
-from mlthon.basics.defs import Side
+from mlthon.basics.defs import TIF, OrderType, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.sim.account import Account
 from mlthon.sim.ledger import ZERO, ZERO_QTY, Ledger
 from mlthon.sim.order_archive import OrderArchive
-from mlthon.sim.orders import EndReason, Fees, OrderState, SimFill, SimOrder
+from mlthon.sim.orders import (
+    EndReason,
+    Fees,
+    NewOrder,
+    OrderState,
+    Origin,
+    SimFill,
+    SimOrder,
+    SimPayment,
+)
 from mlthon.sim.outbox import Outbox
 from mlthon.sim.symbol_market import SymbolMarket
 from mlthon.sim.terms import Terms
@@ -36,7 +45,40 @@ class Settlement:
         self._now_ns = now_ns
         self._archives: dict[str, OrderArchive] = {}  # by account name
         self._owners: dict[int, Account] = {}  # of open orders
-        self._fills_made = 0
+        self._fills_made = 0  # and payments
+        self._orders_made = 0
+
+    def new_order(self, account: Account, order: NewOrder, origin: Origin = Origin.Client) -> SimOrder:
+        """An order as it begins; `put` it to keep it."""
+        self._orders_made += 1
+        now_ns = self._now_ns()
+        return SimOrder(
+            order_id=self._orders_made,
+            link_id=order.link_id,
+            account=account.name,
+            symbol=order.symbol,
+            origin=origin,
+            side=order.side,
+            order_type=order.order_type,
+            tif=order.tif,
+            post_only=order.post_only,
+            reduce_only=order.reduce_only,
+            self_trade=order.self_trade,
+            by_value=order.by_value,
+            price=order.price,
+            qty=order.qty,
+            leaves_qty=order.qty,
+            cum_qty=ZERO_QTY,
+            cum_value=ZERO,
+            avg_price=None,
+            cum_fees={},
+            realised_pnl=ZERO,
+            state=OrderState.New,
+            end_reason=EndReason.NotEnded,
+            met_order_id=0,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+        )
 
     def open_archive(self, account: Account) -> None:
         self._archives[account.name] = OrderArchive(self._history)
@@ -75,8 +117,8 @@ class Settlement:
         placed: SimOrder | None = None,
         changed: SimOrder | None = None,
         trade: PublicTrade | None = None,
-    ) -> None:
-        """Book and queue all that the engine did in one call.
+    ) -> bool:
+        """Book and queue all that the engine did in one call; tells whether anybody traded.
 
         `placed` is the order that came in, if one did; `changed` one that was amended or cancelled; `trade` the
         public trade that was applied.
@@ -104,6 +146,47 @@ class Settlement:
             # It has sold all there was for it to sell, and not earned what it was to earn.
             told[placed.order_id] = self._end_by_engine(placed.order_id, EndReason.FundsSpent, 0, placed)
         self._tell(market, told.values(), traders.values(), trades)
+        return bool(traders)
+
+    def pay_funding(self, market: SymbolMarket, account: Account, mark: Price, rate: MLDecimal) -> None:
+        """Let an account pay for its position in a contract, or be paid: longs pay when the rate is positive."""
+        size, value = account.purse.position(market.symbol).size, account.value_at_mark(market.symbol)
+        own_rate = rate * size.sign()
+        amount = value * own_rate
+        self._ledger.book_funding(account.purse, market.symbol, amount)
+        self._fills_made += 1
+        payment = SimPayment(
+            exec_id=self._fills_made,
+            account=account.name,
+            symbol=market.symbol,
+            side=Side.Buy if size.sign() > 0 else Side.Sell,
+            size=abs(size),
+            mark_price=mark,
+            value=value,
+            rate=own_rate,
+            amount=amount,
+            coin=market.terms.coin,
+            exec_ns=self._now_ns(),
+        )
+        self._archives[account.name].payments.append(payment)
+        self._outbox.on_funding(payment)
+        self._outbox.on_position(account, market.symbol)
+        self._outbox.on_wallet(account, market.terms.coin)
+
+    def take_over(self, market: SymbolMarket, account: Account, price: Price) -> None:
+        """Close an account's position in a contract at a price: against the market, past the book, without a fee."""
+        size = account.purse.position(market.symbol).size
+        side, qty = (Side.Sell if size.sign() > 0 else Side.Buy), abs(size)
+        request = NewOrder(
+            market.symbol, side, qty, order_type=OrderType.Market, tif=TIF.IOC, reduce_only=True
+        )
+        order = self.new_order(account, request, Origin.Liquidation)
+        self.put(account, order)
+        market.engine.move_position(account.index, -size)
+        filled = self._book(market, account, order.order_id, price, qty, is_maker=False, other_id=0)
+        self._outbox.on_order(filled)
+        self._outbox.on_position(account, market.symbol)
+        self._outbox.on_wallet(account, market.terms.coin)
 
     def _tell(
         self,
@@ -143,6 +226,8 @@ class Settlement:
         if other_id == 0:
             self._ledger.book_market(market.symbol, OPPOSITE[side], price, qty)
         rate = self._fees.rate(is_spot=terms.is_spot, is_maker=is_maker)
+        if before.origin is Origin.Liquidation:
+            rate = ZERO
         fee_coin, fee = terms.fee(side, price, qty, rate)
         self._ledger.book_fee(account.purse, market.symbol, fee_coin, fee)
         now_ns = self._now_ns()
@@ -155,6 +240,7 @@ class Settlement:
             link_id=order.link_id,
             account=account.name,
             symbol=market.symbol,
+            origin=order.origin,
             side=order.side,
             order_type=order.order_type,
             by_value=order.by_value,
@@ -174,7 +260,8 @@ class Settlement:
         )
         self._archives[account.name].add_fill(fill)
         self._outbox.on_fill(fill)
-        market.last_price = price
+        if order.origin is Origin.Client:
+            market.last_price = price
         return order
 
     def _end_by_engine(
@@ -215,7 +302,7 @@ def after_fill(
         leaves_qty=leaves_qty,
         cum_qty=cum_qty,
         cum_value=cum_value,
-        avg_price=terms.price_of(cum_value, cum_qty),
+        avg_price=terms.average_price(cum_value, cum_qty),
         cum_fees={**before.cum_fees, fee_coin: before.cum_fees.get(fee_coin, ZERO) + charged},
         realised_pnl=before.realised_pnl + realised,
         state=OrderState.Filled if leaves_qty.is_zero() else OrderState.PartiallyFilled,

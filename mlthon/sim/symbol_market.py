@@ -11,6 +11,7 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import ConfigError
 from mlthon.instruments.instrument import Instrument
+from mlthon.sim.funding import FundingMeter, FundingRules
 from mlthon.sim.orders import NewOrder, Refusal, Refused
 from mlthon.sim.terms import Product, Terms
 
@@ -25,7 +26,7 @@ ONE = 10**18  # the mantissa of one
 class SymbolMarket:
     """What is traded under one symbol. Raises ConfigError for an instrument that lacks what trading needs."""
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, funding: FundingRules) -> None:
         self.instrument = instrument
         self.terms = Terms.of(instrument)
         self.symbol = self.terms.symbol
@@ -41,6 +42,8 @@ class SymbolMarket:
         self._min_notional = instrument.get_min_notional() or MLDecimal("0")
         self.engine = MatchingEngine()
         self.last_price: Price | None = None
+        self.funding = FundingMeter(funding)  # of contracts
+        self._seen_mark: Price | None = None
 
     def mark_price(self) -> Price | None:
         """Mid of the displayed book, else the last trade's price, else None."""
@@ -48,6 +51,15 @@ class SymbolMarket:
         if bid is None or ask is None:
             return self.last_price
         return Price.from_mantissa((bid.mantissa + ask.mantissa) // 2)
+
+    def mark_has_moved(self) -> bool:
+        """Whether the mark is another than when last asked."""
+        seen, self._seen_mark = self._seen_mark, self.mark_price()
+        return seen != self._seen_mark
+
+    def round_to_tick(self, price: Price, *, up: bool) -> Price:
+        """A price on the tick: the next one up, or down but above zero."""
+        return price.round_up(self._tick) if up else max(price.round_down(self._tick), self._tick)
 
     @property
     def lot(self) -> Qty:

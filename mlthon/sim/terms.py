@@ -95,14 +95,22 @@ class Terms:
             return qty.to_mldecimal() / price.to_mldecimal()
         return price * qty
 
-    def price_of(self, value: MLDecimal, qty: Qty) -> Price | None:
-        """The price at which a quantity is worth a value; None for no quantity. Inverse: rounded to 8 decimals."""
+    def price_at(self, value: MLDecimal, qty: Qty) -> Price:
+        """The price at which a quantity is worth a value, both above zero."""
+        if self.product is Product.Inverse:
+            return Price.from_mantissa((qty.to_mldecimal() / value).mantissa)
+        return value / qty
+
+    def average_price(self, value: MLDecimal, qty: Qty) -> Price | None:
+        """The same, as finely as values tell it: of inverse contracts 8 decimals. None for nothing."""
         if qty.is_zero() or value.is_zero():
             return None
-        if self.product is Product.Inverse:
-            price = Price.from_mantissa((qty.to_mldecimal() / value).mantissa)
-            return price.round_nearest(_FINEST_AVERAGE)
-        return value / qty
+        price = self.price_at(value, qty)
+        return price.round_nearest(_FINEST_AVERAGE) if self.product is Product.Inverse else price
+
+    def gains_with_value(self, side: Side) -> bool:
+        """Whether a position of a side gains when its `value` grows: not that of an inverse contract held long."""
+        return (side is Side.Buy) is not (self.product is Product.Inverse)
 
     def new_position(self) -> Position:
         """An empty position in a contract."""

@@ -13,7 +13,8 @@ from mlthon.instruments.perpetual import Perpetual
 from mlthon.instruments.spot import Spot
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
-from mlthon.sim.orders import Fees, Limits, NewOrder, SimFill, SimOrder
+from mlthon.sim.funding import FundingRules
+from mlthon.sim.orders import Fees, Limits, NewOrder, SimFill, SimOrder, SimPayment
 from mlthon.sim.terms import symbol_of
 
 SYMBOL = "BTCUSDT"
@@ -83,6 +84,9 @@ class Listener:
     def on_fill(self, fill: SimFill) -> None:
         self.told.append(("fill", fill))
 
+    def on_funding(self, payment: SimPayment) -> None:
+        self.told.append(("funding", payment))
+
     def on_position(self, account: Account, symbol: str) -> None:
         self.told.append(("position", account.name, symbol))
 
@@ -111,12 +115,13 @@ class SimScene:
         *,
         limits: Limits | None = None,
         fees: Fees | None = None,
+        funding: FundingRules | None = None,
         **fields: Any,
     ) -> None:
         self.now = 0
         instrument = instrument or perpetual(**fields)
         self.symbol = symbol_of(instrument)
-        self.exchange = SimExchange([instrument], self.now_ns, limits=limits, fees=fees)
+        self.exchange = SimExchange([instrument], self.now_ns, limits=limits, fees=fees, funding=funding)
         self.alice = self.exchange.add_account("alice", self.deposits)
         self.bob = self.exchange.add_account("bob", self.deposits)
         self.listener = Listener()

@@ -18,8 +18,20 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
+from mlthon.sim.funding import FundingRules
 from mlthon.sim.ledger import Ledger
-from mlthon.sim.orders import Fees, NewOrder, OrderState, Refusal, Refused, SelfTrade, SimFill, SimOrder
+from mlthon.sim.orders import (
+    Fees,
+    Limits,
+    NewOrder,
+    OrderState,
+    Refusal,
+    Refused,
+    SelfTrade,
+    SimFill,
+    SimOrder,
+    SimPayment,
+)
 from mlthon.sim.terms import Terms
 
 
@@ -123,16 +135,16 @@ def test_an_order_that_funds_do_not_cover_is_refused_also_at_the_market(scene: S
     scene.buy(scene.alice, "9000", "100")
 
 
-def test_who_has_lost_everything_may_close_and_nothing_else() -> None:
+def test_who_has_lost_his_margin_may_close_and_nothing_else() -> None:
     scene = SimScene()
     scene.depth([("100", "50000")], [("101", "50000")])
     scene.buy(scene.alice, "9000", "101")
-    scene.depth([("100", "0"), ("50", "50000")], [("101", "0"), ("51", "50000")])
+    scene.depth([("100", "0"), ("95", "50000")], [("101", "0"), ("96", "50000")])
     assert scene.alice.wallet("USDT").available < MLDecimal("0")
     with pytest.raises(Refused):
-        scene.buy(scene.alice, "1", "51")
-    assert scene.sell(scene.alice, "9000", "50").state is OrderState.Filled
-    assert scene.alice.wallet("USDT").balance < MLDecimal("0")
+        scene.buy(scene.alice, "1", "96")
+    assert scene.sell(scene.alice, "9000", "95").state is OrderState.Filled
+    assert scene.alice.wallet("USDT").available > MLDecimal("0")
     scene.exchange.check_conservation()
 
 
@@ -167,7 +179,7 @@ def test_an_unknown_coin_has_an_empty_wallet(scene: SimScene) -> None:
 LINEAR, OTHER_LINEAR, INVERSE, PAIR = "BTCUSDT", "ETHUSDT", "BTCUSD", "BTC/USDT"
 SYMBOLS = (LINEAR, OTHER_LINEAR, INVERSE, PAIR)
 CONTRACTS = {"USDT": (LINEAR, OTHER_LINEAR), "BTC": (INVERSE,)}  # by the coin they are settled in
-DEPOSITS = {"USDT": Decimal("0.003"), "BTC": Decimal("0.003")}
+DEPOSITS = {"USDT": Decimal("0.0003"), "BTC": Decimal("0.0003")}
 
 
 def rounded(value: Fraction) -> Fraction:
@@ -186,7 +198,7 @@ class Follower:
             lambda: ({}, {})
         )
         self.exec_ids: set[int] = set()
-        self.leaves: dict[int, Qty] = {}
+        self.kinds: set[str] = set()
         self.news: set[tuple[str, str]] = set()
 
     def on_order(self, order: SimOrder) -> None:
@@ -198,6 +210,7 @@ class Follower:
             assert before.cum_qty <= order.cum_qty
         assert order.cum_qty + order.leaves_qty == order.qty or not order.is_open
         self.orders[order.order_id] = order
+        self.kinds |= {order.end_reason.name, order.origin.name}
 
     def on_fill(self, fill: SimFill) -> None:
         assert fill.exec_id not in self.exec_ids, "told twice"
@@ -215,6 +228,14 @@ class Follower:
         else:
             self.news |= {(fill.account, fill.symbol), (fill.account, fill.fee_coin)}
         self.paid[fill.account, fill.fee_coin] += Fraction(fill.fee.to_decimal())
+
+    def on_funding(self, payment: SimPayment) -> None:
+        assert payment.exec_id not in self.exec_ids, "told twice"
+        self.exec_ids.add(payment.exec_id)
+        self.kinds.add("Paid")
+        assert payment.amount.sign() == payment.rate.sign()
+        self.paid[payment.account, payment.coin] += Fraction(payment.amount.to_decimal())
+        self.news |= {(payment.account, payment.symbol), (payment.account, payment.coin)}
 
     def on_position(self, account: Account, symbol: str) -> None:
         self.news.discard((account.name, symbol))
@@ -240,6 +261,7 @@ class Crowd:
         self.rng = random.Random(seed)
         self.now = 0
         self.symbols = SYMBOLS
+        self.middles = dict.fromkeys(SYMBOLS, 10**7)  # in ticks
         # Prices with so many decimals that average costs have to be rounded.
         rules = {
             "price_tick_rules": "0.0000001",
@@ -251,29 +273,36 @@ class Crowd:
             inverse(INVERSE, **rules),
             spot(**rules | {"min_notional": None}),
         ]
-        self.exchange = SimExchange(instruments, lambda: self.now)
+        self.exchange = SimExchange(
+            instruments,
+            lambda: self.now,
+            limits=Limits(default_leverage=MLDecimal("100"), maintenance_rate=MLDecimal("0.009")),
+            funding=FundingRules(interval_ns=50, rate=MLDecimal("0.0003") if seed % 2 else None),
+        )
         deposits = {coin: Qty(amount) for coin, amount in DEPOSITS.items()}
         self.accounts = [self.exchange.add_account(f"account {index}", deposits) for index in range(4)]
         self.follower = Follower()
         self.exchange.attach(self.follower)
         self.kinds: defaultdict[str, int] = defaultdict(int)
 
-    def price(self) -> Price:
-        return Price(Decimal(self.rng.randint(9_999_990, 10_000_010)) / 10**7)
+    def price(self, symbol: str) -> Price:
+        return Price(Decimal(self.middles[symbol] + self.rng.randint(-10, 10)) / 10**7)
 
-    def qty(self) -> Qty:
-        return Qty(Decimal(self.rng.randint(1, 99_999)) / 10**7)
+    def qty(self, symbol: str = LINEAR) -> Qty:
+        return Qty(Decimal(self.rng.randint(1, 2_999 if symbol == PAIR else 99_999)) / 10**7)
 
     def step(self) -> None:
         self.now += 1
-        act = self.rng.choice((self.depth, self.trade, self.place, self.place, self.amend, self.cancel))
+        acts = (self.depth, self.trade, self.place, self.place, self.amend, self.cancel)
         try:
-            act(self.rng.choice(self.symbols))
+            self.rng.choice(acts)(self.rng.choice(self.symbols))
         except Refused as refused:
             self.kinds[refused.reason.name] += 1
+        self.exchange.pass_time()
 
     def depth(self, symbol: str) -> None:
-        middle = self.rng.randint(9_999_995, 10_000_005)
+        self.middles[symbol] += self.rng.choice((0, 0, 0, 1, -1, 5, -5, 3000, -3000, 150_000, -150_000))
+        middle = self.middles[symbol]
         sides: list[list[tuple[str, str]]] = []
         for sign in (-1, 1):
             prices = {middle + sign * self.rng.randint(1, 6) for _ in range(3)}
@@ -284,7 +313,9 @@ class Crowd:
 
     def trade(self, symbol: str) -> None:
         side = self.rng.choice((Side.Buy, Side.Sell))
-        self.exchange.apply_trade(symbol, PublicTrade(side, self.price(), self.qty(), venue_ns=self.now))
+        self.exchange.apply_trade(
+            symbol, PublicTrade(side, self.price(symbol), self.qty(), venue_ns=self.now)
+        )
 
     def place(self, symbol: str) -> None:
         market = self.rng.random() < (0.3 if symbol == PAIR else 0.1)
@@ -295,8 +326,8 @@ class Crowd:
             NewOrder(
                 symbol=symbol,
                 side=self.rng.choice((Side.Buy, Side.Sell)),
-                qty=self.qty(),
-                price=None if market else self.price(),
+                qty=self.qty(symbol),
+                price=None if market else self.price(symbol),
                 order_type=OrderType.Market if market else OrderType.Limit,
                 tif=tif,
                 post_only=tif is TIF.GTC and not market and self.rng.random() < 0.3,
@@ -316,7 +347,11 @@ class Crowd:
     def amend(self, symbol: str) -> None:
         account, order_id = self.some_order(symbol)
         change: dict[str, Any] = self.rng.choice(
-            ({"price": self.price()}, {"qty": self.qty()}, {"price": self.price(), "qty": self.qty()})
+            (
+                {"price": self.price(symbol)},
+                {"qty": self.qty(symbol)},
+                {"price": self.price(symbol), "qty": self.qty(symbol)},
+            )
         )
         self.exchange.amend(account, symbol, order_id=order_id, **change)
 
@@ -351,6 +386,7 @@ class Crowd:
             for position in positions:
                 assert position.size.to_decimal() == follower.sizes[name, position.symbol]
             wallet = account.wallet(coin)
+            assert not account.is_bankrupt(coin)
             if not any(account.position(symbol).fees for symbol in contracts):
                 assert wallet.balance >= wallet.locked, "more was given than there was"
             at_cost = sum((position.entry_value.to_decimal() for position in positions), Decimal(0))
@@ -397,7 +433,7 @@ def test_the_crowd_meets_refusals_and_ends_of_every_kind() -> None:
         crowd = Crowd(seed)
         for _ in range(400):
             crowd.step()
-        kinds |= set(crowd.kinds)
+        kinds |= crowd.follower.kinds | set(crowd.kinds)
     expected = {
         "New",
         "Filled",
@@ -410,6 +446,9 @@ def test_the_crowd_meets_refusals_and_ends_of_every_kind() -> None:
     expected |= {
         "NoImmediateLiquidity",
         "ValueSpent",
+        "Paid",
+        "Liquidation",
+        "BeforeLiquidation",
         "NotFillableWhole",
         "ReduceOnly",
         "UnknownOrder",

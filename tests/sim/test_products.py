@@ -240,7 +240,12 @@ def test_bad_values_are_refused(pair: SimScene, reason: Refusal, qty: str) -> No
 
 
 def test_only_spot_market_orders_go_by_value(pair: SimScene, coins: SimScene) -> None:
-    for scene, price, fields in ((pair, "100", {"by_value": True}), (coins, None, BY_VALUE)):
+    wrong = (
+        (pair, "100", {"by_value": True}),
+        (coins, None, BY_VALUE),
+        (pair, None, {**BY_VALUE, "tif": TIF.FOK}),
+    )
+    for scene, price, fields in wrong:
         with pytest.raises(Refused) as refused:
             scene.buy(scene.alice, "100", price, **fields)
         assert refused.value.reason is Refusal.BadCombination

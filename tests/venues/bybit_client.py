@@ -23,6 +23,7 @@ from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.perpetual import Perpetual
 from mlthon.instruments.spot import Spot
 from mlthon.sim.exchange import SimExchange
+from mlthon.sim.funding import FundingRules
 from mlthon.sim.orders import Fees
 from mlthon.venues.bybit import BybitVenue, Endpoints, VenueLimits
 
@@ -107,9 +108,10 @@ class Stage:
         instruments: Sequence[Instrument] | None = None,
         deposits: Mapping[str, Qty] = MappingProxyType({"USDT": Qty("1000000")}),
         fees: Fees | None = None,
+        funding: FundingRules | None = None,
     ) -> None:
         instruments = instruments or [perpetual(), perpetual("ETHUSDT", "ETH")]
-        self.exchange = SimExchange(instruments, now_ns, fees=fees)
+        self.exchange = SimExchange(instruments, now_ns, fees=fees, funding=funding)
         self.alice = self.exchange.add_account("alice", deposits)
         self.bob = self.exchange.add_account("bob", deposits)
         self.venue = BybitVenue(

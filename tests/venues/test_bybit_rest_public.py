@@ -90,7 +90,8 @@ async def test_tickers(stage: Stage, client: Client) -> None:
     assert (btc["lastPrice"], btc["highPrice24h"], btc["lowPrice24h"]) == ("60000.2", "60000.2", "60000.1")
     assert (btc["volume24h"], btc["turnover24h"]) == ("0.500", "30000.06")
     assert btc["tickDirection"] == "PlusTick"
-    assert btc["fundingRate"] == "0"
+    assert (btc["fundingRate"], btc["fundingIntervalHour"]) == ("0.0001", "8")
+    assert (btc["markPrice"], btc["indexPrice"], btc["openInterest"]) == ("60000.05", "60000.05", "0.000")
     assert int(btc["nextFundingTime"]) % (8 * 3600 * 1000) == 0
     assert int(btc["nextFundingTime"]) > answer["time"]
     assert rows["ETHUSDT"]["lastPrice"] == ""

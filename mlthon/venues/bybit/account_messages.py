@@ -16,9 +16,11 @@ Json = dict[str, object]
 
 
 def position_row(position: Position, market: Market, seq: int, now_ms: int) -> Json:
-    """A position, as position/list shows it. Liquidation is not simulated: its prices are empty."""
+    """A position, as position/list shows it."""
     size, formats = position.size, market.formats
     is_flat = size.is_zero()
+    realised = position.realised_pnl - position.fees - position.funding
+    liquidation = position.liquidation_price
     average = "0" if position.avg_price is None else exact(position.avg_price)
     return {
         "positionIdx": 0,
@@ -34,17 +36,17 @@ def position_row(position: Position, market: Market, seq: int, now_ms: int) -> J
         "positionBalance": exact(position.margin),
         "positionIM": exact(position.margin),
         "positionIMByMp": exact(position.margin),
-        "positionMM": "0",
-        "positionMMByMp": "0",
+        "positionMM": exact(position.maintenance_margin),
+        "positionMMByMp": exact(position.maintenance_margin),
         "unrealisedPnl": exact(position.unrealised_pnl),
-        "curRealisedPnl": exact(position.realised_pnl - position.fees),
-        "cumRealisedPnl": exact(position.realised_pnl - position.fees),
+        "curRealisedPnl": exact(realised),
+        "cumRealisedPnl": exact(realised),
         "sessionAvgPrice": "",
         "tradeMode": 0,
         "positionStatus": "Normal",
         "autoAddMargin": 0,
         "adlRankIndicator": 0,
-        "liqPrice": "",
+        "liqPrice": "" if liquidation is None else market.formats.price(liquidation),
         "bustPrice": "",
         "tpslMode": "Full",
         "takeProfit": "",
@@ -69,17 +71,18 @@ def stream_position(position: Position, market: Market, seq: int, now_ms: int) -
 def wallet_row(wallets: Sequence[tuple[Wallet, MLDecimal]]) -> Json:
     """An account's coins, each with what one of it is worth in USD, and the account's totals in USD."""
     zero = MLDecimal("0")
-    equity = balance = unrealised = available = margin = zero
+    equity = balance = unrealised = available = margin = maintenance = zero
     for wallet, usd in wallets:
         equity += wallet.equity * usd
         balance += wallet.balance * usd
         unrealised += wallet.unrealised_pnl * usd
         available += wallet.available * usd
         margin += (wallet.position_margin + wallet.order_margin) * usd
+        maintenance += wallet.maintenance_margin * usd
     return {
         "accountType": "UNIFIED",
-        "accountIMRate": "0" if equity.sign() <= 0 else f"{margin / equity:.4f}",
-        "accountMMRate": "0",
+        "accountIMRate": _rate(margin, equity),
+        "accountMMRate": _rate(maintenance, equity),
         "accountLTV": "0",
         "totalEquity": exact(equity),
         "totalWalletBalance": exact(balance),
@@ -87,7 +90,7 @@ def wallet_row(wallets: Sequence[tuple[Wallet, MLDecimal]]) -> Json:
         "totalAvailableBalance": exact(max(available, zero)),
         "totalPerpUPL": exact(unrealised),
         "totalInitialMargin": exact(margin),
-        "totalMaintenanceMargin": "0",
+        "totalMaintenanceMargin": exact(maintenance),
         "coin": [_coin_row(wallet, usd) for wallet, usd in wallets],
     }
 
@@ -102,7 +105,7 @@ def _coin_row(wallet: Wallet, usd: MLDecimal) -> Json:
         "unrealisedPnl": exact(wallet.unrealised_pnl),
         "totalPositionIM": exact(wallet.position_margin),
         "totalOrderIM": exact(wallet.order_margin),
-        "totalPositionMM": "0",
+        "totalPositionMM": exact(wallet.maintenance_margin),
         "cumRealisedPnl": "",
         "availableToWithdraw": "",
         "availableToBorrow": "",
@@ -114,3 +117,7 @@ def _coin_row(wallet: Wallet, usd: MLDecimal) -> Json:
         "collateralSwitch": True,
         "marginCollateral": True,
     }
+
+
+def _rate(margin: MLDecimal, equity: MLDecimal) -> str:
+    return "0" if equity.sign() <= 0 else f"{margin / equity:.4f}"

@@ -5,18 +5,25 @@ Each method returns the ``result`` of the answer, or raises ApiError.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from heapq import merge
 
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
-from mlthon.sim.orders import SimFill, SimOrder
+from mlthon.sim.orders import SimFill, SimOrder, SimPayment
 from mlthon.venues.bybit.account_messages import Json, position_row
 from mlthon.venues.bybit.auth import ApiKey
 from mlthon.venues.bybit.errors import ApiError, RetCode
 from mlthon.venues.bybit.listing import CONTRACTS, Listing, category_of
 from mlthon.venues.bybit.market_messages import MAX_LEVERAGE
-from mlthon.venues.bybit.order_messages import execution_row, order_row, status_name
+from mlthon.venues.bybit.order_messages import (
+    exec_type,
+    execution_row,
+    funding_row,
+    order_row,
+    status_name,
+)
 from mlthon.venues.bybit.paging import page
 from mlthon.venues.bybit.params import Params, bad_param
 from mlthon.venues.bybit.wallets import Wallets
@@ -25,6 +32,16 @@ from mlthon.venues.bybit.wire import IdKind, WireIds, exact, to_ms
 _LONGEST_WINDOW_MS = 7 * 86_400_000
 _RECENTLY_CLOSED = 500
 _ONE_WAY, _HEDGE = 0, 3
+_EXEC_TYPES = (
+    "Trade",
+    "Funding",
+    "BustTrade",
+    "AdlTrade",
+    "Delivery",
+    "Settle",
+    "BlockTrade",
+    "MovePosition",
+)
 
 
 class AccountQueries:
@@ -81,23 +98,42 @@ class AccountQueries:
         return self._order_page(category, orders, params)
 
     def executions(self, key: ApiKey, params: Params) -> Json:
-        """Fills, newest first."""
+        """Fills and funding, newest first."""
         category = category_of(params)
         symbols = self._wanted_symbols(category, params)
         begin_ms, end_ms = _window(params)
-        order_id = self._ids.order_number(params.text("orderId", "-"))
-        link_id = params.text("orderLinkId", "")
-        fills = [
-            fill
-            for fill in reversed(self._exchange.fills(key.account))
-            if fill.symbol in symbols
-            and begin_ms <= to_ms(fill.exec_ns) <= end_ms
-            and (not params.is_given("orderId") or fill.order_id == order_id)
-            and (not link_id or fill.link_id == link_id)
+        kind = params.choice("execType", _EXEC_TYPES, "")
+        executions = [
+            execution
+            for execution in self._executions(key.account, params)
+            if execution.symbol in symbols
+            and begin_ms <= to_ms(execution.exec_ns) <= end_ms
+            and kind in ("", exec_type(execution))
         ]
-        shown, cursor = page(fills, params, self._exec_id, most=100, default=50)
-        rows = [execution_row(fill, self._listing.traded(fill.symbol), self._ids) for fill in shown]
-        return {"category": category, "list": rows, "nextPageCursor": cursor}
+        shown, cursor = page(executions, params, self._exec_id, most=100, default=50)
+        return {
+            "category": category,
+            "list": [self._execution_row(execution) for execution in shown],
+            "nextPageCursor": cursor,
+        }
+
+    def _executions(self, account: Account, params: Params) -> Iterator[SimFill | SimPayment]:
+        """Fills and funding, newest first; only fills of an order where the request names one."""
+        fills = reversed(self._exchange.fills(account))
+        if params.is_given("orderId"):
+            number = self._ids.order_number(params.text("orderId"))
+            return (fill for fill in fills if fill.order_id == number)
+        if params.is_given("orderLinkId"):
+            link_id = params.text("orderLinkId")
+            return (fill for fill in fills if fill.link_id == link_id)
+        payments = reversed(self._exchange.payments(account))
+        return merge(fills, payments, key=lambda execution: execution.exec_id, reverse=True)
+
+    def _execution_row(self, execution: SimFill | SimPayment) -> Json:
+        market = self._listing.traded(execution.symbol)
+        if isinstance(execution, SimPayment):
+            return funding_row(execution, market, self._ids)
+        return execution_row(execution, market, self._ids)
 
     def _order_page(self, category: str, orders: list[SimOrder], params: Params) -> Json:
         shown, cursor = page(orders, params, self._order_id, most=50, default=20)
@@ -126,8 +162,8 @@ class AccountQueries:
     def _order_id(self, order: SimOrder) -> str:
         return self._ids.encode(IdKind.ORDER, order.order_id)
 
-    def _exec_id(self, fill: SimFill) -> str:
-        return self._ids.encode(IdKind.FILL, fill.exec_id)
+    def _exec_id(self, execution: SimFill | SimPayment) -> str:
+        return self._ids.encode(IdKind.FILL, execution.exec_id)
 
     # -- positions ---------------------------------------------------------------------------------------------
 

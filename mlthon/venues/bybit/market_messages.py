@@ -1,25 +1,30 @@
-"""Market data as Bybit v5 JSON: instruments, trades, tickers. Pure functions; numbers are text."""
+"""Market data as Bybit v5 JSON: instruments, trades, tickers. Numbers are text."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.sim.exchange import SimExchange
+from mlthon.sim.funding import FundingRules
 from mlthon.venues.bybit.market import Market, TradeLine
-from mlthon.venues.bybit.wire import exact
+from mlthon.venues.bybit.wire import exact, to_ms
 
 Json = dict[str, object]
 Levels = list[list[str]]  # [price, qty], the best first
 
-_FUNDING_INTERVAL_MS = 8 * 3600 * 1000
+_NS_PER_MINUTE = 60 * 10**9
 MAX_LEVERAGE = MLDecimal("100")
 
 
-def instrument_info(market: Market) -> Json:
+def instrument_info(market: Market, funding: FundingRules) -> Json:
     """One row of instruments-info; spot pairs have a shape of their own."""
-    return _spot_info(market) if market.is_spot else _contract_info(market)
+    return _spot_info(market) if market.is_spot else _contract_info(market, funding)
 
 
-def _contract_info(market: Market) -> Json:
+def _contract_info(market: Market, funding: FundingRules) -> Json:
     instrument, formats = market.instrument, market.formats
     tick, lot = instrument.get_price_tick_rules(), instrument.get_quantity_tick_rules()
     max_qty = exact(market.max_qty)
@@ -50,10 +55,10 @@ def _contract_info(market: Market) -> Json:
             "minNotionalValue": "0" if min_notional is None else exact(min_notional),
         },
         "unifiedMarginTrade": True,
-        "fundingInterval": _FUNDING_INTERVAL_MS // 60_000,
+        "fundingInterval": funding.interval_ns // _NS_PER_MINUTE,
         "copyTrading": "none",
-        "upperFundingRate": "0",
-        "lowerFundingRate": "0",
+        "upperFundingRate": exact(funding.cap),
+        "lowerFundingRate": exact(-funding.cap),
         "isPreListing": False,
         "preListingInfo": None,
         "symbolType": "",
@@ -147,15 +152,38 @@ def top_of_book(bids: Levels, asks: Levels) -> Json:
     }
 
 
-def contract_ticker(market: Market, bids: Levels, asks: Levels, mark: Price | None, now_ms: int) -> Json:
-    """The fields of a contract's ticker, in REST and on the stream.
+@dataclass(frozen=True, slots=True)
+class ContractState:
+    """What the exchange knows of a contract beside its market: prices (None: not yet), interest and funding."""
 
-    The simulated exchange charges no funding, so the rate is 0; index and mark price are one. Prices that do not
-    exist yet are "".
-    """
+    mark: Price | None
+    index: Price | None
+    open_interest: Qty
+    funding_rate: MLDecimal
+    funding_due_ms: int
+    funding: FundingRules
+
+
+def contract_state(exchange: SimExchange, market: Market) -> ContractState:
+    """A contract as it stands."""
+    symbol = market.traded_as
+    return ContractState(
+        mark=exchange.mark_price(symbol),
+        index=exchange.index_price(symbol),
+        open_interest=exchange.open_interest(symbol),
+        funding_rate=exchange.funding_rate(symbol),
+        funding_due_ms=to_ms(exchange.funding_due_ns(symbol)),
+        funding=exchange.funding_rules,
+    )
+
+
+def contract_ticker(market: Market, bids: Levels, asks: Levels, state: ContractState) -> Json:
+    """The fields of a contract's ticker, in REST and on the stream. Prices that do not exist yet are ""."""
     formats = market.formats
+    mark = state.mark
     last = market.last_price or mark
-    last_text, mark_text = _price(market, last), "" if mark is None else exact(mark)
+    last_text = _price(market, last)
+    interest_value = None if mark is None else market.terms.value(mark, state.open_interest)
     first_text = _price(market, market.first_price or last)
     return {
         "symbol": market.symbol,
@@ -166,16 +194,16 @@ def contract_ticker(market: Market, bids: Levels, asks: Levels, mark: Price | No
         "highPrice24h": _price(market, market.high_price or last),
         "lowPrice24h": _price(market, market.low_price or last),
         "prevPrice1h": first_text,
-        "markPrice": mark_text,
-        "indexPrice": mark_text,
-        "openInterest": "0",
-        "openInterestValue": "0",
+        "markPrice": "" if mark is None else exact(mark),
+        "indexPrice": "" if state.index is None else exact(state.index),
+        "openInterest": formats.qty(state.open_interest),
+        "openInterestValue": "0" if interest_value is None else exact(interest_value),
         "turnover24h": exact(market.turnover),
         "volume24h": formats.qty(market.volume),
-        "fundingRate": "0",
-        "nextFundingTime": str(next_funding_ms(now_ms)),
-        "fundingIntervalHour": str(_FUNDING_INTERVAL_MS // 3_600_000),
-        "fundingCap": "0",
+        "fundingRate": exact(state.funding_rate),
+        "nextFundingTime": str(state.funding_due_ms),
+        "fundingIntervalHour": str(state.funding.interval_ns // (60 * _NS_PER_MINUTE)),
+        "fundingCap": exact(state.funding.cap),
         **top_of_book(bids, asks),
         "deliveryFeeRate": "",
         "deliveryTime": "0",
@@ -186,15 +214,6 @@ def contract_ticker(market: Market, bids: Levels, asks: Levels, mark: Price | No
         "preQty": "",
         "curPreListingPhase": "",
     }
-
-
-def next_funding_ms(now_ms: int) -> int:
-    """The next 00:00, 08:00 or 16:00 UTC.
-
-    >>> next_funding_ms(1)
-    28800000
-    """
-    return (now_ms // _FUNDING_INTERVAL_MS + 1) * _FUNDING_INTERVAL_MS
 
 
 def _change(market: Market, last: Price | None) -> str:

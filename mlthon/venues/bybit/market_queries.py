@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import islice
 
+from mlthon.sim.exchange import SimExchange
 from mlthon.venues.bybit.account_messages import Json
 from mlthon.venues.bybit.listing import CONTRACTS, Listing, category_of
 from mlthon.venues.bybit.market_messages import instrument_info, listed_trade
 from mlthon.venues.bybit.paging import page
 from mlthon.venues.bybit.params import Params, bad_param
 from mlthon.venues.bybit.public_hub import PublicHub
+from mlthon.venues.bybit.wire import exact, to_ms
 
 _LONGEST_BOOK = 1000
 _NS_PER_S = 1_000_000_000
@@ -22,7 +24,10 @@ _NS_PER_S = 1_000_000_000
 class MarketQueries:
     """Answers the public queries."""
 
-    def __init__(self, listing: Listing, hub: PublicHub, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, exchange: SimExchange, listing: Listing, hub: PublicHub, now_ns: Callable[[], int]
+    ) -> None:
+        self._exchange = exchange
         self._listing = listing
         self._hub = hub
         self._now_ns = now_ns
@@ -42,7 +47,7 @@ class MarketQueries:
         shown, cursor = page(markets, params, lambda market: market.symbol, most=1000, default=500)
         return {
             "category": category,
-            "list": [instrument_info(market) for market in shown],
+            "list": [instrument_info(market, self._exchange.funding_rules) for market in shown],
             "nextPageCursor": cursor,
         }
 
@@ -78,11 +83,19 @@ class MarketQueries:
         return {"category": category, "list": [listed_trade(market, line) for line in newest]}
 
     def funding_history(self, params: Params) -> Json:
-        """Past funding: none, because the simulated exchange charges none."""
+        """Past funding, newest first: of all, or of those due within a time."""
         category = category_of(params, CONTRACTS)
-        self._listing.market(category, params.text("symbol"))
+        market = self._listing.market(category, params.text("symbol"))
         begin_ms, end_ms = params.time_ms("startTime"), params.time_ms("endTime")
         if begin_ms is not None and end_ms is None:
             raise bad_param("endTime is required where startTime is given")
-        params.integer("limit", 1, 200, 200)
-        return {"category": category, "list": []}
+        rows = [
+            {
+                "symbol": market.symbol,
+                "fundingRate": exact(past.rate),
+                "fundingRateTimestamp": str(to_ms(past.due_ns)),
+            }
+            for past in reversed(self._exchange.past_funding(market.traded_as))
+            if (begin_ms or 0) <= to_ms(past.due_ns) and (end_ms is None or to_ms(past.due_ns) <= end_ms)
+        ]
+        return {"category": category, "list": rows[: params.integer("limit", 1, 200, 200)]}

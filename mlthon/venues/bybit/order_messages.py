@@ -9,6 +9,9 @@ products differ, and what the differences are taken from:
 * an order by value counts the quote coin in ``qty``, has 0 as ``leavesQty`` and its rest in ``leavesValue``, and is
   cancelled with EC_CancelForNoFullFill when the rest buys nothing (recorded);
 * ``tpslMode`` and ``createType`` are there on contracts only: clients tell them from spot by the first.
+
+A liquidation is told as an order that the client never sent: its ``orderLinkId`` is empty, and its execution is a
+BustTrade. Funding is told as an execution without an order.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 from mlthon.basics.defs import OrderType, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.qty import Qty
-from mlthon.sim.orders import EndReason, OrderState, SelfTrade, SimFill, SimOrder
+from mlthon.sim.orders import EndReason, OrderState, Origin, SelfTrade, SimFill, SimOrder, SimPayment
 from mlthon.venues.bybit.market import Market
 from mlthon.venues.bybit.wire import IdKind, WireIds, exact, to_ms
 
@@ -42,6 +45,7 @@ _CANCEL_TYPE = {
     EndReason.ByUser: "CancelByUser",
     EndReason.ReduceOnly: "CancelByReduceOnly",
     EndReason.SelfTrade: "CancelBySmp",
+    EndReason.BeforeLiquidation: "CancelAllBeforeLiq",
 }
 _REJECT_REASON = {
     EndReason.NotEnded: "EC_NoError",
@@ -53,7 +57,10 @@ _REJECT_REASON = {
     EndReason.SelfTrade: "EC_BySelfMatch",
     EndReason.ValueSpent: "EC_CancelForNoFullFill",
     EndReason.FundsSpent: "EC_NoEnoughQtyToFill",
+    EndReason.BeforeLiquidation: "EC_Others",
 }
+_CREATE_TYPE = {Origin.Client: "CreateByUser", Origin.Liquidation: "CreateByTakeOver_PassThrough"}
+_EXEC_TYPE = {Origin.Client: "Trade", Origin.Liquidation: "BustTrade"}
 
 
 def order_row(order: SimOrder, market: Market, ids: WireIds) -> Json:
@@ -85,7 +92,7 @@ def order_row(order: SimOrder, market: Market, ids: WireIds) -> Json:
         "smpType": SMP_TYPES[order.self_trade],
         "smpOrderId": ids.encode(IdKind.ORDER, order.met_order_id) if order.met_order_id else "",
         **_NO_CONDITIONS,
-        **(_spot_fields(order) if market.is_spot else _CONTRACT_FIELDS),
+        **(_spot_fields(order) if market.is_spot else _contract_fields(order)),
     }
 
 
@@ -112,7 +119,10 @@ _NO_CONDITIONS: Json = {
     "slippageToleranceType": "UNKNOWN",
     "slippageTolerance": "",
 }
-_CONTRACT_FIELDS: Json = {"isLeverage": "", "marketUnit": "", "tpslMode": "", "createType": "CreateByUser"}
+
+
+def _contract_fields(order: SimOrder) -> Json:
+    return {"isLeverage": "", "marketUnit": "", "tpslMode": "", "createType": _CREATE_TYPE[order.origin]}
 
 
 def _spot_fields(order: SimOrder) -> Json:
@@ -155,23 +165,26 @@ def execution_row(fill: SimFill, market: Market, ids: WireIds) -> Json:
         "execFeeV2": "",
         "feeRate": exact(fill.fee_rate),
         "feeCurrency": fill.fee_coin,
-        "execType": "Trade",
+        "execType": exec_type(fill),
         "execTime": str(to_ms(fill.exec_ns)),
         "isMaker": fill.is_maker,
         "seq": fill.exec_id,
-        "isLeverage": "0",
-        "marketUnit": "",
-        "blockTradeId": "",
-        "markPrice": "",
-        "indexPrice": "",
-        "underlyingPrice": "",
-        "markIv": "",
-        "tradeIv": "",
-        "extraFees": "",
+        **_NO_EXTRAS,
         **(_SPOT_EXECUTION if market.is_spot else _contract_execution(fill, market)),
     }
 
 
+_NO_EXTRAS: Json = {
+    "isLeverage": "0",
+    "marketUnit": "",
+    "blockTradeId": "",
+    "markPrice": "",
+    "indexPrice": "",
+    "underlyingPrice": "",
+    "markIv": "",
+    "tradeIv": "",
+    "extraFees": "",
+}
 _SPOT_EXECUTION: Json = {"closedSize": "", "stopOrderType": ""}
 
 
@@ -180,7 +193,46 @@ def _contract_execution(fill: SimFill, market: Market) -> Json:
         "closedSize": market.formats.qty(fill.closed_qty),
         "execPnl": exact(fill.realised_pnl),
         "stopOrderType": "UNKNOWN",
-        "createType": "CreateByUser",
+        "createType": _CREATE_TYPE[fill.origin],
+    }
+
+
+def exec_type(execution: SimFill | SimPayment) -> str:
+    """What kind of execution it is, in the venue's words."""
+    return "Funding" if isinstance(execution, SimPayment) else _EXEC_TYPE[execution.origin]
+
+
+def funding_row(payment: SimPayment, market: Market, ids: WireIds) -> Json:
+    """Funding that was paid (or, with a negative fee, received), as an execution of the whole position."""
+    mark = exact(payment.mark_price)
+    return {
+        "category": market.category,
+        "symbol": market.symbol,
+        "execId": ids.encode(IdKind.FILL, payment.exec_id),
+        "orderId": ids.encode(IdKind.FUNDING, payment.exec_id),
+        "orderLinkId": "",
+        "side": payment.side.name,
+        "orderType": "UNKNOWN",
+        "orderPrice": "0",
+        "orderQty": "0",
+        "leavesQty": "0",
+        "execPrice": mark,
+        "execQty": market.formats.qty(payment.size),
+        "execValue": exact(payment.value),
+        "execFee": exact(payment.amount),
+        "execFeeV2": "",
+        "feeRate": exact(payment.rate),
+        "feeCurrency": "",
+        "execType": exec_type(payment),
+        "execTime": str(to_ms(payment.exec_ns)),
+        "isMaker": False,
+        "seq": payment.exec_id,
+        **_NO_EXTRAS,
+        "markPrice": mark,
+        "closedSize": "0",
+        "execPnl": "0",
+        "stopOrderType": "UNKNOWN",
+        "createType": "",
     }
 
 

@@ -10,13 +10,18 @@ from collections.abc import Callable, Mapping
 
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
-from mlthon.sim.orders import SimFill, SimOrder
+from mlthon.sim.orders import Origin, SimFill, SimOrder, SimPayment
 from mlthon.venues.bybit.account_messages import Json, stream_position
 from mlthon.venues.bybit.auth import KeyRing
 from mlthon.venues.bybit.connection import Connection
 from mlthon.venues.bybit.errors import ApiError
 from mlthon.venues.bybit.listing import CATEGORIES, CONTRACTS, Listing
-from mlthon.venues.bybit.order_messages import execution_row, fast_execution_row, stream_order
+from mlthon.venues.bybit.order_messages import (
+    execution_row,
+    fast_execution_row,
+    funding_row,
+    stream_order,
+)
 from mlthon.venues.bybit.subscriptions import (
     Request,
     TopicError,
@@ -72,8 +77,15 @@ class PrivateHub:
             market = self._listing.traded(fill.symbol)
             row = execution_row(fill, market, self._ids)
             self._push(fill.account, "execution", market.category, row)
-            fast_row = fast_execution_row(fill, market, self._ids)
-            self._push(fill.account, "execution.fast", market.category, fast_row)
+            if fill.origin is Origin.Client:
+                fast_row = fast_execution_row(fill, market, self._ids)
+                self._push(fill.account, "execution.fast", market.category, fast_row)
+
+    def on_funding(self, payment: SimPayment) -> None:
+        if self._is_heard(payment.account):
+            market = self._listing.traded(payment.symbol)
+            row = funding_row(payment, market, self._ids)
+            self._push(payment.account, "execution", market.category, row)
 
     def on_position(self, account: Account, symbol: str) -> None:
         if self._is_heard(account.name):

@@ -1,4 +1,7 @@
-"""All public topics of the venue, and what drives them: the exchange's events, and the clock for some."""
+"""All public topics of the venue, and what drives them: the exchange's events, and the clock for some.
+
+The clock drives the exchange too: it pays funding when its time has come.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ class PublicHub:
         self._clock: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start the topics that follow the clock."""
+        """Start what follows the clock."""
         self._clock = asyncio.create_task(self._follow_clock(), name="bybit tickers")
 
     async def close(self) -> None:
@@ -85,6 +88,7 @@ class PublicHub:
     async def _follow_clock(self) -> None:
         while True:
             await asyncio.sleep(_TICKER_PERIOD_S)
+            self._exchange.pass_time()
             for topics in self._symbols.values():
                 topics.ticker.tell_changes()
                 topics.books[TOP_DEPTH].repeat(_TOP_SILENCE_NS)

@@ -19,6 +19,7 @@ from mlthon.venues.bybit.market import Market, TradeLine
 from mlthon.venues.bybit.market_messages import (
     Json,
     Levels,
+    contract_state,
     contract_ticker,
     spot_ticker,
     stream_trade,
@@ -215,11 +216,10 @@ class TickerTopic:
 
     def current(self) -> Json:
         """All fields as they are now."""
-        mark = self._exchange.mark_price(self._market.traded_as)
         if self._market.is_spot:
-            return spot_ticker(self._market, mark)
+            return spot_ticker(self._market, self._exchange.mark_price(self._market.traded_as))
         top = self._top.current()
-        return contract_ticker(self._market, top.bids, top.asks, mark, to_ms(self._now_ns()))
+        return contract_ticker(self._market, top.bids, top.asks, contract_state(self._exchange, self._market))
 
     def listed(self) -> Json:
         """The fields as REST lists them."""

@@ -23,7 +23,7 @@ from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.errors import ConfigError
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
-from mlthon.sim.orders import SimFill, SimOrder
+from mlthon.sim.orders import SimFill, SimOrder, SimPayment
 from mlthon.venues.bybit.account_queries import AccountQueries
 from mlthon.venues.bybit.auth import KeyRing
 from mlthon.venues.bybit.connection import Connection, Session
@@ -94,7 +94,7 @@ class BybitVenue:
         self._rest = RestApi(
             self._keys,
             self._limiter,
-            MarketQueries(listing, self._public, now_ns),
+            MarketQueries(exchange, listing, self._public, now_ns),
             AccountQueries(exchange, listing, wallets, ids, now_ns),
             self._entry,
             now_ns,
@@ -199,6 +199,9 @@ class _Listener:
 
     def on_fill(self, fill: SimFill) -> None:
         self._private.on_fill(fill)
+
+    def on_funding(self, payment: SimPayment) -> None:
+        self._private.on_funding(payment)
 
     def on_position(self, account: Account, symbol: str) -> None:
         self._private.on_position(account, symbol)

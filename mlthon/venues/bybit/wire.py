@@ -55,6 +55,7 @@ class IdKind(IntEnum):
     ORDER = 1
     FILL = 2
     TRADE = 3
+    FUNDING = 4  # instead of an order's
 
 
 class WireIds:
