@@ -1,3 +1,5 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# Plain method descriptors are called 5 ns faster than what Cython makes of methods else.
 """Books whose levels are known by an id: several may stand at one price, in the order they came.
 
 A level with an id is to its price what an order is to a level: `queued_book` keeps both. What is particular here is

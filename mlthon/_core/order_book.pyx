@@ -1,3 +1,5 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# Plain method descriptors are called 5 ns faster than what Cython makes of methods else.
 """The book order by order: every order with its id, its place in the queue, and what stands ahead of it.
 
 `queued_book` keeps the orders; here is what Python code sees of them.

@@ -1,3 +1,5 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# Plain method descriptors are called 5 ns faster than what Cython makes of methods else.
 """Books of levels: what every kind of book answers, and the kind whose levels are known by their price.
 
 The levels are in `book_side`, the arithmetic of the queries in `book_queries`; here is what Python code sees of
