@@ -76,6 +76,13 @@ class Connection:
             writer.result()
         return self._socket
 
+    def drop(self) -> None:
+        """End the connection without a word, as a server that dies does."""
+        self._ended = True
+        self._outbox.clear()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
     async def close(self) -> None:
         """Tell the client that the venue is going away."""
         self._ended = True
@@ -115,7 +122,4 @@ class Connection:
 
     def _cut(self, why: str) -> None:
         _log.warning("connection %s cut: %s", self.id, why)
-        self._ended = True
-        self._outbox.clear()
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        self.drop()

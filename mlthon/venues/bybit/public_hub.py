@@ -69,6 +69,12 @@ class PublicHub:
         """A topic of one category's stream."""
         return self._by_name.get((category, name))
 
+    def restart(self) -> None:
+        """Number the books' messages from 1 again, and say so to whoever listens."""
+        for topics in self._symbols.values():
+            for book in topics.books.values():
+                book.restart()
+
     def book(self, market: Market, depth: int) -> BookTopic:
         """One of a market's book topics; `depth` is one of those published."""
         return self._symbols[market.traded_as].books[depth]

@@ -1,15 +1,13 @@
-"""The public websockets, one a category: clients subscribe to topics and are sent them.
+"""The public websockets, one a category and one for the status: clients subscribe to topics and are sent them.
 
 A request with one wrong topic fails whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mlthon.venues.bybit.connection import Connection
-from mlthon.venues.bybit.limits import VenueLimits
-from mlthon.venues.bybit.public_hub import PublicHub
 from mlthon.venues.bybit.public_topics import Topic
 from mlthon.venues.bybit.subscriptions import (
     Request,
@@ -22,14 +20,22 @@ from mlthon.venues.bybit.subscriptions import (
 
 
 class PublicSession:
-    """One client on the public stream of a category."""
+    """One client on a public stream, whose topics `find` finds by name.
 
-    def __init__(self, connection: Connection, hub: PublicHub, category: str, limits: VenueLimits) -> None:
+    At most `topic_chars` characters of names may be subscribed to, and at most `args` topics in one request.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        find: Callable[[str], Topic | None],
+        topic_chars: int,
+        args: int | None = None,
+    ) -> None:
         self._connection = connection
-        self._hub = hub
-        self._category = category
-        self._topic_chars = limits.topic_chars
-        self._args = limits.spot_args if category == "spot" else None
+        self._find = find
+        self._topic_chars = topic_chars
+        self._args = args
         self._topics: dict[str, Topic] = {}
 
     def on_message(self, message: Mapping[str, object]) -> None:
@@ -63,7 +69,7 @@ class PublicSession:
                 f"args size >{self._args}: expected fewer topics in one request, got {len(names)}"
             )
         for name in names:
-            topic = self._hub.find(self._category, name)
+            topic = self._find(name)
             if topic is None:
                 raise unknown_topic(name)
             if name in self._topics:

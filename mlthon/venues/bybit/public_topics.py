@@ -119,6 +119,13 @@ class BookTopic:
         if self._audience and self._now_ns() - self._told_ns >= silence_ns:
             self._tell("snapshot", self.current())
 
+    def restart(self) -> None:
+        """Start counting anew, with a snapshot."""
+        self._catch_up()
+        self._update_id = 1
+        if self._audience:
+            self._tell("snapshot", self.current())
+
     def _catch_up(self) -> None:
         bids, asks = self._view.changes(self._exchange.book(self._market.traded_as))
         if not bids and not asks:

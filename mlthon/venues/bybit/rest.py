@@ -18,6 +18,7 @@ from mlthon.venues.bybit.account_messages import Json
 from mlthon.venues.bybit.account_queries import AccountQueries
 from mlthon.venues.bybit.auth import ApiKey, KeyRing
 from mlthon.venues.bybit.errors import ApiError, RetCode
+from mlthon.venues.bybit.maintenance import Maintenance
 from mlthon.venues.bybit.market_queries import MarketQueries
 from mlthon.venues.bybit.order_entry import OrderEntry, Outcome, is_spot
 from mlthon.venues.bybit.params import Params, bad_param
@@ -50,6 +51,7 @@ class RestApi:
         market: MarketQueries,
         queries: AccountQueries,
         entry: OrderEntry,
+        maintenance: Maintenance,
         now_ns: Callable[[], int],
     ) -> None:
         self._keys = keys
@@ -57,6 +59,7 @@ class RestApi:
         self._market = market
         self._queries = queries
         self._entry = entry
+        self._maintenance = maintenance
         self._now_ns = now_ns
 
     def routes(self) -> list[web.RouteDef]:
@@ -69,6 +72,7 @@ class RestApi:
             "/v5/market/tickers": market.tickers,
             "/v5/market/recent-trade": market.recent_trades,
             "/v5/market/funding/history": market.funding_history,
+            "/v5/system/status": self._maintenance.status,
         }
         private = {
             "/v5/order/realtime": (Endpoint.OPEN_ORDERS, queries.open_orders),
@@ -115,6 +119,7 @@ class RestApi:
             headers: dict[str, str] = {}
             try:
                 key, params = await self._signed(request)
+                self._maintenance.check(RetCode.SERVER_ERROR)
                 weight = self._entry.weight(endpoint, params)
                 quota = self._limiter.take(key.account.name, endpoint, weight, is_spot=is_spot(params))
                 headers = quota.headers()

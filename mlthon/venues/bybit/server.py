@@ -2,6 +2,7 @@
 
     GET/POST /v5/...                    REST              rest.py
     /v5/public/{linear,inverse,spot}    market data       public_stream.py
+    /v5/public/misc/status              maintenance       maintenance.py
     /v5/private                         the account       private_stream.py
     /v5/trade                           order entry       trade_stream.py
 
@@ -16,6 +17,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -29,6 +31,7 @@ from mlthon.venues.bybit.auth import KeyRing
 from mlthon.venues.bybit.connection import Connection, Session
 from mlthon.venues.bybit.limits import VenueLimits
 from mlthon.venues.bybit.listing import CATEGORIES, Listing
+from mlthon.venues.bybit.maintenance import Maintenance
 from mlthon.venues.bybit.market_queries import MarketQueries
 from mlthon.venues.bybit.order_entry import OrderEntry
 from mlthon.venues.bybit.private_stream import PrivateHub, PrivateSession
@@ -41,6 +44,7 @@ from mlthon.venues.bybit.wallets import Wallets
 from mlthon.venues.bybit.wire import WireIds
 
 _HOST = "127.0.0.1"
+_STATUS_STREAM = "misc/status"
 _ACTIVE_TIME = re.compile(r"([0-9]{1,3})(s|m)")
 
 
@@ -90,6 +94,7 @@ class BybitVenue:
         self._limiter = RateLimiter(limits, now_ns)
         self._entry = OrderEntry(exchange, listing, ids, limits)
         self._public = PublicHub(exchange, listing, now_ns)
+        self._maintenance = Maintenance(now_ns)
         self._private = PrivateHub(exchange, listing, wallets, ids, now_ns)
         self._rest = RestApi(
             self._keys,
@@ -97,6 +102,7 @@ class BybitVenue:
             MarketQueries(exchange, listing, self._public, now_ns),
             AccountQueries(exchange, listing, wallets, ids, now_ns),
             self._entry,
+            self._maintenance,
             now_ns,
         )
         self._connections: set[Connection] = set()
@@ -115,6 +121,7 @@ class BybitVenue:
                     )
                     for category in CATEGORIES
                 ),
+                web.get(f"/v5/public/{_STATUS_STREAM}", self._serve(self._open_status, is_private=False)),
                 web.get("/v5/private", self._serve(self._open_private, is_private=True)),
                 web.get("/v5/trade", self._serve(self._open_trade, is_private=True)),
             ]
@@ -144,6 +151,32 @@ class BybitVenue:
             await self._runner.cleanup()
             self._runner = None
 
+    # -- what a venue may do to its clients --------------------------------------------------------------------
+
+    def restart(self, *, drop_connections: bool = True) -> None:
+        """Restart the public service: its books' messages are numbered from ``u == 1`` again.
+
+        The exchange and its accounts go on. With `drop_connections` every websocket ends without a word, private
+        and trade ones too; without, subscribers of books are sent a snapshot with ``u == 1`` on the connection they
+        have, as Bybit does now and then.
+        """
+        if drop_connections:
+            self.drop_connections()
+        self._public.restart()
+
+    def drop_connections(self) -> None:
+        """End every websocket without a word."""
+        for connection in tuple(self._connections):
+            connection.drop()
+
+    def begin_maintenance(self, title: str = "Maintenance", expected_s: float = 60.0) -> None:
+        """Take no orders and no private requests from now on (10019 and 10016), and announce it."""
+        self._maintenance.begin(title, expected_s)
+
+    def end_maintenance(self) -> None:
+        """Take them again, and announce it."""
+        self._maintenance.end()
+
     # -- websockets --------------------------------------------------------------------------------------------
 
     def _serve(
@@ -163,15 +196,22 @@ class BybitVenue:
 
     def _open_public(self, category: str) -> Callable[[Connection], Session]:
         def open_session(connection: Connection) -> Session:
-            return PublicSession(connection, self._public, category, self._limits)
+            args = self._limits.spot_args if category == "spot" else None
+            find = partial(self._public.find, category)
+            return PublicSession(connection, find, self._limits.topic_chars, args)
 
         return open_session
+
+    def _open_status(self, connection: Connection) -> Session:
+        return PublicSession(connection, self._maintenance.find, self._limits.topic_chars)
 
     def _open_private(self, connection: Connection) -> Session:
         return PrivateSession(connection, self._private, self._keys, self._now_ns)
 
     def _open_trade(self, connection: Connection) -> Session:
-        return TradeSession(connection, self._keys, self._limiter, self._entry, self._now_ns)
+        return TradeSession(
+            connection, self._keys, self._limiter, self._entry, self._maintenance, self._now_ns
+        )
 
 
 def active_s(wish: str, default_s: float) -> float:

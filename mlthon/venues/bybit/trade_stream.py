@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from mlthon.venues.bybit.auth import ApiKey, KeyRing, check_timestamp
 from mlthon.venues.bybit.connection import Connection
 from mlthon.venues.bybit.errors import ApiError, RetCode
+from mlthon.venues.bybit.maintenance import Maintenance
 from mlthon.venues.bybit.order_entry import OrderEntry, Outcome, is_spot
 from mlthon.venues.bybit.order_messages import Json
 from mlthon.venues.bybit.params import Params, bad_param, shorten
@@ -43,12 +44,14 @@ class TradeSession:
         keys: KeyRing,
         limiter: RateLimiter,
         entry: OrderEntry,
+        maintenance: Maintenance,
         now_ns: Callable[[], int],
     ) -> None:
         self._connection = connection
         self._keys = keys
         self._limiter = limiter
         self._entry = entry
+        self._maintenance = maintenance
         self._now_ns = now_ns
         self._key: ApiKey | None = None
         self._req_ids: dict[str, None] = {}  # the latest ones, oldest first
@@ -101,6 +104,7 @@ class TradeSession:
             )
         if self._key is None:
             raise ApiError(RetCode.NOT_LOGGED_IN, "log in with op auth first")
+        self._maintenance.check(RetCode.RESTARTING)
         if not isinstance(header, dict) or "X-BAPI-TIMESTAMP" not in header:
             raise bad_param("header: X-BAPI-TIMESTAMP is required")
         check_timestamp(header["X-BAPI-TIMESTAMP"], header.get("X-BAPI-RECV-WINDOW"), to_ms(self._now_ns()))
