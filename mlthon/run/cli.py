@@ -17,6 +17,7 @@ import typer
 import yaml
 from rich.console import Console
 
+from mlthon.engine.slow_callbacks import DEFAULT_BUDGET_MS
 from mlthon.errors import (
     ConfigError,
     DataError,
@@ -91,6 +92,12 @@ def demo(
         Path | None,
         typer.Option("--event-log", metavar="FILE", help="Write every request and callback as JSON lines."),
     ] = None,
+    slow_ms: Annotated[
+        float,
+        typer.Option(
+            "--slow-ms", metavar="MS", help="Name strategy code in the log that takes longer than this."
+        ),
+    ] = DEFAULT_BUDGET_MS,
     verbose: Verbose = False,
 ) -> None:
     """Trade against a simulated Bybit on this machine: no key, no account, no network.
@@ -105,6 +112,7 @@ def demo(
         duration_s=_positive("--duration", duration),
         as_json=as_json,
         event_log=event_log,
+        slow_callback_ms=_positive("--slow-ms", slow_ms),
     )
     asyncio.run(run_demo(options))
 

@@ -39,6 +39,7 @@ class DemoOptions:
     duration_s: float
     as_json: bool
     event_log: Path | None
+    slow_callback_ms: float
 
 
 async def run_demo(options: DemoOptions) -> None:
@@ -66,6 +67,7 @@ async def run_demo(options: DemoOptions) -> None:
                     table.resolve(_EXCHANGE, venue.instrument.get_instrument_name())
                 ],
                 journal=journal,
+                slow_callback_ms=options.slow_callback_ms,
             )
             try:
                 await _trade(engine, venue, options.duration_s, output)

@@ -247,6 +247,12 @@ def test_more_orders_than_a_venue_cancels_in_a_second_are_all_withdrawn(mlthon_r
     assert names.count("on_order_cancelled") == summary["orders"]["cancelled"]
 
 
+def test_slow_strategy_code_is_named(mlthon_run, strategy_file):
+    spec = strategy_file("    def on_start(self, params):\n        sum(range(2_000_000))\n")
+    outcome = mlthon_run("--strategy", spec, "--duration", 0.5, "--slow-ms", 1)
+    assert "slow: on_start took" in outcome.err
+
+
 def test_a_failure_still_ends_with_the_summary(mlthon_run, strategy_file):
     outcome = mlthon_run(
         "--strategy",
