@@ -13,23 +13,26 @@ from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import ConfigError
-from mlthon.instruments.instrument import Instrument
+from mlthon.instruments.instrument import Instrument, InstrumentFields
 from mlthon.instruments.instrument_ids import instrument_id, instrument_name
 from mlthon.instruments.perpetual import Perpetual
+from mlthon.instruments.spot import Spot
 from mlthon.sim.order_flow import Ladder, OrderFlow
+from mlthon.sim.terms import Product
 
 __all__ = ["SyntheticMarket"]
 
 START_NS = 1_700_000_000_000_000_000  # 2023-11-14 22:13:20 UTC
 MIN_MID_TICKS = 10_000  # room for the book below the price, wherever the price goes
 MAX_MID_TICKS = 10**12
+LOTS = {Product.Linear: "0.001", Product.Inverse: "50", Product.Spot: "0.001"}
 
 MarketEvent = DepthUpdate | PublicTrade
 Step = TypeVar("Step", Price, Qty)
 
 
 class SyntheticMarket:
-    """A linear perpetual, BTCUSDT, whose order flow is drawn from a seed.
+    """An instrument whose order flow is drawn from a seed: by default a linear perpetual, BTCUSDT.
 
     Iterate it for ``(gap_ns, event)``, gap_ns being the time since the event before; it never ends. The first
     event is a snapshot of some 400 levels a side; on average about 30 depth updates and 5 trades follow a
@@ -38,8 +41,9 @@ class SyntheticMarket:
     update.
 
     The same arguments give the same events in every process and every iteration. `mid` is where the price
-    begins and is drawn back to; `tick` and `lot` are the instrument's steps, in which the flow counts. Raises
-    ConfigError for a mid that is not a whole number of ticks, or of fewer than 10,000.
+    begins and is drawn back to; `tick` and `lot` are the instrument's steps, in which the flow counts. The other
+    products are BTCUSD, inverse, in lots of 50 contracts by default, and BTCUSDT, spot. Raises ConfigError for a
+    mid that is not a whole number of ticks, or of fewer than 10,000.
 
     >>> _, snapshot = next(iter(SyntheticMarket(7)))
     >>> snapshot.is_snapshot, snapshot.bids()[0][0], snapshot.asks()[0][0]
@@ -52,15 +56,17 @@ class SyntheticMarket:
         *,
         mid: str | Price = "60000",
         tick: str | Price = "0.10",
-        lot: str | Qty = "0.001",
+        lot: str | Qty | None = None,
         start_ns: int = START_NS,
+        product: Product = Product.Linear,
     ) -> None:
         if not isinstance(seed, int):
             raise TypeError(f"seed: expected an integer, got {seed!r}")
         self.seed = seed
         self.start_ns = start_ns
         self.tick = positive("tick", Price(tick))
-        self.lot = positive("lot", Qty(lot))
+        self.product = product
+        self.lot = positive("lot", Qty(LOTS[product] if lot is None else lot))
         self.mid_tick, off_tick = divmod(positive("mid", Price(mid)).mantissa, self.tick.mantissa)
         if off_tick or not MIN_MID_TICKS <= self.mid_tick <= MAX_MID_TICKS:
             raise ConfigError(
@@ -72,26 +78,29 @@ class SyntheticMarket:
 
     @cached_property
     def instrument(self) -> Instrument:
-        """What is traded: ``byt:perp:BTC-USDT``."""
-        name = instrument_name(Exchange.Bybit, InstrumentType.Perpetual, "BTC-USDT")
-        return Perpetual(
-            settlement_method="linear",
+        """What is traded: ``byt:perp:BTC-USDT``, ``byt:perp:BTC-USD`` or ``byt:spot:BTC-USDT``."""
+        is_inverse, is_spot = self.product is Product.Inverse, self.product is Product.Spot
+        quote = "USD" if is_inverse else "USDT"
+        kind = InstrumentType.Spot if is_spot else InstrumentType.Perpetual
+        name = instrument_name(Exchange.Bybit, kind, f"BTC-{quote}")
+        fields = InstrumentFields(
             instrument_id=instrument_id(Exchange.Bybit, name),
-            instrument_type=InstrumentType.Perpetual,
+            instrument_type=kind,
             instrument_name=name,
-            exch_instr_id="BTCUSDT",
+            exch_instr_id=f"BTC{quote}",
             exchange=Exchange.Bybit,
-            mlt_symbol="BTC-USDT",
+            mlt_symbol=f"BTC-{quote}",
             price_tick_rules=self.tick,
             quantity_tick_rules=self.lot,
             multiplier=MLDecimal(1),
             min_quantity=self.lot,
             base_currency="BTC",
-            quote_currency="USDT",
-            quantification="base",
+            quote_currency=quote,
+            quantification="contracts" if is_inverse else "base",
             price_precision=decimals(self.tick),
             quantity_precision=decimals(self.lot),
         )
+        return Spot(**fields) if is_spot else Perpetual(settlement_method=self.product.value, **fields)
 
     def __iter__(self) -> Iterator[tuple[int, MarketEvent]]:
         flow = OrderFlow(Random(self.seed), self.mid_tick)

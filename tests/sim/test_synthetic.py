@@ -15,12 +15,15 @@ from typing import Any
 import pytest
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
-from mlthon.basics.defs import InstrumentType, Side
+from mlthon.basics.defs import TIF, InstrumentType, OrderType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import ConfigError
+from mlthon.sim.exchange import SimExchange
 from mlthon.sim.order_flow import MIN_LEVELS, OrderFlow
+from mlthon.sim.orders import NewOrder
 from mlthon.sim.synthetic import START_NS, SyntheticMarket
+from mlthon.sim.terms import Product, symbol_of
 
 SEEDS = (1, 2, 3)
 MARKETS: list[dict[str, Any]] = [
@@ -265,6 +268,33 @@ def test_instrument() -> None:
     assert instrument.get_price_tick_rules() == Price("0.1")
     assert instrument.get_quantity_tick_rules() == instrument.get_min_quantity() == Qty("0.001")
     assert (instrument.get_price_precision(), instrument.get_quantity_precision()) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("product", "name", "symbol", "lot"),
+    [
+        (Product.Inverse, "byt:perp:BTC-USD", "BTCUSD", "50"),
+        (Product.Spot, "byt:spot:BTC-USDT", "BTC/USDT", "0.001"),
+    ],
+)
+def test_other_products_trade_too(product: Product, name: str, symbol: str, lot: str) -> None:
+    market = SyntheticMarket(1, product=product)
+    assert market.instrument.get_instrument_name() == name
+    assert market.instrument.get_quantity_tick_rules() == Qty(lot)
+    assert symbol_of(market.instrument) == symbol
+    exchange = SimExchange([market.instrument], lambda: 0)
+    account = exchange.add_account("alice", {"BTC": Qty("10"), "USDT": Qty("1000000")})
+    for number, (_, event) in enumerate(islice(market, 300)):
+        if isinstance(event, DepthUpdate):
+            exchange.apply_depth(symbol, event)
+        else:
+            exchange.apply_trade(symbol, event)
+        if number % 50 == 10:
+            side = Side.Buy if number % 100 == 10 else Side.Sell
+            qty = market.instrument.get_quantity_tick_rules() * 10
+            exchange.place(account, NewOrder(symbol, side, qty, order_type=OrderType.Market, tif=TIF.IOC))
+    assert exchange.fill_count(account) >= 6
+    exchange.check_conservation()
 
 
 def test_time_starts_where_told() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from bybit_client import Client, Json, Stage
 
 from mlthon.basics.defs import Side
@@ -130,9 +129,8 @@ async def test_maintenance_is_announced(stage: Stage, client: Client) -> None:
         assert len((await client.get("/v5/system/status", **wanted))["result"]["list"]) == count
 
 
-@pytest.mark.parametrize("rounds", [3])
-async def test_maintenances_are_listed_newest_first(stage: Stage, client: Client, rounds: int) -> None:
-    for number in range(rounds):
+async def test_maintenances_are_listed_newest_first(stage: Stage, client: Client) -> None:
+    for number in range(3):
         stage.venue.begin_maintenance(f"round {number}")
         stage.venue.end_maintenance()
     titles = [row["title"] for row in (await client.get("/v5/system/status"))["result"]["list"]]
