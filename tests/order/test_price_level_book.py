@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from itertools import islice
 
 import pytest
 from book_models import LARGEST, ONE, SIDES, PriceTrial
@@ -57,6 +56,7 @@ def test_a_change_below_the_top_is_no_update_of_it():
     assert book.get_best_ask_lvl()[0] and book.get_best_bid_lvl()[0]
     book.modify_lvl_qty(Side.Buy, Price(999), Qty(7))
     book.add_lvl(Side.Sell, Price(1001), Qty(1))  # the quantity it already has
+    book.modify_lvl_qty(Side.Buy, Price(1000), Qty(1))
     assert not book.get_best_bid_lvl()[0]
     assert not book.get_best_ask_lvl()[0]
 
@@ -86,13 +86,37 @@ def test_levels_are_values():
 
 
 def test_iteration_notices_that_levels_come_and_go():
-    book = filled_book(5)
-    walk = book.bids()
-    next(walk)
-    book.delete_lvl(Side.Buy, Price(996))
-    with pytest.raises(RuntimeError, match="during iteration"):
+    for change in (
+        lambda book: book.delete_lvl(Side.Buy, Price(996)),
+        lambda book: book.add_lvl(Side.Buy, Price(1), Qty(1)),
+        lambda book: book.clear(),
+    ):
+        book = filled_book(5)
+        walk, other = book.bids(), book.asks()
         next(walk)
-    assert len(list(islice(book.asks(), 2))) == 2
+        change(book)
+        with pytest.raises(RuntimeError, match="during iteration"):
+            next(walk)
+        if len(book):
+            assert len(list(other)) == 5
+
+
+def test_levels_can_be_listed():
+    book = filled_book(5)
+    assert [level.get_price() for level in book.get_lvls(Side.Buy, 2)] == [Price(1000), Price(999)]
+    assert len(book.get_lvls(Side.Sell, 9)) == 5
+    with pytest.raises(ValueError, match="n: expected 0 or more, got -1"):
+        book.get_lvls(Side.Sell, -1)
+
+
+def test_questions_that_make_no_sense():
+    book = filled_book(1)
+    with pytest.raises(ValueError, match=r"qty: expected more than 0, got 0\.0"):
+        book.get_avg_price(Side.Buy, Qty(0))
+    with pytest.raises(ValueError, match="n: expected 1 or more, got 0"):
+        book.get_imbalance(0)
+    with pytest.raises(TypeError, match=r"side: expected Side\.Buy or Side\.Sell, got 1"):
+        book.get_volume_to(1, Price(1))
 
 
 def test_iteration_keeps_its_book_alive():
