@@ -33,8 +33,8 @@ SOCKET = {"testnet": False, "ping_timeout": 1, "restart_on_error": False}
 class VenueThread:
     """A stage on a thread of its own."""
 
-    def __init__(self) -> None:
-        self.stage = Stage()
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="venue")
         self._thread.start()
@@ -59,8 +59,13 @@ class VenueThread:
 
 
 @pytest.fixture
-def venue() -> Iterator[VenueThread]:
-    thread = VenueThread()
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def venue(stage: Stage) -> Iterator[VenueThread]:
+    thread = VenueThread(stage)
     yield thread
     thread.close()
 
@@ -233,3 +238,62 @@ def test_private_and_trade_streams(venue: VenueThread, acks: Inbox, sending: thr
     finally:
         close(private)
         close(trading)
+
+
+# -- the other products ---------------------------------------------------------------------------------------------
+
+
+class TestAllProducts:
+    """The same client, on inverse contracts and spot."""
+
+    @pytest.fixture
+    def stage(self) -> Stage:
+        return Stage.of_all_products()
+
+    def test_inverse_by_rest(self, http: Any) -> None:
+        contract = {"category": "inverse", "symbol": "BTCUSD"}
+        http.place_order(**contract, side="Sell", orderType="Market", qty="30000")
+        http.place_order(**contract, side="Buy", orderType="Limit", qty="1", price="59000", reduceOnly=True)
+        (position,) = http.get_positions(category="inverse")["result"]["list"]
+        assert (position["side"], position["size"], position["avgPrice"]) == ("Sell", "30000", "60000")
+        assert http.get_tickers(**contract)["result"]["list"][0]["symbol"] == "BTCUSD"
+        assert len(http.cancel_all_orders(**contract)["result"]["list"]) == 1
+        (wallet,) = http.get_wallet_balance(accountType="UNIFIED", coin="BTC")["result"]["list"]
+        assert wallet["coin"][0]["walletBalance"] == "9.999725"
+
+    def test_spot_by_rest(self, http: Any) -> None:
+        pair = {"category": "spot", "symbol": "BTCUSDT"}
+        assert http.get_instruments_info(category="spot")["result"]["list"][0]["symbol"] == "BTCUSDT"
+        assert len(http.get_orderbook(**pair, limit=50)["result"]["a"]) == 2
+        bought = http.place_order(**pair, side="Buy", orderType="Market", qty="100")["result"]["orderId"]
+        (row,) = http.get_order_history(category="spot", orderId=bought)["result"]["list"]
+        assert (row["orderStatus"], row["cumExecValue"]) == ("PartiallyFilledCanceled", "99.96")
+        http.place_order(**pair, side="Sell", orderType="Limit", qty="0.5", price="61000", orderLinkId="one")
+        assert http.get_open_orders(category="spot")["result"]["list"][0]["leavesQty"] == "0.500000"
+        assert http.cancel_order(**pair, orderLinkId="one")["retCode"] == 0
+        with pytest.raises(pybit_errors.InvalidRequestError, match="170142"):
+            http.cancel_order(**pair, orderLinkId="one")
+
+    @pytest.mark.usefixtures("addresses")
+    def test_spot_stream_and_status(self, venue: VenueThread, acks: Inbox, sending: threading.Lock) -> None:
+        books, tickers, status = Inbox(), Inbox(), Inbox()
+        public = unified_trading.WebSocket(channel_type="spot", **SOCKET)
+        misc = unified_trading.WebSocket(channel_type="misc/status", **SOCKET)
+        try:
+            with sending:
+                public.orderbook_stream(50, "BTCUSDT", books.put)
+                public.ticker_stream("BTCUSDT", tickers.put)
+            assert books.get()["data"]["b"] == [["59990.00", "2.000000"]]
+            assert tickers.get()["data"]["usdIndexPrice"] == "59995"
+            venue.call(lambda: venue.stage.depth([("59991", "1")], [], symbol="BTC/USDT"))
+            assert ["59991.00", "1.000000"] in books.get()["data"]["b"]
+            with sending:
+                misc.system_status_stream(status.put)
+            for _ in range(3):
+                acks.get()
+            venue.call(lambda: venue.stage.venue.begin_maintenance("Upgrade"))
+            venue.call(venue.stage.venue.end_maintenance)
+            assert status.until(lambda message: message["data"][0]["state"] == "completed")
+        finally:
+            close(public)
+            close(misc)
