@@ -79,6 +79,9 @@ class SimExchange:
         self._now_ns = now_ns
         markets = [SymbolMarket(instrument, self.funding_rules) for instrument in instruments]
         self._markets = {market.symbol: market for market in markets}
+        if len(self._markets) < len(markets):
+            symbols = ", ".join(market.symbol for market in markets)
+            raise ConfigError(f"instruments: expected each symbol once, got {symbols}")
         self._terms = {symbol: market.terms for symbol, market in self._markets.items()}
         self._ledger = Ledger(self._terms.values())
         self._outbox = Outbox()

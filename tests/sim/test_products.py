@@ -314,6 +314,11 @@ def test_what_cannot_be_traded_is_a_config_error(instrument: Instrument, said: s
         SimExchange([instrument], lambda: 0)
 
 
+def test_each_symbol_is_traded_once() -> None:
+    with pytest.raises(ConfigError, match="once, got BTCUSDT, BTC/USDT, BTCUSDT"):
+        SimExchange([perpetual(), spot(), perpetual()], lambda: 0)
+
+
 @pytest.mark.parametrize("field", ["base_currency", "quote_currency"])
 @pytest.mark.parametrize("make", [inverse, spot])
 def test_both_coins_must_be_known(make: Any, field: str) -> None:

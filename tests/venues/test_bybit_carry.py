@@ -208,11 +208,13 @@ async def test_a_liquidation_is_told_as_an_order_nobody_sent(
     stage.depth([], [("60000.5", "900000")], symbol="BTCUSD")
     await client.place(**contract, orderType="Market", qty=qty)
     await client.place(**contract, side="Sell", price="90000", qty=qty, reduceOnly=True, orderLinkId="tp")
-    async with client.private(*EVERYTHING) as socket:
+    async with client.private(*EVERYTHING) as socket, client.public(category) as public:
+        await public.ask({"op": "subscribe", "args": [f"allLiquidation.{symbol}"]})
         stage.depth([("30000", "1")], [("30001", "1")], is_snapshot=True, symbol=symbol)
-        told = rows(await socket.take(5))
-    assert [topic for topic, _ in told] == ["order", "execution", "order", "position", "wallet"]
-    cancelled, execution, order, position, wallet = [row for _, row in told]
+        told = rows(await socket.take(6))
+        (announced,) = (await public.receive())["data"]
+    assert [topic for topic, _ in told] == ["order", "position", "execution", "order", "position", "wallet"]
+    cancelled, _, execution, order, position, wallet = [row for _, row in told]
     assert (cancelled["orderLinkId"], cancelled["orderStatus"], cancelled["cancelType"]) == (
         "tp",
         "Cancelled",
@@ -232,6 +234,7 @@ async def test_a_liquidation_is_told_as_an_order_nobody_sent(
     assert (order["side"], order["orderType"], execution["execFee"]) == ("Sell", "Market", "0")
     assert order["avgPrice"] == execution["execPrice"].rstrip("0").rstrip(".")
     assert (position["size"], position["side"]) == ("0", "")
+    assert (announced["s"], announced["S"], announced["p"]) == (symbol, "Buy", execution["execPrice"])
     assert float(wallet["coin"][0]["walletBalance"]) < 0.01 * float(
         {"linear": "1000000", "inverse": "10"}[category]
     )

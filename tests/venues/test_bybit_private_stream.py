@@ -34,8 +34,9 @@ async def test_the_story_of_a_resting_order(stage: Stage, client: Client) -> Non
         await client.place(orderLinkId="mine", price="60000.0", qty="1")
         stage.trade(Side.Sell, "60000.0", "2.4")
         stage.trade(Side.Sell, "60000.0", "5")
-        assert story(await socket.take(9)) == [
+        assert story(await socket.take(10)) == [
             ("order", "New", "0.000"),
+            ("position", "", "0"),
             ("execution", "0.400", "60000.0"),
             ("order", "PartiallyFilled", "0.400"),
             ("position", "Buy", "0.400"),
@@ -45,6 +46,21 @@ async def test_the_story_of_a_resting_order(stage: Stage, client: Client) -> Non
             ("position", "Buy", "1.000"),
             ("wallet", "999988"),
         ]
+
+
+async def test_every_action_on_an_order_tells_the_position(stage: Stage, client: Client) -> None:
+    """Even when nothing has changed about it."""
+    btc = {"category": "linear", "symbol": "BTCUSDT"}
+    await client.place(orderType="Market", qty="1")
+    async with client.private("order", "position") as socket:
+        await client.place(orderLinkId="mine")
+        await client.post("/v5/order/amend", **btc, orderLinkId="mine", qty="0.7")
+        await client.post("/v5/order/cancel", **btc, orderLinkId="mine")
+        await client.place(price="60001.0", timeInForce="PostOnly")
+        told = story(await socket.take(8))
+    assert [line[0] for line in told] == ["order", "position"] * 4
+    assert [line[1] for line in told[::2]] == ["New", "New", "Cancelled", "Cancelled"]
+    assert set(told[1::2]) == {("position", "Buy", "1.000")}
 
 
 async def test_the_story_of_a_taker(client: Client) -> None:

@@ -208,6 +208,7 @@ def test_private_and_trade_streams(venue: VenueThread, acks: Inbox, sending: thr
         placed = answers.get()
         assert (placed["retCode"], placed["data"]["orderLinkId"]) == (0, "maker")
         assert orders.get()["data"][0]["orderStatus"] == "New"
+        assert positions.get()["data"][0]["size"] == "0"
 
         venue.call(lambda: venue.stage.trade(Side.Sell, "60000.0", "2.4"))
         fill = executions.get()["data"][0]

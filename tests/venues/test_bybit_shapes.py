@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 from bybit_client import Client, Json, Stage
@@ -75,6 +76,54 @@ async def test_lists(
         assert types_differ(our_row["coin"][0], their_row["coin"][1]) == set()
     for group in ("priceFilter", "lotSizeFilter", "leverageFilter"):
         assert missing(our_row.get(group, {}), their_row.get(group, {})) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "category", "symbol"),
+    [
+        ("http_get_instruments_inverse", "inverse", "BTCUSD"),
+        ("http_get_instruments_spot", "spot", "BTCUSDT"),
+    ],
+)
+async def test_instruments_of_other_products(sample, name: str, category: str, symbol: str) -> None:
+    stage = Stage.of_all_products()
+    endpoints = await stage.venue.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            listed = await Client(http, endpoints).get("/v5/market/instruments-info", category=category)
+    finally:
+        await stage.venue.close()
+    (ours,), theirs = listed["result"]["list"], sample(name)["result"]["list"][0]
+    assert ours["symbol"] == symbol
+    assert missing(ours, theirs) == set()
+    assert types_differ(ours, theirs) == set()
+    for group in ("priceFilter", "lotSizeFilter", "leverageFilter"):
+        assert missing(ours.get(group, {}), theirs.get(group, {})) == set()
+
+
+async def test_a_spot_order_that_was_rejected_after_fills(sample) -> None:
+    """But for two fields: the documentation says that spot orders do not have them, and clients rely on it."""
+    stage = Stage.of_all_products()
+    endpoints = await stage.venue.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            user = Client(http, endpoints)
+            async with user.private("order.spot") as socket:
+                stage.depth([], [("60010", "0"), ("900000", "50")], symbol="BTC/USDT")
+                spot = {
+                    "category": "spot",
+                    "symbol": "BTCUSDT",
+                    "orderType": "Market",
+                    "marketUnit": "baseCoin",
+                }
+                await user.place(**spot, qty="3")
+                (ours,) = (await socket.receive())["data"]
+    finally:
+        await stage.venue.close()
+    theirs = sample("ws_account_order_partially_filled_rejected")["data"][0]
+    assert (ours["orderStatus"], theirs["orderStatus"]) == ("Rejected", "Rejected")
+    assert missing(ours, theirs) == {"tpslMode", "createType"}
+    assert types_differ(ours, theirs) == set()
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.funding import FundingRules
+from mlthon.sim.orders import SimFill
 from mlthon.venues.bybit.market import Market, TradeLine
 from mlthon.venues.bybit.wire import exact, to_ms
 
@@ -123,6 +125,17 @@ def listed_trade(market: Market, line: TradeLine) -> Json:
         "isBlockTrade": False,
         "isRPITrade": False,
         "seq": str(line.seq),
+    }
+
+
+def liquidation(market: Market, fill: SimFill) -> Json:
+    """One entry of an ``allLiquidation`` message: its side is that of the position, not of what closed it."""
+    return {
+        "T": to_ms(fill.exec_ns),
+        "s": market.symbol,
+        "S": "Sell" if fill.side is Side.Buy else "Buy",
+        "v": market.formats.qty(fill.qty),
+        "p": market.formats.price(fill.price),
     }
 
 

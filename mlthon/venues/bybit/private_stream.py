@@ -1,7 +1,8 @@
 """The private websocket: login, then orders, executions, positions and wallets of the key's account as they change.
 
 Nothing is pushed before the login, and there is no snapshot: clients ask by REST what was before. A topic is either
-for all categories (``order``) or for one (``order.linear``); one request must not mix the two forms.
+for all categories (``order``) or for one (``order.linear``); one request must not mix the two forms. Every message
+about an order on a contract is followed by the position, changed or not.
 """
 
 from __future__ import annotations
@@ -65,14 +66,23 @@ class PrivateHub:
         self._ids = ids
         self._now_ns = now_ns
         self._sessions: dict[str, dict[PrivateSession, None]] = {}  # by account, oldest first
+        self._accounts: dict[str, Account] = {}  # those with sessions, by name
+        self._filled: set[int] = set()  # orders whose fills were told, and they not yet
         self._message_count = 0
 
     def on_order(self, order: SimOrder) -> None:
-        if self._is_heard(order.account):
-            market = self._listing.traded(order.symbol)
-            self._push(order.account, "order", market.category, stream_order(order, market, self._ids))
+        """An order, and the position that it has not changed: a changed one follows by itself."""
+        was_filled = order.order_id in self._filled
+        self._filled.discard(order.order_id)
+        if not self._is_heard(order.account):
+            return
+        market = self._listing.traded(order.symbol)
+        self._push(order.account, "order", market.category, stream_order(order, market, self._ids))
+        if not was_filled and not market.is_spot:
+            self.on_position(self._accounts[order.account], order.symbol)
 
     def on_fill(self, fill: SimFill) -> None:
+        self._filled.add(fill.order_id)
         if self._is_heard(fill.account):
             market = self._listing.traded(fill.symbol)
             row = execution_row(fill, market, self._ids)
@@ -98,8 +108,9 @@ class PrivateHub:
         if self._is_heard(account.name):
             self._push(account.name, "wallet", "", self._wallets.row(account, [coin]))
 
-    def add(self, account: str, session: PrivateSession) -> None:
-        self._sessions.setdefault(account, {})[session] = None
+    def add(self, account: Account, session: PrivateSession) -> None:
+        self._accounts[account.name] = account
+        self._sessions.setdefault(account.name, {})[session] = None
 
     def remove(self, account: str, session: PrivateSession) -> None:
         self._sessions.get(account, {}).pop(session, None)
@@ -164,7 +175,7 @@ class PrivateSession:
             return
         self.on_closed()  # a second login replaces the first
         self._account = key.account.name
-        self._hub.add(self._account, self)
+        self._hub.add(key.account, self)
         self._answer(request, True)
 
     def _subscribe(self, request: Request) -> None:

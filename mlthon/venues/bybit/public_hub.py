@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.sim.exchange import SimExchange
+from mlthon.sim.orders import Origin, SimFill
 from mlthon.venues.bybit.listing import Listing
 from mlthon.venues.bybit.market import Market
 from mlthon.venues.bybit.public_topics import (
     BOOK_DEPTHS,
     TOP_DEPTH,
     BookTopic,
+    LiquidationTopic,
     TickerTopic,
     Topic,
     TradeTopic,
@@ -33,9 +35,11 @@ class _SymbolTopics:
     books: dict[int, BookTopic]  # by depth
     trades: TradeTopic
     ticker: TickerTopic
+    liquidations: LiquidationTopic
 
     def all(self) -> tuple[Topic, ...]:
-        return (*self.books.values(), self.trades, self.ticker)
+        topics: tuple[Topic, ...] = (*self.books.values(), self.trades, self.ticker)
+        return topics if self.market.is_spot else (*topics, self.liquidations)
 
 
 class PublicHub:
@@ -86,6 +90,11 @@ class PublicHub:
         for book in self._symbols[symbol].books.values():
             book.on_depth()
 
+    def on_fill(self, fill: SimFill) -> None:
+        """Of what clients trade, the public hears by `on_trade`; of liquidations, which do not trade, here."""
+        if fill.origin is Origin.Liquidation:
+            self._symbols[fill.symbol].liquidations.on_takeover(fill)
+
     def on_trade(self, symbol: str, trade: PublicTrade) -> None:
         topics = self._symbols[symbol]
         line = topics.market.add_trade(trade, self._exchange.market_seq(symbol), to_ms(self._now_ns()))
@@ -107,4 +116,5 @@ def _topics(exchange: SimExchange, market: Market, now_ns: Callable[[], int]) ->
         books=books,
         trades=TradeTopic(market, now_ns),
         ticker=TickerTopic(exchange, market, books[TOP_DEPTH], now_ns),
+        liquidations=LiquidationTopic(market, now_ns),
     )

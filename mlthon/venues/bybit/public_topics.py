@@ -14,6 +14,7 @@ import orjson
 
 from mlthon._core.depth_view import DepthView
 from mlthon.sim.exchange import SimExchange
+from mlthon.sim.orders import SimFill
 from mlthon.venues.bybit.connection import Connection
 from mlthon.venues.bybit.market import Market, TradeLine
 from mlthon.venues.bybit.market_messages import (
@@ -21,6 +22,7 @@ from mlthon.venues.bybit.market_messages import (
     Levels,
     contract_state,
     contract_ticker,
+    liquidation,
     spot_ticker,
     stream_trade,
     top_of_book,
@@ -193,6 +195,27 @@ class TradeTopic:
                     "data": [stream_trade(self._market, line)],
                 }
             )
+
+
+class LiquidationTopic:
+    """``allLiquidation.<symbol>``: the positions that were taken over, with the side that was held."""
+
+    def __init__(self, market: Market, now_ns: Callable[[], int]) -> None:
+        self.name = f"allLiquidation.{market.symbol}"
+        self._market = market
+        self._now_ns = now_ns
+        self._audience = Audience()
+
+    def add(self, connection: Connection) -> None:
+        self._audience.add(connection)
+
+    def remove(self, connection: Connection) -> None:
+        self._audience.remove(connection)
+
+    def on_takeover(self, fill: SimFill) -> None:
+        row = liquidation(self._market, fill)
+        message = {"topic": self.name, "type": "snapshot", "ts": to_ms(self._now_ns()), "data": [row]}
+        self._audience.send(message)
 
 
 class TickerTopic:

@@ -239,6 +239,7 @@ class _Listener:
 
     def on_fill(self, fill: SimFill) -> None:
         self._private.on_fill(fill)
+        self._public.on_fill(fill)
 
     def on_funding(self, payment: SimPayment) -> None:
         self._private.on_funding(payment)
