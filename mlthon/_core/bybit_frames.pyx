@@ -5,13 +5,12 @@ characters beyond ASCII, a key twice, an exponent, a wrong type, another topic) 
 to a parser that knows all of JSON. So what is taken here must be read as that parser would read it, and what is not
 taken is no error yet.
 
-Invariants: a message that was not taken has changed nothing that can be seen. `latest` has room for `capacity`
-levels, and is only written to while nobody else holds it.
+Invariants: a message that was not taken has changed nothing that can be seen. `latest` is only written to while
+nobody else holds it.
 """
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_Realloc
 from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.stdint cimport int64_t, uint64_t
@@ -79,7 +78,6 @@ cdef class FrameScanner:
     cdef int64_t stale_after_ns
     cdef Topic topic                      # of the last message; None when that was not taken
     cdef DepthUpdate latest
-    cdef Py_ssize_t capacity
     cdef list latest_trades
 
     def __cinit__(self, stale_after_ms=None):
@@ -207,18 +205,9 @@ cdef class FrameScanner:
 
     cdef int own_room(self, Py_ssize_t chars) except -1:
         """Make `latest` ours alone, with room for all the levels that so many characters can tell."""
-        cdef Py_ssize_t needed = chars // SHORTEST_LEVEL + 1
-        cdef Level *levels
         if Py_REFCNT(<PyObject *>self.latest) > 1:
             self.latest = DepthUpdate.__new__(DepthUpdate)
-            self.capacity = 0
-        if needed > self.capacity:
-            levels = <Level *>PyMem_Realloc(self.latest.levels, needed * sizeof(Level))
-            if levels is NULL:
-                raise MemoryError(f"no memory for {needed} levels")
-            self.latest.levels = levels
-            self.capacity = needed
-        return 0
+        return self.latest.reserve(chars // SHORTEST_LEVEL + 1)
 
     cdef bint take(self, Topic topic, const Message *message, int64_t recv_ns) noexcept:
         """Make a message that was read to its end the last one, unless a part is missing."""

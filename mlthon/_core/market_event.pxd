@@ -15,6 +15,10 @@ cdef class DepthUpdate:
     cdef readonly Py_ssize_t bid_count
     cdef readonly Py_ssize_t ask_count
     cdef Level *levels                # bids first, then asks, in the order given; NULL when there are none
+    cdef Py_ssize_t room              # for how many levels there is memory
+
+    # For the one who fills it anew, while nobody else holds it: memory for so many levels, those there kept.
+    cdef int reserve(self, Py_ssize_t count) except -1
 
 cdef class PublicTrade:
     cdef readonly int64_t venue_ns

@@ -6,7 +6,7 @@ and applying it can no longer fail halfway. A depth update keeps its levels in o
 
 from cpython.bytes cimport PyBytes_Check
 from cpython.long cimport PyLong_Check
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.unicode cimport PyUnicode_Check
 from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memcpy
@@ -58,6 +58,7 @@ cdef class DepthUpdate:
             raise
         PyMem_Free(self.levels)
         self.levels = levels
+        self.room = bid_count + ask_count
         self.bid_count = bid_count
         self.ask_count = ask_count
         self.is_snapshot = is_snapshot
@@ -65,6 +66,17 @@ cdef class DepthUpdate:
 
     def __dealloc__(self):
         PyMem_Free(self.levels)
+
+    cdef int reserve(self, Py_ssize_t count) except -1:
+        cdef Py_ssize_t room = max(count, 2 * self.room)
+        cdef Level *levels
+        if count > self.room:
+            levels = <Level *>PyMem_Realloc(self.levels, room * sizeof(Level))
+            if levels == NULL:
+                raise MemoryError(f"no memory for {room} levels")
+            self.levels = levels
+            self.room = room
+        return 0
 
     def bids(self):
         """The bid levels as a new list of ``(Price, Qty)``, in the order given."""
@@ -212,6 +224,7 @@ cdef DepthUpdate depth_update_from(const Level *levels, Py_ssize_t bid_count, Py
     update.levels = new_levels(bid_count + ask_count)
     if update.levels != NULL:
         memcpy(update.levels, levels, (bid_count + ask_count) * sizeof(Level))
+    update.room = bid_count + ask_count
     update.bid_count = bid_count
     update.ask_count = ask_count
     update.prev_seq = -1
