@@ -17,6 +17,7 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from mlthon._core.dispatch import Dispatcher
 from mlthon.basics.defs import (
@@ -39,6 +40,7 @@ from mlthon.engine.ports import (
     Gateway,
     ModifyOrderRequest,
     NewOrderRequest,
+    OrderEvent,
     OrderReport,
     RequestKind,
 )
@@ -47,7 +49,7 @@ from mlthon.instruments.instrument import Instrument
 from mlthon.order.order import Order
 from mlthon.order.order_state import OrderState
 
-__all__ = ["DeskOrder", "OrderDesk"]
+__all__ = ["DeskOrder", "OrderDesk", "OrderRecord"]
 
 log = logging.getLogger("mlthon.engine")
 
@@ -88,6 +90,19 @@ class DeskOrder:
         return max(self.qty - self.cum_qty, _ZERO)
 
 
+class OrderRecord(Protocol):
+    """Where the story of every order is written down, for whoever counts it afterwards.
+
+    The engine's own withdrawals of what a stopped strategy left open are not part of it.
+    """
+
+    def record_order(self, event: OrderEvent, order: DeskOrder, code: GtwRejectCode | None) -> None:
+        """A step of an order that was sent, before the strategy hears of it; ``code`` is why it was refused."""
+
+    def record_refusal(self, kind: RequestKind, code: GtwRejectCode) -> None:
+        """A request that the engine refused by itself, and did not send."""
+
+
 class OrderDesk(AccountInfo):
     """Orders, fills and account answers of one exchange. Implements `GatewayListener`.
 
@@ -101,8 +116,10 @@ class OrderDesk(AccountInfo):
         dispatcher: Dispatcher,
         scheduler: Scheduler,
         on_fill: Callable[[FillReport], None],
+        record: OrderRecord | None = None,
     ) -> None:
         super().__init__(exchange, dispatcher)
+        self._record = record
         self._gateway = gateway
         self._scheduler = scheduler
         self._on_fill = on_fill
@@ -150,6 +167,7 @@ class OrderDesk(AccountInfo):
         self._by_client_id[client_id] = order
         self._by_wire_id[request.wire_id] = order
         self.counts["sent"] += 1
+        self._note(OrderEvent.Sent, order)
 
     def send_modify(self, order: DeskOrder, new_price: Price | None, new_qty: Qty | None) -> None:
         """Ask for another price or total quantity of an open order without pending requests."""
@@ -157,11 +175,13 @@ class OrderDesk(AccountInfo):
             order.wire_id, order.exchange_id, order.instrument, new_price, new_qty
         )
         self._gateway.send_modify(order.modify_pending)
+        self._note(OrderEvent.ModifySent, order)
 
     def send_cancel(self, order: DeskOrder) -> None:
         """Ask to cancel an open order without a pending cancel."""
         order.cancel_pending = order.cancel_asked = True
         self._gateway.send_cancel(CancelOrderRequest(order.wire_id, order.exchange_id, order.instrument))
+        self._note(OrderEvent.CancelSent, order)
 
     def withdraw(self, order: DeskOrder) -> None:
         """Ask to cancel an order of a strategy that is no longer there to do it."""
@@ -307,6 +327,7 @@ class OrderDesk(AccountInfo):
             return
         order.acked = True
         self.counts["acked"] += 1
+        self._note(OrderEvent.Acked, order)
         self._tell(
             "on_new_order_ack",
             self._exchange,
@@ -323,6 +344,7 @@ class OrderDesk(AccountInfo):
         )
 
     def _reject_new(self, order: DeskOrder, code: GtwRejectCode, reason: str) -> None:
+        self._note(OrderEvent.Rejected, order, code)
         self._tell("on_new_order_reject", self._exchange, order.client_id, code, reason)
         self._end(order, "rejected", "the order was rejected")
 
@@ -339,6 +361,7 @@ class OrderDesk(AccountInfo):
         ):
             return
         order.modify_pending = None
+        self._note(OrderEvent.Modified, order)
         self._tell(
             "on_modify_order_ack",
             self._exchange,
@@ -352,6 +375,7 @@ class OrderDesk(AccountInfo):
         if order.modify_pending is None:
             return
         order.modify_pending = None
+        self._note(OrderEvent.ModifyRejected, order, code)
         self._tell("on_modify_order_reject", self._exchange, order.client_id, code, reason)
         if order.leaves_qty.is_zero() and order.held_end is None and not order.ended:
             self._end(order, "filled", "the order was filled first")
@@ -364,6 +388,7 @@ class OrderDesk(AccountInfo):
     def _refuse_cancel(self, order: DeskOrder, code: GtwRejectCode, reason: str) -> None:
         if order.cancel_pending:
             order.cancel_pending = False
+            self._note(OrderEvent.CancelRejected, order, code)
             self._tell("on_cancel_order_reject", self._exchange, order.client_id, code, reason)
 
     def _end_if_fills_complete(self, order: DeskOrder) -> None:
@@ -377,6 +402,7 @@ class OrderDesk(AccountInfo):
         solicited = order.cancel_asked and report.cancel_code is CancelCode.CanceledByUser
         if solicited:
             self._answer_cancel(order)
+        self._note(OrderEvent.Cancelled, order)
         self._tell(
             "on_order_cancelled",
             self._exchange,
@@ -407,6 +433,8 @@ class OrderDesk(AccountInfo):
         """Close the books on an order, answering what is still pending for it."""
         order.ended = True
         self.counts[how] += 1
+        if how == "filled":
+            self._note(OrderEvent.Filled, order)
         if order.modify_pending is not None:
             self._refuse_modify(order, GtwRejectCode.TooLate, why_too_late)
         self._refuse_cancel(order, GtwRejectCode.TooLate, why_too_late)
@@ -418,6 +446,10 @@ class OrderDesk(AccountInfo):
             self._by_exchange_id.pop(oldest.exchange_id, None)
 
     # -- details -------------------------------------------------------------------------------------------------
+
+    def _note(self, event: OrderEvent, order: DeskOrder, code: GtwRejectCode | None = None) -> None:
+        if self._record is not None:
+            self._record.record_order(event, order, code)
 
     def _find(self, wire_id: str, exchange_id: str) -> DeskOrder | None:
         return self._by_wire_id.get(wire_id) or self._by_exchange_id.get(exchange_id)

@@ -18,8 +18,8 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.access import Access, Refused, expect_exchange
 from mlthon.engine.order_checks import broken_rule
-from mlthon.engine.order_desk import DeskOrder, OrderDesk
-from mlthon.engine.ports import NewOrderRequest
+from mlthon.engine.order_desk import DeskOrder, OrderDesk, OrderRecord
+from mlthon.engine.ports import NewOrderRequest, RequestKind
 from mlthon.engine.wire_ids import WireIds
 from mlthon.instruments.instrument import Instrument
 
@@ -41,12 +41,14 @@ class OrderEntry:
         wire_ids: WireIds,
         why_not_tradable: Callable[[Exchange, Instrument], str | None],
         record: Callable[..., None],
+        order_record: OrderRecord | None = None,
     ) -> None:
         self._access = access
         self._dispatcher = dispatcher
         self._wire_ids = wire_ids
         self._why_not_tradable = why_not_tradable
         self._record = record
+        self._order_record = order_record
         self._requests = 0
         self.refused = 0  # new orders that were rejected here, and never sent
 
@@ -118,6 +120,7 @@ class OrderEntry:
             _check_rules(instrument, request.price, request.qty)
         except Refused as refusal:
             self.refused += 1
+            self._note(RequestKind.NewOrder, refusal)
             self._dispatcher.post("on_new_order_reject", exchange, client_id, refusal.code, refusal.reason)
         else:
             desk.send_new(client_id, request)
@@ -162,6 +165,7 @@ class OrderEntry:
                 )
             _check_rules(order.instrument, price or order.price, qty or order.qty)
         except Refused as refusal:
+            self._note(RequestKind.ModifyOrder, refusal)
             self._dispatcher.post("on_modify_order_reject", exchange, client_id, refusal.code, refusal.reason)
         else:
             desk.send_modify(order, price, qty)
@@ -184,6 +188,7 @@ class OrderEntry:
             if order.cancel_pending:
                 raise Refused(GtwRejectCode.RequestPending, f"a cancel of {client_id} is not answered yet")
         except Refused as refusal:
+            self._note(RequestKind.CancelOrder, refusal)
             self._dispatcher.post("on_cancel_order_reject", exchange, client_id, refusal.code, refusal.reason)
         else:
             desk.send_cancel(order)
@@ -200,9 +205,14 @@ class OrderEntry:
             if (why_not := self._why_not_tradable(exchange, instrument)) is not None:
                 raise Refused(GtwRejectCode.GtwNotReady, why_not)
         except Refused as refusal:
+            self._note(RequestKind.CancelAll, refusal)
             self._dispatcher.post("on_cancel_all_reject", exchange, about, refusal.code, refusal.reason)
         else:
             desk.send_cancel_all(instrument)
+
+    def _note(self, kind: RequestKind, refusal: Refused) -> None:
+        if self._order_record is not None:
+            self._order_record.record_refusal(kind, refusal.code)
 
     def _new_client_id(self) -> str:
         """The number of the request, or the next one that the strategy has not used itself."""

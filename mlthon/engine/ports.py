@@ -62,6 +62,21 @@ class RequestKind(MltEnum):
     ExecutionConnection = "ExecutionConnection"
 
 
+class OrderEvent(MltEnum):
+    """A step in an order's story, as the order desk tells it to an `OrderRecord`."""
+
+    Sent = 1
+    Acked = 2
+    Rejected = 3
+    ModifySent = 4
+    Modified = 5
+    ModifyRejected = 6
+    CancelSent = 7
+    CancelRejected = 8
+    Cancelled = 9
+    Filled = 10  #: to its end
+
+
 # -- orders, towards the venue ---------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ from mlthon.engine.access import Access, expect_exchange
 from mlthon.engine.commands import Commands
 from mlthon.engine.instrument_table import InstrumentTable
 from mlthon.engine.market_data import MarketData
-from mlthon.engine.order_desk import OrderDesk
+from mlthon.engine.order_desk import OrderDesk, OrderRecord
 from mlthon.engine.order_entry import OrderEntry
 from mlthon.engine.portfolio import Portfolio
 from mlthon.engine.ports import Clock, Connector, Journal, RequestKind
@@ -51,8 +51,8 @@ class StratEnv(IStratEnv):
     due, `dispatcher.deliver_waiting` when ``wake`` asked for it, and `commands.execute` for what people type.
 
     ``defaults`` are the instruments of a strategy that asks for none; ``params`` what on_strat_params_update
-    delivers; ``wire_ids`` must be of this run alone; ``slow_callback_ms`` is what user code may take before it is
-    named in the log.
+    delivers; ``wire_ids`` must be of this run alone; ``order_record`` is told the story of every order;
+    ``slow_callback_ms`` is what user code may take before it is named in the log.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class StratEnv(IStratEnv):
         params: Mapping[str, object] | None = None,
         defaults: Sequence[Instrument] = (),
         journal: Journal | None = None,
+        order_record: OrderRecord | None = None,
         time_zone: tzinfo | None = None,
         slow_callback_ms: float = DEFAULT_BUDGET_MS,
     ) -> None:
@@ -89,7 +90,12 @@ class StratEnv(IStratEnv):
         }
         self.desks = {
             exchange: OrderDesk(
-                exchange, connector.gateway, self.dispatcher, self.scheduler, self.portfolio.apply_fill
+                exchange,
+                connector.gateway,
+                self.dispatcher,
+                self.scheduler,
+                self.portfolio.apply_fill,
+                order_record,
             )
             for exchange, connector in connectors.items()
         }
@@ -105,7 +111,12 @@ class StratEnv(IStratEnv):
         access = Access(self.session, instruments, self.desks)
         self._queries = Queries(access, self.dispatcher, self._record)
         self.orders = OrderEntry(
-            access, self.dispatcher, wire_ids, self._subscriptions.why_not_tradable, self._record
+            access,
+            self.dispatcher,
+            wire_ids,
+            self._subscriptions.why_not_tradable,
+            self._record,
+            order_record,
         )
 
     # -- lifecycle ---------------------------------------------------------------------------------------------
