@@ -1,4 +1,4 @@
-"""The base of the published enums, and Side, the one enum that compiled code tells apart.
+"""The base of the published enums, and those that compiled code tells apart: an order's.
 
 Everything else that is published as an enum lives in `mlthon.basics.defs`, in plain Python.
 """
@@ -28,6 +28,36 @@ class Side(MltEnum):
 
     Buy = 1
     Sell = 2
+
+
+class OrderType(MltEnum):
+    """How an order is priced."""
+
+    __module__ = "mlthon.basics.defs"
+
+    Unset = 0
+    Limit = 1
+    Market = 2
+
+
+class TIF(MltEnum):
+    """Time in force: how long an order may rest."""
+
+    __module__ = "mlthon.basics.defs"
+
+    Unset = 0
+    GTC = 1  #: until cancelled
+    IOC = 2  #: fills what it can at once, the rest is cancelled
+    FOK = 3  #: fills whole at once, or not at all
+
+
+class ExecInstructions(MltEnum):
+    """What an order must or must not do when it arrives."""
+
+    __module__ = "mlthon.basics.defs"
+
+    Unset = 0
+    PostOnly = 1  #: never takes liquidity; refused if it would cross
 
 
 cdef object BUY = Side.Buy

@@ -3,7 +3,7 @@
 Compare members, never values: the values are numbers on no wire.
 """
 
-from mlthon._core.enums import Side
+from mlthon._core.enums import TIF, ExecInstructions, OrderType, Side
 from mlthon.basics.mlt_enum import MltEnum
 
 __all__ = [
@@ -59,30 +59,6 @@ class InstrumentType(MltEnum):
 
 
 _TYPE_IDS = {InstrumentType.Spot: "spot", InstrumentType.Perpetual: "perp", InstrumentType.Future: "fut"}
-
-
-class OrderType(MltEnum):
-    """How an order is priced."""
-
-    Unset = 0
-    Limit = 1
-    Market = 2
-
-
-class TIF(MltEnum):
-    """Time in force: how long an order may rest."""
-
-    Unset = 0
-    GTC = 1  #: until cancelled
-    IOC = 2  #: fills what it can at once, the rest is cancelled
-    FOK = 3  #: fills whole at once, or not at all
-
-
-class ExecInstructions(MltEnum):
-    """What an order must or must not do when it arrives."""
-
-    Unset = 0
-    PostOnly = 1  #: never takes liquidity; refused if it would cross
 
 
 class OrderStatus(MltEnum):

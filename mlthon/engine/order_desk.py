@@ -46,8 +46,8 @@ from mlthon.engine.ports import (
 )
 from mlthon.engine.scheduler import Scheduler
 from mlthon.instruments.instrument import Instrument
+from mlthon._core.order import seen_order
 from mlthon.order.order import Order
-from mlthon.order.order_state import OrderState
 
 __all__ = ["DeskOrder", "OrderDesk", "OrderRecord"]
 
@@ -469,18 +469,16 @@ class OrderDesk(AccountInfo):
     def _published_order(self, report: OrderReport) -> Order:
         """An order as strategies know it: an own one under its client id, another under its wire id."""
         order = self._find(report.wire_id, report.exchange_id)
-        return Order(
-            OrderState(
-                client_id=order.client_id if order is not None else report.wire_id,
-                exchange_id=report.exchange_id,
-                instrument_id=report.instrument_id,
-                side=report.side,
-                price=report.price,
-                qty=report.qty,
-                order_type=report.order_type,
-                tif=report.tif,
-                exec_instr=report.exec_instr,
-                proven_qty=report.cum_qty,
-                is_cancel_pending=order is not None and order.cancel_pending,
-            )
+        return seen_order(
+            order.client_id if order is not None else report.wire_id,
+            report.exchange_id,
+            report.instrument_id,
+            report.side,
+            report.price,
+            report.qty,
+            report.cum_qty,
+            report.order_type,
+            report.tif,
+            report.exec_instr,
+            is_cancel_pending=order is not None and order.cancel_pending,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from decimal import Decimal
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from mlthon.basics.defs import TIF, ExecInstructions, OrderType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
-from mlthon.order import order_mgr
 from mlthon.order.order import Order
 from mlthon.order.order_mgr import OrderMgr
 
@@ -40,7 +38,7 @@ def order(mgr) -> Order:
 
 
 def test_an_order_has_the_published_accessors_and_no_others():
-    names = {name for name, _ in inspect.getmembers(Order, inspect.isfunction) if not name.startswith("_")}
+    names = {name for name in dir(Order) if not name.startswith("_")}
     assert names == {
         "get_attachment",
         "get_client_id",
@@ -414,15 +412,14 @@ def test_impossible_fills_are_refused(mgr, order, fill_qty, leaves_qty, error):
     assert order.get_leaves_qty() == Qty(10)
 
 
-def test_ended_orders_are_forgotten_oldest_first(mgr, monkeypatch):
-    monkeypatch.setattr(order_mgr, "ENDED_ORDERS_KEPT", 3)
-    for number in range(1, 6):
+def test_ended_orders_are_forgotten_oldest_first(mgr):
+    for number in range(1, 10_003):
         new_order(mgr)
         mgr.apply_order_cancelled(f"t{number}")
-    known = [number for number in range(1, 6) if mgr.get_order_with_client_id(f"t{number}") is not None]
-    assert known == [3, 4, 5]
+    known = [number for number in range(1, 10_003) if mgr.get_order_with_client_id(f"t{number}") is not None]
+    assert known == list(range(3, 10_003))
     assert mgr.apply_order_execution("t1", Qty(1)) is None
-    assert new_order(mgr).get_client_id() == "t6"
+    assert new_order(mgr).get_client_id() == "t10003"
 
 
 def test_orders_say_what_they_are(mgr):

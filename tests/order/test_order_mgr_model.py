@@ -1,7 +1,7 @@
 """OrderMgr against a slow model, under calls in any order: legal, illegal, repeated, about unknown orders.
 
 The model keeps every order's history and works each answer out anew from all of it, by the rules that
-`mlthon.order.order_state` and the methods' docstrings give.
+`mlthon._core.order` and the methods' docstrings give.
 """
 
 from __future__ import annotations

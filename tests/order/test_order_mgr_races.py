@@ -23,7 +23,7 @@ HISTORIES = 250  # a seed
 STEPS = 40
 ZERO = Qty(0)
 
-# An answer names no request, so that of a modify, or of a cancel, may not be repeated: see order_state.
+# An answer names no request, so that of a modify, or of a cancel, may not be repeated: see `mlthon._core.order`.
 REPEATABLE = {"new_ack", "new_reject", "cancel_ack", "fill", "cancelled"}
 
 
