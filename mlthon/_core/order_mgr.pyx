@@ -33,6 +33,8 @@ cdef class OrderMgr:
     Prices and quantities are `Price`/`Qty`, or str, Decimal or int; a float is a TypeError. An instrument is named
     by its id, in older strategies by its symbol; the manager takes the two for different instruments.
 
+    >>> from mlthon.basics.price import Price
+    >>> from mlthon.basics.qty import Qty
     >>> mgr = OrderMgr("demo")
     >>> order = mgr.prepare_new_order(30000000000, Side.Buy, "9226.5", "10")
     >>> mgr.apply_order_execution("demo1", Qty("4"), Qty("6"))  # the fill overtook the ack
@@ -117,6 +119,7 @@ cdef class OrderMgr:
         Refused: an unknown or ended order, one with any request pending, one whose instrument has a cancel-all
         pending, and a quantity that is filled already. Raises ValueError when neither value is given.
 
+        >>> from mlthon.basics.qty import Qty
         >>> mgr = OrderMgr("demo")
         >>> order = mgr.prepare_new_order(30000000000, Side.Sell, "9227", "10")
         >>> mgr.prepare_modify_order("demo1", new_qty="15")  # not before the ack
@@ -292,6 +295,7 @@ cdef class OrderMgr:
 
         Raises ValueError for a fill that is not above zero, or leaves below zero.
 
+        >>> from mlthon.basics.qty import Qty
         >>> mgr = OrderMgr("demo")
         >>> order = mgr.prepare_new_order(30000000000, Side.Buy, "9226.5", "10")
         >>> mgr.apply_order_execution("demo1", fill_qty=Qty("10"), nullable_leaves_qty=Qty("0"))

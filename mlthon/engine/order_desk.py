@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mlthon._core.dispatch import Dispatcher
+from mlthon._core.order import seen_order
 from mlthon.basics.defs import (
     TIF,
     CancelCode,
@@ -46,7 +47,6 @@ from mlthon.engine.ports import (
 )
 from mlthon.engine.scheduler import Scheduler
 from mlthon.instruments.instrument import Instrument
-from mlthon._core.order import seen_order
 from mlthon.order.order import Order
 
 __all__ = ["DeskOrder", "OrderDesk", "OrderRecord"]
