@@ -92,7 +92,7 @@ def connected_feed(symbol: str) -> tuple[Callable[[bytes, int], None], Dispatche
         bybit = feed.BybitFeed(config, no_session, VenueClock(lambda: RECV_NS))
     dispatcher = Dispatcher(Strategy())
     market_data = MarketData(Exchange.Bybit, bybit, dispatcher, lambda: RECV_NS)
-    instrument = decode_instruments([row_of(symbol)], "bench").instruments[0]
+    instrument = decode_instruments([row_of(symbol)], "linear").instruments[0]
     market_data.subscribe(instrument, frozenset({MDSub.BBO}))
     # Whoever wants levels gets the deep topic, but would be told of a resync at each run's snapshot.
     bybit.subscribe(instrument, frozenset({MDSub.PriceLevelBook}))

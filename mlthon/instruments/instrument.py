@@ -27,6 +27,7 @@ class AddedFields(TypedDict, total=False):
 
     max_quantity: Qty | DecimalText | None
     min_notional: MLDecimal | DecimalText | None
+    status: str | None
 
 
 class InstrumentFields(AddedFields, total=False):
@@ -61,11 +62,13 @@ class Instrument:
     * `price_tick_rules`: the tick size; prices are multiples of it. `quantity_tick_rules`: the lot step;
       quantities are multiples of it, and at least `min_quantity`. `price_precision`, `quantity_precision`:
       decimals to print.
-    * `multiplier`: base currency in one unit of quantity (linear contracts and spot: 1).
+    * `multiplier`: base currency in one unit of quantity (linear contracts and spot: 1); of inverse contracts, quote
+      currency in one contract.
     * `quantification`: what quantities count, ``"base"`` (coins) or ``"contracts"``.
     * `valid_start_ts`, `valid_end_ts`: when it can be traded, milliseconds since the epoch.
-    * Added to the published ones: `max_quantity` of one order, and `min_notional` (price x qty) in the quote
-      currency. Other keywords are accepted and ignored, as published.
+    * Added to the published ones: `max_quantity` of one order, `min_notional` (price x qty) in the quote
+      currency, and `status`, ``"Trading"`` or what else the venue calls it. Other keywords are accepted and
+      ignored, as published.
 
     Steps and limits may be given as text, Decimal or int; a float is a TypeError. Two instruments are equal
     when they are of one class and agree in everything.
@@ -112,6 +115,7 @@ class Instrument:
         self._min_quantity_ = not_negative("min_quantity", Qty, min_quantity)
         self._max_quantity_ = positive("max_quantity", Qty, kwargs.get("max_quantity"))
         self._min_notional_ = not_negative("min_notional", MLDecimal, kwargs.get("min_notional"))
+        self._status_ = checked("status", str, kwargs.get("status"))
         self._base_currency_ = checked("base_currency", str, base_currency)
         self._quote_currency_ = checked("quote_currency", str, quote_currency)
         self._quantification_ = checked("quantification", str, quantification)
@@ -182,6 +186,10 @@ class Instrument:
     def get_min_notional(self) -> MLDecimal | None:
         """The least price x qty of an order, in the quote currency. (Not among the published accessors.)"""
         return self._min_notional_
+
+    def get_status(self) -> str | None:
+        """What the venue says of trading in it: ``"Trading"``, ``"Closed"``... (Not published.)"""
+        return self._status_
 
     def get_multiplier(self) -> MLDecimal | Any:
         """How much of the base currency one unit of quantity is."""

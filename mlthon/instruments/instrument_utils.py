@@ -141,6 +141,7 @@ COMMON_KEYS = (
     "min_quantity",
     "max_quantity",
     "min_notional",
+    "status",
     "base_currency",
     "quote_currency",
     "quantification",

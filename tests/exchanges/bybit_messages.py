@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from mlthon.exchanges.bybit.categories import category_of
 from mlthon.exchanges.bybit.codec.fields import Json
 from mlthon.exchanges.bybit.instruments import decode_instruments
 from mlthon.instruments.instrument import Instrument
@@ -39,8 +40,13 @@ def instrument_row(
 
 def make_instruments(*rows: Json) -> dict[str, Instrument]:
     """Instruments by symbol."""
-    found = decode_instruments(list(rows) or [instrument_row()], "test").instruments
+    found = decode_instruments(list(rows) or [instrument_row()], "linear").instruments
     return {instrument.get_exch_instr_id(): instrument for instrument in found}
+
+
+def by_symbol(instruments: dict[str, Instrument]) -> dict[tuple[str, str], Instrument]:
+    """Instruments by category and symbol, as decoders want them."""
+    return {(category_of(instrument), symbol): instrument for symbol, instrument in instruments.items()}
 
 
 def book_frame(

@@ -10,6 +10,7 @@ from bybit_messages import (
     NOW_MS,
     RECV_NS,
     book_frame,
+    by_symbol,
     encoded,
     fill_row,
     instrument_row,
@@ -57,11 +58,13 @@ from mlthon.exchanges.bybit.codec.trade import (
 from mlthon.exchanges.bybit.instruments import Instruments, decode_instruments
 
 BTC = make_instruments()["BTCUSDT"]
-SYMBOLS = make_instruments(
-    instrument_row(),
-    instrument_row("ETHUSDT", "ETH", "0.01", "0.01"),
-    instrument_row("SOLUSDT", "SOL", "0.01", "0.1"),
-    instrument_row("LTCUSDT", "LTC", "0.01", "0.1"),
+SYMBOLS = by_symbol(
+    make_instruments(
+        instrument_row(),
+        instrument_row("ETHUSDT", "ETH", "0.01", "0.01"),
+        instrument_row("SOLUSDT", "SOL", "0.01", "0.1"),
+        instrument_row("LTCUSDT", "LTC", "0.01", "0.1"),
+    )
 )
 
 
@@ -232,7 +235,9 @@ def test_documented_order_messages(captures: Path) -> None:
     ],
 )
 def test_documented_order_answers(captures: Path, name: str) -> None:
-    found = [decode_order(row, SYMBOLS[str(row["symbol"])], 0, name) for row in rest_rows(captures, name)]
+    found = [
+        decode_order(row, SYMBOLS["linear", str(row["symbol"])], 0, name) for row in rest_rows(captures, name)
+    ]
     assert found
     assert all(report.exchange_id and report.wire_id and report.qty > Qty("0") for report in found)
 
@@ -268,7 +273,7 @@ def test_a_payment_is_not_a_fill(kind: str) -> None:
 def test_documented_executions(captures: Path) -> None:
     found = rest_rows(captures, "http_get_executions.json")
     assert all(is_fill(row, "t") for row in found)
-    fills = [decode_fill(row, SYMBOLS[str(row["symbol"])], 0, "t") for row in found]
+    fills = [decode_fill(row, SYMBOLS["linear", str(row["symbol"])], 0, "t") for row in found]
     assert [fill.is_maker for fill in fills] == [True, False]
     envelope = decode_envelope(sample(captures, "http_get_executions.json"), "t")
     assert next_cursor(envelope.result, "t") == "132766%3A2%2C132766%3A2"
@@ -286,14 +291,14 @@ def test_positions_are_signed(captures: Path) -> None:
     assert isinstance(frame, Positions)
     assert [(row.size, row.leg, row.seq) for row in frame.positions] == [(Qty("-0.01"), 0, 325852190774)]
     found = [
-        decode_position(row, SYMBOLS[str(row["symbol"])], "t")
+        decode_position(row, SYMBOLS["linear", str(row["symbol"])], "t")
         for row in rest_rows(captures, "http_get_positions.json")
     ]
     assert [row.size for row in found] == [Qty("0.5"), Qty("-5"), Qty("0")]
     bare = orjson.loads(sample(captures, "ws_account_position_with_open_time.json"))
     assert decode_position(bare, BTC, "t").size == Qty("0.1")
     opened = rest_rows(captures, "http_get_positions_with_open_time.json")
-    assert decode_position(opened[0], SYMBOLS["LTCUSDT"], "t").size == Qty("1")
+    assert decode_position(opened[0], SYMBOLS["linear", "LTCUSDT"], "t").size == Qty("1")
 
 
 def test_what_is_available_is_what_nothing_holds(captures: Path) -> None:
@@ -468,12 +473,39 @@ def test_an_instrument_from_its_row() -> None:
 
 
 def test_documented_instruments(captures: Path) -> None:
-    listing = decode_instruments(rest_rows(captures, "http_get_instruments_linear.json"), "t")
+    listing = decode_instruments(rest_rows(captures, "http_get_instruments_linear.json"), "linear")
     assert [i.get_mlt_symbol() for i in listing.instruments] == ["BTC-USDT", "ETH-USDT"]
-    stock = decode_instruments(rest_rows(captures, "http_get_instruments_linear_symbol_type.json"), "t")
+    stock = decode_instruments(rest_rows(captures, "http_get_instruments_linear_symbol_type.json"), "linear")
     assert [i.get_mlt_symbol() for i in stock.instruments] == ["TSLA-USDT"]
-    inverse = decode_instruments(rest_rows(captures, "http_get_instruments_inverse.json"), "t")
-    assert (inverse.instruments, inverse.refused, inverse.skipped) == ([], [], 1)
+    inverse = decode_instruments(rest_rows(captures, "http_get_instruments_inverse.json"), "inverse")
+    (btc,) = inverse.instruments
+    assert (btc.get_instrument_name(), btc.get_instrument_id()) == ("byt:perp:BTC-USD", 30000000000)
+    assert (btc.get_quantification(), btc.get_multiplier(), btc.get_min_quantity()) == (
+        "contracts",
+        MLDecimal("1"),
+        Qty("1"),
+    )
+    assert (btc.get_price_tick_rules(), btc.get_max_quantity(), btc.get_min_notional()) == (
+        Price("0.5"),
+        Qty("1000000"),
+        None,
+    )
+
+
+def test_documented_spot_pairs(captures: Path) -> None:
+    spot = decode_instruments(rest_rows(captures, "http_get_instruments_spot.json"), "spot")
+    btc, eth = spot.instruments
+    assert (btc.get_instrument_name(), btc.get_instrument_id()) == ("byt:spot:BTC-USDT", 30000002000)
+    assert (eth.get_instrument_name(), eth.get_exch_instr_id()) == ("byt:spot:ETH-USDT", "ETHUSDT")
+    assert (btc.get_quantity_tick_rules(), btc.get_min_quantity()) == (Qty("0.0001"), Qty("0.001"))
+    assert (btc.get_max_quantity(), btc.get_min_notional()) == (Qty("100"), MLDecimal("10"))
+    assert (btc.get_quantification(), btc.get_multiplier(), btc.get_status()) == (
+        "base",
+        MLDecimal("1"),
+        "Trading",
+    )
+    stock = decode_instruments(rest_rows(captures, "http_get_instruments_spot_xstocks.json"), "spot")
+    assert [i.get_mlt_symbol() for i in stock.instruments] == ["AAPL-USDT"]
 
 
 def test_an_instrument_we_cannot_represent_is_refused_by_name_and_the_rest_load() -> None:
@@ -482,20 +514,21 @@ def test_an_instrument_we_cannot_represent_is_refused_by_name_and_the_rest_load(
     del no_lot["lotSizeFilter"]["qtyStep"]
     zero = instrument_row("ZEROUSDT", "ZERO", tick="0")
     future = instrument_row("BTC-27DEC24") | {"contractType": "LinearFutures"}
-    listing = decode_instruments([bad_tick, no_lot, {"symbol": 5}, zero, future, instrument_row()], "list")
+    listing = decode_instruments([bad_tick, no_lot, {"symbol": 5}, zero, future, instrument_row()], "linear")
     assert [i.get_exch_instr_id() for i in listing.instruments] == ["BTCUSDT"]
-    assert listing.skipped == 1
     assert [line.partition(" refused")[0] for line in listing.refused] == [
-        "instrument TINYUSDT",
-        "instrument LOTUSDT",
-        "list.list[2]",
-        "instrument ZEROUSDT",
+        "instrument TINYUSDT (linear)",
+        "instrument LOTUSDT (linear)",
+        "linear list[2]",
+        "instrument ZEROUSDT (linear)",
     ]
+    assert listing.idle["TINYUSDT"] == "Refused"
+    assert "BTC-27DEC24" not in listing.idle
 
 
 def test_two_symbols_for_one_name_are_not_mixed_up() -> None:
     table = Instruments()
     table.add(make_instruments().values())
-    table.add(decode_instruments([instrument_row("BTCPERP")], "t").instruments)
-    assert list(table.by_symbol) == ["BTCUSDT"]
+    table.add(decode_instruments([instrument_row("BTCPERP")], "linear").instruments)
+    assert list(table.by_symbol) == [("linear", "BTCUSDT")]
     assert table.settle_coins() == ["USDT"]

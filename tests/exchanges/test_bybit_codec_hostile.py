@@ -17,6 +17,7 @@ import pytest
 from bybit_messages import (
     NOW_MS,
     book_frame,
+    by_symbol,
     encoded,
     fill_row,
     instrument_row,
@@ -37,7 +38,7 @@ from mlthon.exchanges.bybit.codec.rest import decode_envelope, decode_server_tim
 from mlthon.exchanges.bybit.codec.trade import decode_trade
 from mlthon.exchanges.bybit.instruments import decode_instruments
 
-SYMBOLS = make_instruments()
+SYMBOLS = by_symbol(make_instruments())
 SEED = int(os.environ.get("MLTHON_TEST_SEED", "20240808"))
 
 Decoder = Callable[[bytes], object]
@@ -52,7 +53,7 @@ def private(data: bytes) -> object:
 
 
 def instruments_answer(data: bytes) -> object:
-    return decode_instruments(rows(decode_envelope(data, "t").result, "list", "t"), "t")
+    return decode_instruments(rows(decode_envelope(data, "t").result, "list", "t"), "linear")
 
 
 def time_answer(data: bytes) -> object:
@@ -256,11 +257,12 @@ def test_one_bad_row_spoils_its_whole_message() -> None:
 
 def test_rows_of_others_are_not_even_read() -> None:
     foreign = [
-        {"category": "spot", "symbol": 5},
+        {"category": "option", "symbol": 5},
+        {"category": "spot", "symbol": "BTCUSDT", "orderStatus": "Unheard-of"},
         {"category": "linear", "symbol": "DOGEUSDT", "orderStatus": "Unheard-of"},
     ]
     frame = private(encoded(private_frame("order", *foreign, order_row("a"))))
-    assert frame.foreign == 2  # type: ignore[attr-defined]
+    assert frame.foreign == 3  # type: ignore[attr-defined]
     assert [report.wire_id for report in frame.reports] == ["a"]  # type: ignore[attr-defined]
 
 

@@ -57,6 +57,7 @@ VALUES = {
     "instrument_name": "byt:perp:BTC-USDT",
     "max_quantity": Qty("1190"),
     "min_notional": MLDecimal("5"),
+    "status": "Trading",
 }
 
 

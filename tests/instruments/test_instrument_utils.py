@@ -24,6 +24,7 @@ COMMON = {
     "min_quantity": "0.001",
     "max_quantity": "1190",
     "min_notional": "5",
+    "status": "Trading",
     "base_currency": "BTC",
     "quote_currency": "USDT",
     "quantification": "base",

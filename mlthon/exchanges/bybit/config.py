@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from mlthon.errors import ConfigError
+from mlthon.exchanges.bybit.categories import CATEGORIES, LINEAR
 from mlthon.exchanges.socket import SocketLimits
 
 __all__ = ["BybitConfig"]
 
-_DEPTHS = (1, 50, 200, 1000)  # what linear contracts are published at
+_DEPTHS = (1, 50, 200, 1000)  # what books are published at
 _LONGEST_RECV_WINDOW_MS = 60_000
 
 
@@ -25,7 +26,7 @@ class BybitConfig:
 
     >>> BybitConfig("https://api.bybit.com", "wss://a/v5/public", "wss://a/v5/private", "wss://a/v5/trade",
     ...             api_key="key", api_secret="secret")
-    BybitConfig(rest_url='https://api.bybit.com', category='linear', api_key=***, api_secret=***)
+    BybitConfig(rest_url='https://api.bybit.com', categories=('linear',), api_key=***, api_secret=***)
     """
 
     rest_url: str
@@ -34,7 +35,7 @@ class BybitConfig:
     ws_trade_url: str
     api_key: str = ""  # market data alone needs none
     api_secret: str = ""
-    category: str = "linear"
+    categories: tuple[str, ...] = (LINEAR,)
     depth: int = 50
     recv_window_ms: int = 5_000
     request_timeout_ms: int = 5_000
@@ -52,8 +53,10 @@ class BybitConfig:
             raise ConfigError(
                 "bybit: expected both an api_key and an api_secret, or neither, got one of them"
             )
-        if self.category != "linear":
-            raise ConfigError(f"bybit: category: expected 'linear', got {self.category!r}")
+        if not self.categories or len(set(self.categories) & set(CATEGORIES)) != len(self.categories):
+            raise ConfigError(
+                f"bybit: categories: expected some of {', '.join(CATEGORIES)}, each once, got {self.categories!r}"
+            )
         if self.depth not in _DEPTHS:
             raise ConfigError(f"bybit: depth: expected one of {_DEPTHS}, got {self.depth!r}")
         if not 0 < self.recv_window_ms <= _LONGEST_RECV_WINDOW_MS:
@@ -69,7 +72,7 @@ class BybitConfig:
             )
 
     def __repr__(self) -> str:
-        return f"BybitConfig(rest_url={self.rest_url!r}, category={self.category!r}, api_key=***, api_secret=***)"
+        return f"BybitConfig(rest_url={self.rest_url!r}, categories={self.categories!r}, api_key=***, api_secret=***)"
 
 
 def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:

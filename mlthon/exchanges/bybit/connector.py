@@ -31,6 +31,7 @@ class BybitConnector:
 
     def __init__(self, config: BybitConfig, now_ns: Callable[[], int]) -> None:
         self.exchange = Exchange.Bybit
+        self._config = config
         self._session: aiohttp.ClientSession | None = None
         clock = VenueClock(now_ns)
         self._instruments = Instruments()
@@ -45,11 +46,12 @@ class BybitConnector:
         An instrument that cannot be represented exactly is left out, with a line in the log that says why.
         """
         await self._rest.measure_clock()
-        listing = await self._queries.listing()
-        for line in listing.refused:
-            log.warning("%s", line)
-        self._instruments.add(listing.instruments)
-        log.info("%d instruments, %d not of interest", len(listing.instruments), listing.skipped)
+        for category in self._config.categories:
+            listing = await self._queries.listing(category)
+            for line in listing.refused:
+                log.error("%s", line)
+            self._instruments.add(listing.instruments)
+            log.info("%s: %d instruments", category, len(listing.instruments))
         return self._instruments.all()
 
     async def close(self) -> None:

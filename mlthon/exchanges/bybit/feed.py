@@ -132,7 +132,7 @@ class BybitFeed:
         self.tally = Tally("feed")
         self._socket = ReconnectingSocket(
             "bybit public",
-            f"{config.ws_public_url.rstrip('/')}/{config.category}",
+            f"{config.ws_public_url.rstrip('/')}/{config.categories[0]}",
             self,
             http=http,
             ping=PING,

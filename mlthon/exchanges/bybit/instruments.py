@@ -10,105 +10,156 @@ from mlthon.basics.defs import Exchange, InstrumentType
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import DecodeError
+from mlthon.exchanges.bybit.categories import CATEGORIES, INVERSE, LINEAR, SPOT, category_of
 from mlthon.exchanges.bybit.codec.fields import Json, mapping, stamp_ms, text, text_or_empty
 from mlthon.exchanges.bybit.codec.trade import plain
-from mlthon.instruments.instrument import Instrument
+from mlthon.instruments.instrument import Instrument, InstrumentFields
 from mlthon.instruments.instrument_ids import instrument_id, instrument_name
 from mlthon.instruments.perpetual import Perpetual
+from mlthon.instruments.spot import Spot
 
-__all__ = ["Listing", "Instruments", "decode_instruments"]
+__all__ = ["Instruments", "Listing", "decode_instruments"]
 
 log = logging.getLogger("mlthon.exchanges.bybit")
 
-_CONTRACT = "LinearPerpetual"
+_PERPETUALS = {LINEAR: "LinearPerpetual", INVERSE: "InversePerpetual"}
 _TRADING = "Trading"
+_REFUSED = "Refused"
 
 
 class Listing(NamedTuple):
-    """The venue's list. `refused` has a line for each instrument that cannot be represented."""
+    """The venue's list. `refused` has a line for each instrument that cannot be represented.
+
+    `idle` says by symbol what keeps the others from being traded: the venue's word for their status, or "Refused".
+    """
 
     instruments: list[Instrument]
     refused: list[str]
-    skipped: int  # futures, and contracts that are not trading
+    idle: dict[str, str]
 
 
-def decode_instruments(listed: list[Json], where: str) -> Listing:
-    """Make instruments of rows; one that makes no sense is refused by name and does not hinder the others."""
+def decode_instruments(listed: list[Json], category: str) -> Listing:
+    """Make instruments of rows; one that makes no sense is refused by name and does not hinder the others.
+
+    Futures, which expire, are passed over.
+    """
     instruments: list[Instrument] = []
     refused: list[str] = []
-    skipped = 0
+    idle: dict[str, str] = {}
     for index, row in enumerate(listed):
-        name = f"{where}.list[{index}]"
+        name, symbol = f"{category} list[{index}]", ""
         try:
-            name = f"instrument {text(row, 'symbol', name)[:40]}"
-            if text(row, "contractType", name) != _CONTRACT or text(row, "status", name) != _TRADING:
-                skipped += 1
+            symbol = text(row, "symbol", name)[:40]
+            name = f"instrument {symbol} ({category})"
+            if category != SPOT and text(row, "contractType", name) != _PERPETUALS[category]:
                 continue
-            instruments.append(_decode_perpetual(row, name))
+            status = text(row, "status", name)
+            if status != _TRADING:
+                idle[symbol] = status[:40]
+                continue
+            decode = _decode_pair if category == SPOT else _decode_perpetual
+            instruments.append(decode(row, category, name))
         except (DecodeError, ValueError, OverflowError) as error:
             refused.append(f"{name} refused: {error}")
-    return Listing(instruments, refused, skipped)
+            idle[symbol] = _REFUSED
+    return Listing(instruments, refused, idle)
 
 
 class Instruments:
-    """The instruments that were loaded, by the venue's symbol and by MLThon's id."""
+    """The instruments that were loaded, by category and the venue's symbol, and by MLThon's id."""
 
     def __init__(self) -> None:
-        self.by_symbol: dict[str, Instrument] = {}
+        self.by_symbol: dict[tuple[str, str], Instrument] = {}
         self.by_id: dict[int, Instrument] = {}
 
     def add(self, instruments: Iterable[Instrument]) -> None:
-        """Take in more of them; one whose id another symbol has already is refused, with a log line."""
+        """Take in more of them, or their new rules; one whose id another symbol has is refused, with a log line."""
         for instrument in instruments:
-            symbol = instrument.get_exch_instr_id()
-            other = self.by_id.get(instrument.get_instrument_id())
-            if other is not None and other.get_exch_instr_id() != symbol:
-                log.warning(
-                    "instrument %s refused: its id %d is that of %s",
-                    symbol,
-                    instrument.get_instrument_id(),
-                    other.get_exch_instr_id(),
+            key = (category_of(instrument), instrument.get_exch_instr_id())
+            number = instrument.get_instrument_id()
+            other = self.by_id.get(number)
+            if other is not None and (category_of(other), other.get_exch_instr_id()) != key:
+                log.error(
+                    "instrument %s (%s) refused: its id %d is that of %s (%s)",
+                    *(key[1], key[0], number, other.get_exch_instr_id(), category_of(other)),
                 )
                 continue
-            self.by_symbol[symbol] = instrument
-            self.by_id[instrument.get_instrument_id()] = instrument
+            self.by_symbol[key] = instrument
+            self.by_id[number] = instrument
 
     def all(self) -> list[Instrument]:
         """All of them, in the venue's order."""
         return list(self.by_symbol.values())
 
+    def categories(self) -> list[str]:
+        """The categories that they are of."""
+        present = {category for category, _ in self.by_symbol}
+        return [category for category in CATEGORIES if category in present]
+
     def settle_coins(self) -> list[str]:
-        """What they are settled in: for linear contracts, the quote currency."""
-        return sorted({instrument.get_quote_currency() for instrument in self.by_symbol.values()})
+        """What linear contracts are settled in: their quote currencies."""
+        return sorted(
+            {
+                instrument.get_quote_currency()
+                for (category, _), instrument in self.by_symbol.items()
+                if category == LINEAR
+            }
+        )
 
 
-def _decode_perpetual(row: Json, where: str) -> Perpetual:
-    prices = mapping(row, "priceFilter", where)
+def _decode_perpetual(row: Json, category: str, where: str) -> Perpetual:
     lots = mapping(row, "lotSizeFilter", where)
+    lot = Qty(text(lots, "qtyStep", where))
+    return Perpetual(
+        settlement_method=category,
+        **_common(row, InstrumentType.Perpetual, lot, where)
+        | InstrumentFields(
+            min_quantity=text(lots, "minOrderQty", where),
+            max_quantity=text_or_empty(lots, "maxOrderQty", where) or None,
+            min_notional=text_or_empty(lots, "minNotionalValue", where) or None,
+            quantification="contracts" if category == INVERSE else "base",
+            valid_start_ts=stamp_ms(row, "launchTime", where, default=0) or None,
+            valid_end_ts=stamp_ms(row, "deliveryTime", where, default=0) or None,
+        ),
+    )
+
+
+def _decode_pair(row: Json, category: str, where: str) -> Spot:
+    lots = mapping(row, "lotSizeFilter", where)
+    lot = Qty(text(lots, "basePrecision", where))
+    largest = text_or_empty(lots, "maxLimitOrderQty", where) or text_or_empty(lots, "maxOrderQty", where)
+    return Spot(
+        **_common(row, InstrumentType.Spot, lot, where)
+        | InstrumentFields(
+            # Deprecated by the venue, in favour of the least amount: it may go.
+            min_quantity=text_or_empty(lots, "minOrderQty", where) or lot,
+            max_quantity=largest or None,
+            min_notional=text_or_empty(lots, "minOrderAmt", where) or None,
+            quantification="base",
+        )
+    )
+
+
+def _common(row: Json, kind: InstrumentType, lot: Qty, where: str) -> InstrumentFields:
+    """What all products have in common."""
     base, quote = text(row, "baseCoin", where), text(row, "quoteCoin", where)
     symbol = f"{base}-{quote}"
-    tick, lot = Price(text(prices, "tickSize", where)), Qty(text(lots, "qtyStep", where))
-    name = instrument_name(Exchange.Bybit, InstrumentType.Perpetual, symbol)
-    return Perpetual(
+    tick = Price(text(mapping(row, "priceFilter", where), "tickSize", where))
+    name = instrument_name(Exchange.Bybit, kind, symbol)
+    return InstrumentFields(
         instrument_id=instrument_id(Exchange.Bybit, name),
-        instrument_type=InstrumentType.Perpetual,
+        instrument_type=kind,
         exch_instr_id=text(row, "symbol", where),
         exchange=Exchange.Bybit,
         mlt_symbol=symbol,
         price_tick_rules=tick,
         quantity_tick_rules=lot,
         multiplier="1",
-        min_quantity=text(lots, "minOrderQty", where),
-        max_quantity=text_or_empty(lots, "maxOrderQty", where) or None,
-        min_notional=text_or_empty(lots, "minNotionalValue", where) or None,
         base_currency=base,
         quote_currency=quote,
-        quantification="base",
         price_precision=_decimals(tick),
         quantity_precision=_decimals(lot),
-        valid_start_ts=stamp_ms(row, "launchTime", where, default=0) or None,
-        valid_end_ts=stamp_ms(row, "deliveryTime", where, default=0) or None,
-        settlement_method="linear",
+        status=_TRADING,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlthon.engine.ports import FillReport, OrderReport
 from mlthon.errors import VenueRefusal
+from mlthon.exchanges.bybit.categories import LINEAR, SPOT, category_of
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.codec.account import (
     Balance,
@@ -14,7 +15,7 @@ from mlthon.exchanges.bybit.codec.account import (
     decode_user_id,
 )
 from mlthon.exchanges.bybit.codec.fields import Json, refuse, rows
-from mlthon.exchanges.bybit.codec.orders import CATEGORY, decode_fill, decode_order, is_fill, listed
+from mlthon.exchanges.bybit.codec.orders import decode_fill, decode_order, is_fill, listed
 from mlthon.exchanges.bybit.instruments import Instruments, Listing, decode_instruments
 from mlthon.exchanges.bybit.rest import RestClient
 from mlthon.instruments.instrument import Instrument
@@ -44,18 +45,18 @@ class Queries:
 
     async def open_orders(self, instrument: Instrument | None = None) -> list[OrderReport]:
         """All open orders, of one instrument or of the account."""
-        return await self._orders(_OPEN_ORDERS, instrument, {"openOnly": "0"})
+        return await self._orders(instrument, {"openOnly": "0"})
 
     async def closed_orders(self) -> list[OrderReport]:
         """The latest closed orders of the account: up to 500, and none from before the venue's last restart."""
-        return await self._orders(_OPEN_ORDERS, None, {"openOnly": "1"})
+        return await self._orders(None, {"openOnly": "1"})
 
     async def find_order(self, instrument: Instrument, wire_id: str, exchange_id: str) -> OrderReport | None:
         """One order, open or closed; None: the venue does not know it."""
         target = _order_target(instrument, wire_id, exchange_id)
         for path in (_OPEN_ORDERS, _OLD_ORDERS):
             result = await self._rest.get(path, target)
-            for report in self._decode_orders(rows(result, "list", path), path):
+            for report in self._decode_orders(rows(result, "list", path), target["category"], path):
                 if (wire_id and report.wire_id == wire_id) or report.exchange_id == exchange_id:
                     return report
         return None
@@ -63,34 +64,41 @@ class Queries:
     async def fills_since(self, since_ms: int) -> list[FillReport]:
         """All fills of the account from an instant of the venue's time on, oldest first."""
         found: list[FillReport] = []
-        start_ms, now_ms = since_ms, self._clock.now_ms()
-        while start_ms <= now_ms:
-            end_ms = start_ms + _WEEK_MS
-            window = {
-                "category": CATEGORY,
-                "limit": "100",
-                "startTime": str(start_ms),
-                "endTime": str(end_ms),
-            }
-            found += self._decode_fills(await self._rest.pages(_EXECUTIONS, window))
-            start_ms = end_ms
+        for category in self._instruments.categories():
+            start_ms, now_ms = since_ms, self._clock.now_ms()
+            while start_ms <= now_ms:
+                end_ms = start_ms + _WEEK_MS
+                window = {
+                    "category": category,
+                    "limit": "100",
+                    "startTime": str(start_ms),
+                    "endTime": str(end_ms),
+                }
+                found += self._decode_fills(await self._rest.pages(_EXECUTIONS, window), category)
+                start_ms = end_ms
         return sorted(found, key=lambda fill: fill.exec_ms)
 
     async def fills_of(self, instrument: Instrument, wire_id: str, exchange_id: str) -> list[FillReport]:
         """All fills of one order, oldest first."""
         target = _order_target(instrument, "" if exchange_id else wire_id, exchange_id)
-        found = self._decode_fills(await self._rest.pages(_EXECUTIONS, target | {"limit": "100"}))
+        pages = await self._rest.pages(_EXECUTIONS, target | {"limit": "100"})
+        found = self._decode_fills(pages, target["category"])
         return sorted(found, key=lambda fill: fill.exec_ms)
 
     # -- the account -----------------------------------------------------------------------------------------
 
     async def positions(self, instrument: Instrument | None = None) -> list[PositionRow]:
-        """The position in one instrument, flat ones included; or all of the account's that are not flat."""
+        """The position in one contract, flat ones included; or all of the account's that are not flat.
+
+        Spot pairs leave no position.
+        """
         found: list[PositionRow] = []
         for scope in self._scopes(instrument):
+            if scope["category"] == SPOT:
+                continue
             for index, row in enumerate(await self._rest.pages(_POSITIONS, scope | {"limit": "200"})):
                 where = f"{_POSITIONS}.list[{index}]"
-                about = listed(row, self._instruments.by_symbol, where)
+                about = listed(row, self._instruments.by_symbol, where, scope["category"])
                 if about is not None:
                     found.append(decode_position(row, about, where))
         return found
@@ -110,15 +118,15 @@ class Queries:
 
     # -- the market ------------------------------------------------------------------------------------------
 
-    async def listing(self) -> Listing:
-        """All instruments that can be traded."""
-        found = await self._rest.pages(_INSTRUMENTS, {"category": CATEGORY, "limit": "1000"}, public=True)
-        return decode_instruments(found, _INSTRUMENTS)
+    async def listing(self, category: str, symbol: str | None = None) -> Listing:
+        """What can be traded in a category; or what is said of one symbol, which may be nothing."""
+        asked = {"category": category, "limit": "1000"} | ({} if symbol is None else {"symbol": symbol})
+        return decode_instruments(await self._rest.pages(_INSTRUMENTS, asked, public=True), category)
 
     async def funding(self, instrument: Instrument) -> tuple[float, int]:
-        """The next funding: the rate, and when it is due, in milliseconds."""
+        """The next funding of a perpetual: the rate, and when it is due, in milliseconds."""
         path = "/v5/market/tickers"
-        params = {"category": CATEGORY, "symbol": instrument.get_exch_instr_id()}
+        params = _named(instrument)
         found = rows(await self._rest.get(path, params, public=True), "list", path)
         if len(found) != 1 or found[0].get("symbol") != instrument.get_exch_instr_id():
             refuse(path, f"the ticker of {instrument.get_exch_instr_id()}", found)
@@ -129,52 +137,60 @@ class Queries:
     async def cancel_all(self, instrument: Instrument) -> None:
         """Cancel everybody's open orders on an instrument."""
         path = "/v5/order/cancel-all"
-        body = {"category": CATEGORY, "symbol": instrument.get_exch_instr_id()}
-        result = await self._rest.post(path, body)
+        result = await self._rest.post(path, _named(instrument))
         if result.get("success") == "0":
             raise VenueRefusal(0, "not successful", path)
 
     # -- details ---------------------------------------------------------------------------------------------
 
-    async def _orders(
-        self, path: str, instrument: Instrument | None, params: dict[str, str]
-    ) -> list[OrderReport]:
+    async def _orders(self, instrument: Instrument | None, params: dict[str, str]) -> list[OrderReport]:
+        path = _OPEN_ORDERS
         found: list[OrderReport] = []
         for scope in self._scopes(instrument):
-            found += self._decode_orders(await self._rest.pages(path, scope | params | {"limit": "50"}), path)
+            pages = await self._rest.pages(path, scope | params | {"limit": "50"})
+            found += self._decode_orders(pages, scope["category"], path)
         return found
 
     def _scopes(self, instrument: Instrument | None) -> list[dict[str, str]]:
-        """What the venue wants named: an instrument, or one settlement coin after the other."""
+        """What the venue wants named: an instrument; or every category, linear by one settlement coin at a time."""
         if instrument is not None:
-            return [{"category": CATEGORY, "symbol": instrument.get_exch_instr_id()}]
-        return [{"category": CATEGORY, "settleCoin": coin} for coin in self._instruments.settle_coins()]
+            return [_named(instrument)]
+        scopes = []
+        for category in self._instruments.categories():
+            if category == LINEAR:
+                coins = self._instruments.settle_coins()
+                scopes += [{"category": category, "settleCoin": coin} for coin in coins]
+            else:
+                scopes.append({"category": category})
+        return scopes
 
-    def _decode_orders(self, found: list[Json], path: str) -> list[OrderReport]:
+    def _decode_orders(self, found: list[Json], category: str, path: str) -> list[OrderReport]:
         recv_ms = self._clock.local_ns() // _NS_PER_MS
         reports = []
         for index, row in enumerate(found):
             where = f"{path}.list[{index}]"
-            instrument = listed(row, self._instruments.by_symbol, where)
+            instrument = listed(row, self._instruments.by_symbol, where, category)
             if instrument is not None:
                 reports.append(decode_order(row, instrument, recv_ms, where))
         return reports
 
-    def _decode_fills(self, found: list[Json]) -> list[FillReport]:
+    def _decode_fills(self, found: list[Json], category: str) -> list[FillReport]:
         recv_ms = self._clock.local_ns() // _NS_PER_MS
         fills = []
         for index, row in enumerate(found):
             where = f"{_EXECUTIONS}.list[{index}]"
-            instrument = listed(row, self._instruments.by_symbol, where)
+            instrument = listed(row, self._instruments.by_symbol, where, category)
             if instrument is not None and is_fill(row, where):
                 fills.append(decode_fill(row, instrument, recv_ms, where))
         return fills
 
 
+def _named(instrument: Instrument) -> dict[str, str]:
+    """How requests name an instrument."""
+    return {"category": category_of(instrument), "symbol": instrument.get_exch_instr_id()}
+
+
 def _order_target(instrument: Instrument, wire_id: str, exchange_id: str) -> dict[str, str]:
-    target = {"category": CATEGORY, "symbol": instrument.get_exch_instr_id()}
     if wire_id:
-        target["orderLinkId"] = wire_id
-    else:
-        target["orderId"] = exchange_id
-    return target
+        return _named(instrument) | {"orderLinkId": wire_id}
+    return _named(instrument) | {"orderId": exchange_id}

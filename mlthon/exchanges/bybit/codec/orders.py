@@ -14,6 +14,7 @@ from mlthon.basics.defs import (
     Side,
 )
 from mlthon.engine.ports import FillReport, OrderReport
+from mlthon.exchanges.bybit.categories import CATEGORIES, INVERSE, SPOT, category_of
 from mlthon.exchanges.bybit.codec.fields import (
     Json,
     choice,
@@ -29,12 +30,10 @@ from mlthon.exchanges.bybit.codec.fields import (
 from mlthon.exchanges.bybit.reject_codes import stream_reject_code
 from mlthon.instruments.instrument import Instrument
 
-__all__ = ["CATEGORY", "Symbols", "decode_fill", "decode_order", "is_fill", "listed"]
+__all__ = ["Symbols", "decode_fill", "decode_order", "is_fill", "listed"]
 
-CATEGORY = "linear"
-
-Symbols = Mapping[str, Instrument]
-"""The instruments we trade, by the venue's symbols."""
+Symbols = Mapping[tuple[str, str], Instrument]
+"""The instruments we trade, by category and the venue's symbol."""
 
 SIDES = {"Buy": Side.Buy, "Sell": Side.Sell}
 
@@ -85,11 +84,15 @@ _FILLS = frozenset(
 )
 
 
-def listed(row: Json, symbols: Symbols, where: str) -> Instrument | None:
-    """The instrument a row is about; None where it is of another category, or of a symbol that is not ours."""
-    if text_or_empty(row, "category", where) not in ("", CATEGORY):
+def listed(row: Json, symbols: Symbols, where: str, category: str = "") -> Instrument | None:
+    """The instrument a row is about; None where it is of a category or symbol that is not ours.
+
+    `category` is that of the message or of the request it answers, for rows that do not name theirs.
+    """
+    of = text_or_empty(row, "category", where) or category or refuse(f"{where}.category", "text", None)
+    if of not in CATEGORIES:
         return None
-    return symbols.get(text(row, "symbol", where))
+    return symbols.get((of, text(row, "symbol", where)))
 
 
 def is_fill(row: Json, where: str) -> bool:
@@ -105,7 +108,9 @@ def decode_order(row: Json, instrument: Instrument, recv_ms: int, where: str) ->
     """
     total, filled = qty(row, "qty", where), qty(row, "cumExecQty", where)
     status = choice(row, "orderStatus", where, _STATUSES)
-    if status in _OPEN and filled > total:
+    # What a spot market order asks for may be counted in the quote coin, what it got never is.
+    comparable = category_of(instrument) != SPOT or row.get("orderType") != "Market"
+    if comparable and status in _OPEN and filled > total:
         refuse(f"{where}.cumExecQty", f"at most qty {row.get('qty')}", row.get("cumExecQty"))
     cancel_type = text_or_empty(row, "cancelType", where)
     why = text_or_empty(row, "rejectReason", where)
@@ -151,12 +156,22 @@ def decode_fill(row: Json, instrument: Instrument, recv_ms: int, where: str) -> 
         price=fill_price,
         qty=fill_qty,
         fee=decimal(row, "execFee", where),
-        # Older messages leave it out; linear contracts charge in what they settle in.
-        fee_currency=text_or_empty(row, "feeCurrency", where) or instrument.get_quote_currency(),
+        fee_currency=text_or_empty(row, "feeCurrency", where) or _fee_coin(row, instrument),
         is_maker=flag(row, "isMaker", where),
         exec_ms=stamp_ms(row, "execTime", where),
         recv_ms=recv_ms,
     )
+
+
+def _fee_coin(row: Json, instrument: Instrument) -> str:
+    """The coin of a fee where a message leaves it out, as older ones do.
+
+    Contracts charge in what they settle in, spot in what was received.
+    """
+    category = category_of(instrument)
+    if category == INVERSE or (category == SPOT and row.get("side") == "Buy"):
+        return str(instrument.get_base_currency())
+    return str(instrument.get_quote_currency())
 
 
 def _cancel_code(cancel_type: str, why: str) -> CancelCode:

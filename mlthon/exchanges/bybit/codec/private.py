@@ -8,6 +8,7 @@ import orjson
 
 from mlthon.engine.ports import FillReport, OrderReport
 from mlthon.errors import DecodeError
+from mlthon.exchanges.bybit.categories import CATEGORIES
 from mlthon.exchanges.bybit.codec.account import Balance, PositionRow, decode_balances, decode_position
 from mlthon.exchanges.bybit.codec.fields import (
     Ack,
@@ -111,7 +112,9 @@ def decode_login(message: Json, where: str) -> Login:
 
 
 def _decode_topic(message: Json, topic: str, recv_ms: int, symbols: Symbols) -> PrivateFrame:
-    kind = topic.removesuffix(".linear")
+    kind, _, category = topic.partition(".")
+    if category not in ("", *CATEGORIES):  # of options, say, or the abridged executions
+        return Unknown(topic)
     if kind == "wallet":
         return Wallets(decode_balances(rows(message, "data", topic), f"{topic}.data"))
     if kind not in PRIVATE_TOPICS:
@@ -119,7 +122,7 @@ def _decode_topic(message: Json, topic: str, recv_ms: int, symbols: Symbols) -> 
     ours, foreign = [], 0
     for index, row in enumerate(rows(message, "data", topic)):
         where = f"{topic}.data[{index}]"
-        instrument = listed(row, symbols, where)
+        instrument = listed(row, symbols, where, category)
         if instrument is None:
             foreign += 1
         else:

@@ -14,6 +14,7 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.ports import CancelOrderRequest, ModifyOrderRequest, NewOrderRequest
 from mlthon.errors import DecodeError
+from mlthon.exchanges.bybit.categories import SPOT, category_of
 from mlthon.exchanges.bybit.codec.fields import (
     FrameError,
     Json,
@@ -23,7 +24,6 @@ from mlthon.exchanges.bybit.codec.fields import (
     json_object,
     text_or_empty,
 )
-from mlthon.exchanges.bybit.codec.orders import CATEGORY
 from mlthon.exchanges.bybit.codec.private import Login, decode_login
 
 __all__ = [
@@ -69,19 +69,24 @@ TradeFrame: TypeAlias = TradeAnswer | Login | Pong | Unknown
 
 def encode_create(req_id: str, timestamp_ms: int, recv_window_ms: int, order: NewOrderRequest) -> bytes:
     """Encode a new order. Raises ValueError for a combination that the venue has no words for."""
+    category = category_of(order.instrument)
     arguments: Json = {
-        "category": CATEGORY,
+        "category": category,
         "symbol": order.instrument.get_exch_instr_id(),
         "side": _SIDES[order.side],
         "orderType": _order_type(order),
         "qty": plain(order.qty),
         "timeInForce": _time_in_force(order),
         "orderLinkId": order.wire_id,
-        "positionIdx": 0,
-        "reduceOnly": order.close_position,
     }
     if order.price is not None:
         arguments["price"] = plain(order.price)
+    if category != SPOT:
+        arguments |= {"positionIdx": 0, "reduceOnly": order.close_position}
+    elif order.close_position:
+        raise ValueError("close_position: expected it of contracts only; a spot pair has no position")
+    elif order.price is None:
+        arguments["marketUnit"] = "baseCoin"  # else a purchase's qty would be counted in the quote coin
     return _encode("order.create", req_id, timestamp_ms, recv_window_ms, arguments)
 
 
@@ -174,7 +179,8 @@ def _encode(op: str, req_id: str, timestamp_ms: int, recv_window_ms: int, argume
 
 def _target(order: ModifyOrderRequest | CancelOrderRequest) -> Json:
     """Which order is meant: by our id, which is known from the start, else by the venue's."""
-    target: Json = {"category": CATEGORY, "symbol": order.instrument.get_exch_instr_id()}
+    instrument = order.instrument
+    target: Json = {"category": category_of(instrument), "symbol": instrument.get_exch_instr_id()}
     if order.wire_id:
         target["orderLinkId"] = order.wire_id
     else:
