@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Never
 
 from typing_extensions import disjoint_base
 
@@ -7,6 +7,7 @@ from mlthon._core.fixed import Price, Qty
 
 @disjoint_base
 class Order:
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...
     def get_client_id(self) -> str: ...
     def get_exchange_id(self) -> str: ...
     def get_instrument_id(self) -> int | str: ...

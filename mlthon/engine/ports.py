@@ -15,8 +15,7 @@ Invariants that every gateway keeps:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.api.istrat_env import MDSub
@@ -36,6 +35,8 @@ from mlthon.basics.mlt_enum import MltEnum
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
+
+_NOTHING = Qty("0")
 
 
 class Clock(Protocol):
@@ -80,8 +81,7 @@ class OrderEvent(MltEnum):
 # -- orders, towards the venue ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NewOrderRequest:
+class NewOrderRequest(NamedTuple):
     wire_id: str
     instrument: Instrument
     side: Side
@@ -93,8 +93,7 @@ class NewOrderRequest:
     close_position: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ModifyOrderRequest:
+class ModifyOrderRequest(NamedTuple):
     wire_id: str
     exchange_id: str  # "" while the venue has not told it
     instrument: Instrument
@@ -102,8 +101,7 @@ class ModifyOrderRequest:
     new_qty: Qty | None  # total quantity, fills included; None: unchanged
 
 
-@dataclass(frozen=True, slots=True)
-class CancelOrderRequest:
+class CancelOrderRequest(NamedTuple):
     wire_id: str
     exchange_id: str
     instrument: Instrument
@@ -112,8 +110,7 @@ class CancelOrderRequest:
 # -- reports, from the venue -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class OrderReport:
+class OrderReport(NamedTuple):
     """An order's state as the venue tells it: absolute, so applying it twice changes nothing."""
 
     wire_id: str  # "" for an order that was not sent with an id
@@ -138,11 +135,10 @@ class OrderReport:
         """Quantity still open at the venue; zero once the order has ended."""
         if self.status in (OrderStatus.New, OrderStatus.PartiallyFilled):
             return self.qty - self.cum_qty
-        return Qty("0")
+        return _NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class FillReport:
+class FillReport(NamedTuple):
     """One execution of one order. ``exec_id`` is unique per venue, and is what makes applying it idempotent."""
 
     exec_id: str

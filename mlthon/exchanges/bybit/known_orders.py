@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mlthon.basics.defs import CancelCode, GtwRejectCode, OrderStatus
 from mlthon.basics.price import Price
@@ -41,8 +41,7 @@ class KnownOrder:
     def gone(self, reason: str, recv_ms: int) -> OrderReport:
         """The report that ends an order which the venue, asked for it, no longer knows."""
         status = OrderStatus.Cancelled if self.reported else OrderStatus.Rejected
-        return replace(
-            self.last,
+        return self.last._replace(
             status=status,
             cancel_code=CancelCode.Unset,
             reject_code=GtwRejectCode.VenueFault,
