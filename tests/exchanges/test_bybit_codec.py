@@ -531,4 +531,4 @@ def test_two_symbols_for_one_name_are_not_mixed_up() -> None:
     table.add(make_instruments().values())
     table.add(decode_instruments([instrument_row("BTCPERP")], "linear").instruments)
     assert list(table.by_symbol) == [("linear", "BTCUSDT")]
-    assert table.settle_coins() == ["USDT"]
+    assert table.settle_coins("linear") == ["USDT"]

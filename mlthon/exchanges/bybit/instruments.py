@@ -96,15 +96,12 @@ class Instruments:
         present = {category for category, _ in self.by_symbol}
         return [category for category in CATEGORIES if category in present]
 
-    def settle_coins(self) -> list[str]:
-        """What linear contracts are settled in: their quote currencies."""
-        return sorted(
-            {
-                instrument.get_quote_currency()
-                for (category, _), instrument in self.by_symbol.items()
-                if category == LINEAR
-            }
-        )
+    def settle_coins(self, category: str) -> list[str]:
+        """What the contracts of a category are settled in: what linear ones are quoted in, of others the base."""
+        contracts = [contract for (of, _), contract in self.by_symbol.items() if of == category]
+        if category == LINEAR:
+            return sorted({contract.get_quote_currency() for contract in contracts})
+        return sorted({contract.get_base_currency() for contract in contracts})
 
 
 def _decode_perpetual(row: Json, category: str, where: str) -> Perpetual:

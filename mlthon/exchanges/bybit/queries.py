@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlthon.engine.ports import FillReport, OrderReport
 from mlthon.errors import VenueRefusal
-from mlthon.exchanges.bybit.categories import LINEAR, SPOT, category_of
+from mlthon.exchanges.bybit.categories import SPOT, category_of
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.codec.account import (
     Balance,
@@ -152,16 +152,17 @@ class Queries:
         return found
 
     def _scopes(self, instrument: Instrument | None) -> list[dict[str, str]]:
-        """What the venue wants named: an instrument; or every category, linear by one settlement coin at a time."""
+        """What the venue wants named: an instrument; or every category, contracts by one settlement coin
+        at a time."""
         if instrument is not None:
             return [_named(instrument)]
         scopes = []
         for category in self._instruments.categories():
-            if category == LINEAR:
-                coins = self._instruments.settle_coins()
-                scopes += [{"category": category, "settleCoin": coin} for coin in coins]
-            else:
+            if category == SPOT:
                 scopes.append({"category": category})
+            else:
+                coins = self._instruments.settle_coins(category)
+                scopes += [{"category": category, "settleCoin": coin} for coin in coins]
         return scopes
 
     def _decode_orders(self, found: list[Json], category: str, path: str) -> list[OrderReport]:
