@@ -321,8 +321,8 @@ class SimListener(Protocol):
     def on_position(self, account: Account, symbol: str) -> None:
         """The position may have changed: read ``account.position(symbol)``."""
 
-    def on_wallet(self, account: Account, coin: str) -> None:
-        """The balance changed: read ``account.wallet(coin)``."""
+    def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
+        """These balances changed together: read ``account.wallet(coin)``."""
 
     def on_depth(self, symbol: str, update: DepthUpdate) -> None:
         """Displayed levels changed: absolute quantities, 0 for a level that is gone.

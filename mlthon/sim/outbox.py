@@ -54,8 +54,8 @@ class Outbox:
     def on_position(self, account: Account, symbol: str) -> None:
         self._messages.append(lambda listener: listener.on_position(account, symbol))
 
-    def on_wallet(self, account: Account, coin: str) -> None:
-        self._messages.append(lambda listener: listener.on_wallet(account, coin))
+    def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
+        self._messages.append(lambda listener: listener.on_wallet(account, coins))
 
     def on_depth(self, symbol: str, update: DepthUpdate) -> None:
         self._messages.append(lambda listener: listener.on_depth(symbol, update))

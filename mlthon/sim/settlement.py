@@ -171,7 +171,7 @@ class Settlement:
         self._archives[account.name].payments.append(payment)
         self._outbox.on_funding(payment)
         self._outbox.on_position(account, market.symbol)
-        self._outbox.on_wallet(account, market.terms.coin)
+        self._outbox.on_wallet(account, market.terms.coins)
 
     def take_over(self, market: SymbolMarket, account: Account, price: Price) -> None:
         """Close an account's position in a contract at a price: against the market, past the book, without a fee."""
@@ -186,7 +186,7 @@ class Settlement:
         filled = self._book(market, account, order.order_id, price, qty, is_maker=False, other_id=0)
         self._outbox.on_order(filled)
         self._outbox.on_position(account, market.symbol)
-        self._outbox.on_wallet(account, market.terms.coin)
+        self._outbox.on_wallet(account, market.terms.coins)
 
     def _tell(
         self,
@@ -201,8 +201,7 @@ class Settlement:
             if not market.terms.is_spot:
                 self._outbox.on_position(account, market.symbol)
         for account in traders:
-            for coin in market.terms.coins:
-                self._outbox.on_wallet(account, coin)
+            self._outbox.on_wallet(account, market.terms.coins)
         for trade in trades:
             self._outbox.on_trade(market.symbol, trade)
         depth = market.engine.last_changes()

@@ -90,8 +90,8 @@ class Listener:
     def on_position(self, account: Account, symbol: str) -> None:
         self.told.append(("position", account.name, symbol))
 
-    def on_wallet(self, account: Account, coin: str) -> None:
-        self.told.append(("wallet", account.name, coin))
+    def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
+        self.told.append(("wallet", account.name, coins))
 
     def on_depth(self, symbol: str, update: DepthUpdate) -> None:
         self.told.append(("depth", symbol, update))

@@ -240,8 +240,8 @@ class Follower:
     def on_position(self, account: Account, symbol: str) -> None:
         self.news.discard((account.name, symbol))
 
-    def on_wallet(self, account: Account, coin: str) -> None:
-        self.news.discard((account.name, coin))
+    def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
+        self.news -= {(account.name, coin) for coin in coins}
 
     def on_depth(self, symbol: str, update: DepthUpdate) -> None:
         for side, levels in zip(self.books[symbol], (update.bids(), update.asks()), strict=True):

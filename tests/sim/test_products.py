@@ -55,7 +55,7 @@ def test_an_inverse_fill_is_worth_its_quantity_over_its_price(coins: SimScene) -
     )
     assert coins.alice.wallet("BTC").balance == coin("9.99978")
     assert coins.alice.wallet("USDT").balance == coin("100000")
-    assert [rest for what, *rest in coins.listener.take() if what == "wallet"] == [["alice", "BTC"]]
+    assert [rest for what, *rest in coins.listener.take() if what == "wallet"] == [["alice", ("BTC",)]]
 
 
 def test_inverse_profit_is_counted_in_the_coin(coins: SimScene) -> None:
@@ -106,8 +106,8 @@ def test_a_purchase_exchanges_the_coins_and_pays_in_the_one_received(pair: SimSc
     assert pair.alice.wallet("BTC").balance == coin("10.999")
     assert placed.cum_fees == {"BTC": coin("0.001")}
     told = pair.listener.take()
-    assert [what for what, *_ in told] == ["fill", "order", "wallet", "wallet", "trade", "depth"]
-    assert [rest[1] for what, *rest in told if what == "wallet"] == ["BTC", "USDT"]
+    assert [what for what, *_ in told] == ["fill", "order", "wallet", "trade", "depth"]
+    assert [rest[1] for what, *rest in told if what == "wallet"] == [("BTC", "USDT")]
 
 
 def test_a_sale_pays_its_fee_in_the_quote_coin(pair: SimScene) -> None:

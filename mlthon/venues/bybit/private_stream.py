@@ -104,9 +104,9 @@ class PrivateHub:
             row = stream_position(account.position(symbol), market, seq, now_ms)
             self._push(account.name, "position", market.category, row)
 
-    def on_wallet(self, account: Account, coin: str) -> None:
+    def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
         if self._is_heard(account.name):
-            self._push(account.name, "wallet", "", self._wallets.row(account, [coin]))
+            self._push(account.name, "wallet", "", self._wallets.row(account, coins))
 
     def add(self, account: Account, session: PrivateSession) -> None:
         self._accounts[account.name] = account

@@ -247,8 +247,8 @@ class _Listener:
     def on_position(self, account: Account, symbol: str) -> None:
         self._private.on_position(account, symbol)
 
-    def on_wallet(self, account: Account, coin: str) -> None:
-        self._private.on_wallet(account, coin)
+    def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
+        self._private.on_wallet(account, coins)
 
     def on_depth(self, symbol: str, update: DepthUpdate) -> None:
         self._public.on_depth(symbol, update)

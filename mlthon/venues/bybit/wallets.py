@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
@@ -18,7 +20,7 @@ class Wallets:
         self._exchange = exchange
         self._listing = listing
 
-    def row(self, account: Account, coins: list[str] | None = None) -> Json:
+    def row(self, account: Account, coins: Sequence[str] | None = None) -> Json:
         """The account's totals, and its coins: all of them, or the ones given, those it never had with zeros."""
         wallets = [(account.wallet(coin), self._usd(coin)) for coin in account.coins]
         row = wallet_row(wallets)
