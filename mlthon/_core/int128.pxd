@@ -135,6 +135,14 @@ cdef extern from *:
             || mlthon_signed(magnitude, (a < 0) != (b < 0), out);
     }
 
+    /* a * b / c of plain integers, the product in full, half-even. c is not 0. */
+    static inline int mlthon_mul_div(mlthon_int128 a, mlthon_int128 b, mlthon_int128 c, mlthon_int128 *out) {
+        mlthon_uint128 high, low, magnitude;
+        mlthon_wide_product(mlthon_magnitude(a), mlthon_magnitude(b), &high, &low);
+        return mlthon_wide_quotient(high, low, mlthon_magnitude(c), &magnitude)
+            || mlthon_signed(magnitude, (a < 0) != ((b < 0) != (c < 0)), out);
+    }
+
     /* Multiples of step (> 0): the greatest not above a, the least not below, the nearest (ties to even). */
     static inline mlthon_int128 mlthon_above_multiple(mlthon_int128 a, mlthon_int128 step) {
         mlthon_int128 rest = a % step;
@@ -176,6 +184,8 @@ cdef extern from *:
     bint mul_scaled_overflows "mlthon_mul_scaled"(int128 a, int128 b, int128 *out) noexcept nogil
     bint div_scaled_overflows "mlthon_div_scaled"(int128 a, int128 b, int128 *out) noexcept nogil
     bint div_rounded_overflows "mlthon_div_rounded"(int128 a, int128 b, int128 *out) noexcept nogil
+
+    bint mul_div_overflows "mlthon_mul_div"(int128 a, int128 b, int128 c, int128 *out) noexcept nogil
 
     bint floor_to_overflows "mlthon_floor_to"(int128 a, int128 step, int128 *out) noexcept nogil
     bint ceil_to_overflows "mlthon_ceil_to"(int128 a, int128 step, int128 *out) noexcept nogil

@@ -5,9 +5,20 @@
 
 from libc.stdint cimport int64_t
 from mlthon._core.int128 cimport int128
+from mlthon._core.market_event cimport DepthUpdate
 from mlthon._core.market_side cimport MarketSide
 from mlthon._core.price_book cimport Level, PriceLevelBook
-from mlthon._core.resting_orders cimport Order, RestingSide
+from mlthon._core.resting_orders cimport Order, Queue, RestingSide
+
+# Bounds that let sums inside go unchecked. A quantity may be more than 10**15 units; a position and all that can
+# still be added to it fit a mantissa.
+cdef extern from *:
+    """
+    #define MLTHON_MAX_QTY ((mlthon_int128)1 << 110)
+    #define MLTHON_MAX_POSITION ((mlthon_int128)1 << 125)
+    """
+    const int128 MAX_QTY "MLTHON_MAX_QTY"
+    const int128 MAX_POSITION "MLTHON_MAX_POSITION"
 
 cdef enum EndCode:                    # why an order ended with quantity left; 0 while it may go on
     OPEN = 0
@@ -24,7 +35,6 @@ cdef struct LevelArray:
     Py_ssize_t capacity
 
 cdef class JoinedBook:
-    cdef readonly PriceLevelBook displayed     # the market's levels not taken, plus clients' orders; do not change it
     cdef readonly Py_ssize_t account_count
     cdef readonly int64_t market_ns            # venue time of the last market event
     cdef readonly int64_t market_seq           # sequence number of the last depth message
@@ -38,8 +48,13 @@ cdef class JoinedBook:
     cdef int128 *trial_positions               # as many, for a look-ahead
     cdef list fills
     cdef list ended
-    cdef LevelArray touched[2]                 # prices whose displayed quantity may have changed
-    cdef LevelArray changed[2]                 # displayed levels that the current call changed
+    cdef bint valued_at_mark                   # positions are, so that a new mark concerns who has one
+    cdef int128 last_price_mantissa            # of the last trade, the market's or a client's; 0 before the first
+    cdef int128 seen_mark                      # the mark when `is_eventful` was last asked
+    cdef LevelArray touched[2]                 # prices where clients changed what is displayed; their qty means nothing
+    cdef LevelArray told                       # scratch
+    cdef DepthUpdate changes                   # what the last call changed of what is displayed, or None
+    cdef PriceLevelBook kept                   # the displayed book, or None until it is asked for
 
     cdef MarketSide market(self, int side)
     cdef RestingSide clients(self, int side)
@@ -56,12 +71,21 @@ cdef class JoinedBook:
     cdef int link(self, Order *order) except -1
     cdef int unlink(self, Order *order) except -1
 
+    cdef int128 shown(self, int side, int128 price) noexcept       # what is displayed at a price
+    cdef bint best(self, int side, int128 *price) noexcept         # False: nothing is displayed
+    cdef int128 mark(self) noexcept
+    cdef bint is_eventful(self) noexcept                           # see `concerns_clients`
+    cdef int copy_displayed(self, int side) except -1
+
     # A call that changes anything begins and finishes.
     cdef void begin(self) noexcept
     cdef int touch(self, int side, int128 price) except -1
-    cdef int finish(self) except -1
+    cdef int finish(self, DepthUpdate told=*) except -1
     cdef int end_irreducible(self, RestingSide clients) except -1
-    cdef int display(self, int side) except -1
+    cdef bint differs(self, DepthUpdate told) noexcept
+    cdef bint side_differs(self, int side, const Level *levels, Py_ssize_t count) noexcept
+    cdef DepthUpdate changes_with(self, DepthUpdate told)
+    cdef int tell_displayed(self, int side, const Level *levels, Py_ssize_t count) except -1
 
 cdef inline int128 smaller(int128 a, int128 b) noexcept:
     return a if a < b else b
@@ -69,3 +93,17 @@ cdef inline int128 smaller(int128 a, int128 b) noexcept:
 # What filling the order by `qty` adds to its account's position.
 cdef inline int128 signed(const Order *order, int128 qty) noexcept:
     return qty if order.side == 0 else -qty
+
+# Whether an order may trade at a price of the other side.
+cdef inline bint reaches(const Order *order, int128 price) noexcept:
+    return order.is_market or (price <= order.price if order.side == 0 else price >= order.price)
+
+# Store the better of a level's and a queue's price; False when there is neither.
+cdef inline bint better_price(RestingSide makers, const Level *level, const Queue *queue, int128 *price) noexcept:
+    if level is NULL and queue is NULL:
+        return False
+    if queue is NULL or (level is not NULL and makers.is_better(level.price, queue.price)):
+        price[0] = level.price
+    else:
+        price[0] = queue.price
+    return True

@@ -1,8 +1,9 @@
 """One book of a market's anonymous levels and clients' resting orders, and what of it is displayed.
 
-`JoinedBook` keeps the parts in step: every fill moves a position and is noted, every change of a quantity is
-noted for the displayed book, which `finish` then brings up to date. The rules of who meets whom are in
-`matching`, which builds on it.
+`JoinedBook` keeps the parts in step: every fill moves a position and is noted, and so is every price at which clients
+change what is displayed; `finish` tells them. The displayed book is the market's but for a few prices, where clients
+rest or have taken: it is not kept, but worked out where somebody asks, until somebody asks for the whole of it. How
+the market moves is in `followed_market`, who meets whom in `matching`: each builds on the one before.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
@@ -12,8 +13,8 @@ from mlthon._core.fixed cimport price_from, qty_from
 from mlthon._core.int128 cimport INT128_MAX, div_scaled_overflows, int128, mul_scaled_overflows
 from mlthon._core.market_event cimport DepthUpdate, depth_update_from
 from mlthon._core.market_side cimport MarketSide
-from mlthon._core.price_book cimport BookSide, Change, Level, PriceLevelBook
-from mlthon._core.resting_orders cimport Order, RestingSide, free_order
+from mlthon._core.price_book cimport BookSide, Level, Place, PriceLevelBook
+from mlthon._core.resting_orders cimport Order, Queue, RestingSide, free_order
 
 cdef enum:
     FIRST_CAPACITY = 64               # levels of an array; doubled whenever it does not suffice
@@ -23,7 +24,6 @@ cdef class JoinedBook:
     """The state of one instrument's market; `MatchingEngine` is the kind that trades."""
 
     def __cinit__(self):
-        self.displayed = PriceLevelBook()
         self.market_bids = MarketSide(True)
         self.market_asks = MarketSide(False)
         self.client_bids = RestingSide(True)
@@ -38,7 +38,7 @@ cdef class JoinedBook:
         PyMem_Free(self.trial_positions)
         for side in range(2):
             PyMem_Free(self.touched[side].items)
-            PyMem_Free(self.changed[side].items)
+        PyMem_Free(self.told.items)
 
     def add_account(self):
         """Make room for one more account, flat, and return its index."""
@@ -71,33 +71,51 @@ cdef class JoinedBook:
         return ended
 
     def last_changes(self):
-        """The displayed levels that the last call changed, as a new `DepthUpdate`, or None.
+        """What the last call changed of what is displayed, as a `DepthUpdate`, or None.
 
-        It carries the sequence number of the last depth message and the venue time of the last market event.
+        Quantities are absolute, and some may be what they were. A depth message that displays as it is told is
+        returned itself, borrowed; any other is new, and carries the sequence number of the last depth message and
+        the venue time of the last market event.
         """
-        cdef LevelArray *bids = &self.changed[0]
-        cdef LevelArray *asks = &self.changed[1]
-        cdef Py_ssize_t index
-        if bids.size == 0 and asks.size == 0:
-            return None
-        cdef Py_ssize_t bid_count = bids.size
-        for index in range(asks.size):                    # behind the bids, for the copy only
-            push(bids, asks.items[index])
-        cdef DepthUpdate update = depth_update_from(bids.items, bid_count, asks.size)
-        bids.size = bid_count
-        update.seq = self.market_seq
-        update.venue_ns = self.market_ns
-        return update
+        return self.changes
+
+    @property
+    def displayed(self):
+        """The displayed book: the market's levels not taken, plus clients' orders. Live, and not to be changed.
+
+        It is made when first asked for, and kept up to date from then on, which costs as much as the market's own.
+        """
+        if self.kept is None:
+            self.kept = PriceLevelBook()
+            self.copy_displayed(0)
+            self.copy_displayed(1)
+        return self.kept
 
     def best_bid(self):
         """The best displayed bid's price, or None."""
-        cdef Level *level = self.displayed.bid_side.best()
-        return None if level is NULL else price_from(level.price)
+        cdef int128 price
+        return price_from(price) if self.best(0, &price) else None
 
     def best_ask(self):
         """The best displayed ask's price, or None."""
-        cdef Level *level = self.displayed.ask_side.best()
-        return None if level is NULL else price_from(level.price)
+        cdef int128 price
+        return price_from(price) if self.best(1, &price) else None
+
+    def last_price(self):
+        """The price of the last trade, the market's or a client's, or None."""
+        return price_from(self.last_price_mantissa) if self.last_price_mantissa else None
+
+    def mark_price(self):
+        """Mid of the displayed book, rounded down at the 18th decimal, else the last trade's price, else None."""
+        cdef int128 mark = self.mark()
+        return price_from(mark) if mark else None
+
+    def concerns_clients(self):
+        """Tell whether there is something to book: a fill, an ended order, or a new mark of somebody's position.
+
+        The mark is new when it is not what it was when last asked. Costs O(accounts), and only then.
+        """
+        return self.is_eventful()
 
     def position(self, Py_ssize_t account):
         """An account's signed position: what it bought less what it sold."""
@@ -166,6 +184,7 @@ cdef class JoinedBook:
             taker.value_left -= value
         taker.leaves -= qty
         self.positions[taker.account] += signed(taker, qty)
+        self.last_price_mantissa = price
         self.fills.append((taker.order_id, price_from(price), qty_from(qty), False, maker_id))
         return 0
 
@@ -173,6 +192,7 @@ cdef class JoinedBook:
         """Fill a resting order, by no more than it is allowed; True when it is gone."""
         self.clients(maker.side).reduce(maker, qty)
         self.positions[maker.account] += signed(maker, qty)
+        self.last_price_mantissa = maker.price
         self.fills.append((maker.order_id, price_from(maker.price), qty_from(qty), True, taker_id))
         if maker.leaves > 0:
             self.touch(maker.side, maker.price)
@@ -218,22 +238,131 @@ cdef class JoinedBook:
         self.clients(order.side).remove(order)
         return self.touch(order.side, order.price)
 
-    # -- the displayed book ------------------------------------------------------------------------------------
+    # -- what is displayed -------------------------------------------------------------------------------------
+
+    cdef int128 shown(self, int side, int128 price) noexcept:
+        return self.market(side).shown(price) + self.clients(side).qty_at(price)
+
+    cdef bint best(self, int side, int128 *price) noexcept:
+        """Store the best displayed price of a side; False when there is none. Costs O(levels taken whole)."""
+        cdef MarketSide market = self.market(side)
+        cdef RestingSide clients = self.clients(side)
+        cdef Py_ssize_t depth = 0
+        cdef Level *level = market.levels.best()
+        cdef Queue *queue = clients.best()
+        while level is not NULL and market.taken.size and market.shown(level.price) == 0:
+            depth += 1
+            level = market.levels.at(depth)
+        return better_price(clients, level, queue, price)
+
+    cdef int128 mark(self) noexcept:
+        """The mark price; 0 when there is none."""
+        cdef int128 bid, ask
+        if self.best(0, &bid) and self.best(1, &ask):
+            return (bid + ask) >> 1
+        return self.last_price_mantissa
+
+    cdef bint is_eventful(self) noexcept:
+        cdef int128 mark = self.mark()
+        cdef bint has_moved = mark != self.seen_mark
+        self.seen_mark = mark
+        if len(self.fills) or len(self.ended):
+            return True
+        cdef Py_ssize_t account
+        if has_moved and self.valued_at_mark:
+            for account in range(self.account_count):
+                if self.positions[account] != 0:
+                    return True
+        return False
+
+    cdef int copy_displayed(self, int side) except -1:
+        """Fill one side of the displayed book."""
+        cdef BookSide levels = self.market(side).levels
+        cdef RestingSide clients = self.clients(side)
+        cdef BookSide kept = self.kept.side(side)
+        cdef Place place
+        cdef Py_ssize_t index
+        cdef Level *level
+        levels.start(&place)
+        level = levels.next_level(&place)
+        while level is not NULL:
+            kept.set(level.price, self.shown(side, level.price))
+            level = levels.next_level(&place)
+        for index in range(clients.size):
+            kept.set(clients.queues[index].price, self.shown(side, clients.queues[index].price))
+        return 0
+
+    # -- a call that changes something -------------------------------------------------------------------------
 
     cdef void begin(self) noexcept:
-        self.changed[0].size = 0
-        self.changed[1].size = 0
+        self.changes = None
+        self.touched[0].size = 0
+        self.touched[1].size = 0
 
     cdef int touch(self, int side, int128 price) except -1:
-        """Note that the displayed quantity at a price may have changed."""
-        return push(&self.touched[side], Level(price, 0))
+        """Note that what is displayed at a price may have changed."""
+        cdef LevelArray *touched = &self.touched[side]
+        if touched.size and touched.items[touched.size - 1].price == price:
+            return 0
+        return push(touched, Level(price, 0))
 
-    cdef int finish(self) except -1:
+    cdef int finish(self, DepthUpdate told=None) except -1:
+        """End what has nothing left to reduce, and tell the changes: of a depth message, what it says included."""
         if self.reduce_only_count:
             self.end_irreducible(self.client_bids)
             self.end_irreducible(self.client_asks)
-        self.display(0)
-        self.display(1)
+        if told is not None and not self.differs(told):
+            self.changes = told
+        elif told is not None or self.touched[0].size or self.touched[1].size:
+            self.changes = self.changes_with(told)
+        if self.kept is not None and self.changes is not None:
+            keep(self.kept.bid_side, self.changes.levels, self.changes.bid_count)
+            keep(self.kept.ask_side, self.changes.levels + self.changes.bid_count, self.changes.ask_count)
+        return 0
+
+    cdef bint differs(self, DepthUpdate told) noexcept:
+        """Whether what is displayed after a depth message is not what it says."""
+        if self.touched[0].size or self.touched[1].size:
+            return True
+        return (
+            self.side_differs(0, told.levels, told.bid_count)
+            or self.side_differs(1, told.levels + told.bid_count, told.ask_count)
+        )
+
+    cdef bint side_differs(self, int side, const Level *levels, Py_ssize_t count) noexcept:
+        cdef BookSide taken = self.market(side).taken
+        cdef RestingSide clients = self.clients(side)
+        cdef Py_ssize_t index
+        if clients.size == 0 and taken.size == 0:
+            return False
+        for index in range(count):
+            if clients.find(levels[index].price) is not NULL:
+                return True
+            if taken.size and taken.find(levels[index].price) is not NULL:
+                return True
+        return False
+
+    cdef DepthUpdate changes_with(self, DepthUpdate told):
+        """The displayed levels at the prices of a depth message, if there is one, and at those touched."""
+        cdef Py_ssize_t bid_count
+        cdef DepthUpdate changes
+        self.told.size = 0
+        if told is not None:
+            self.tell_displayed(0, told.levels, told.bid_count)
+        self.tell_displayed(0, self.touched[0].items, self.touched[0].size)
+        bid_count = self.told.size
+        if told is not None:
+            self.tell_displayed(1, told.levels + told.bid_count, told.ask_count)
+        self.tell_displayed(1, self.touched[1].items, self.touched[1].size)
+        changes = depth_update_from(self.told.items, bid_count, self.told.size - bid_count)
+        changes.seq = self.market_seq
+        changes.venue_ns = self.market_ns
+        return changes
+
+    cdef int tell_displayed(self, int side, const Level *levels, Py_ssize_t count) except -1:
+        cdef Py_ssize_t index
+        for index in range(count):
+            push(&self.told, Level(levels[index].price, self.shown(side, levels[index].price)))
         return 0
 
     cdef int end_irreducible(self, RestingSide clients) except -1:
@@ -250,23 +379,12 @@ cdef class JoinedBook:
                 order = following
         return 0
 
-    cdef int display(self, int side) except -1:
-        """Bring the displayed book up to date at the touched prices, and note what changed."""
-        cdef MarketSide market = self.market(side)
-        cdef RestingSide clients = self.clients(side)
-        cdef BookSide displayed = self.displayed.side(side)
-        cdef LevelArray *touched = &self.touched[side]
-        cdef Py_ssize_t index
-        cdef Level level
-        cdef Change change
-        for index in range(touched.size):
-            level.price = touched.items[index].price
-            level.qty = market.shown(level.price) + clients.qty_at(level.price)
-            change = displayed.set(level.price, level.qty)
-            if change != Change.UNCHANGED and change != Change.ABSENT:
-                push(&self.changed[side], level)
-        touched.size = 0
-        return 0
+
+cdef int keep(BookSide side, const Level *levels, Py_ssize_t count) except -1:
+    cdef Py_ssize_t index
+    for index in range(count):
+        side.set(levels[index].price, levels[index].qty)
+    return 0
 
 
 cdef int push(LevelArray *array, Level level) except -1:

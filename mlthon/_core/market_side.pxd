@@ -11,14 +11,25 @@ cdef class MarketSide:
     cdef BookSide taken               # what clients took; gone until the market's book changes at the price
     cdef BookSide basis               # what `levels` had there at the time
     cdef BookSide traded              # what public trades took and no depth message has told yet
+    cdef int128 worst_traded          # no price that `traded` holds is worse
+    cdef bint is_bid
 
     cdef int128 shown(self, int128 price) noexcept             # what is displayed: levels - taken
     cdef int128 matchable(self, int128 price) noexcept         # what a client can take: shown - traded
 
-    # A depth message is told level by level, then settled.
-    cdef Change tell(self, int128 price, int128 qty) except Change.FAILED
+    # A depth message is told level by level, by `tell`, then settled.
     cdef int settle(self) except -1
 
     cdef int take(self, int128 price, int128 qty) except -1    # qty <= matchable; hides the level it empties
     cdef int hide(self, int128 price) except -1                # take all, and display nothing
     cdef int trade(self, int128 price, int128 qty) except -1   # a public trade; qty beyond matchable is cut
+
+# Whether `traded` may hold the price: whether it is no worse than the worst of them.
+cdef inline bint may_have_traded(MarketSide side, int128 price) noexcept:
+    return price >= side.worst_traded if side.is_bid else price <= side.worst_traded
+
+# Set a level of the market's own book. Most are far from where it trades: they cost what they cost in any book.
+cdef inline Change tell(MarketSide side, int128 price, int128 qty) except Change.FAILED:
+    if side.traded.size and may_have_traded(side, price):
+        side.traded.set(price, 0)
+    return side.levels.set(price, qty)

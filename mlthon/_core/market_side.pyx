@@ -7,7 +7,7 @@ that contains it arrives, so that nobody takes the same quantity in between.
 
 cimport cython
 from mlthon._core.int128 cimport int128
-from mlthon._core.price_book cimport BookSide, Change, Level
+from mlthon._core.price_book cimport BookSide, Level
 
 
 @cython.final
@@ -15,6 +15,7 @@ cdef class MarketSide:
     """One side's anonymous levels; for compiled code only."""
 
     def __cinit__(self, bint is_bid):
+        self.is_bid = is_bid
         self.levels = BookSide(is_bid)
         self.taken = BookSide(is_bid)
         self.basis = BookSide(is_bid)
@@ -26,14 +27,11 @@ cdef class MarketSide:
     cdef int128 matchable(self, int128 price) noexcept:
         return self.shown(price) - qty_at(self.traded, price)
 
-    cdef Change tell(self, int128 price, int128 qty) except Change.FAILED:
-        if self.traded.size:
-            self.traded.set(price, 0)
-        return self.levels.set(price, qty)
-
     cdef int settle(self) except -1:
         """Give back what was taken where the message, as a whole, changed the market's book."""
         cdef Py_ssize_t depth = 0
+        if self.taken.size == 0:
+            return 0
         cdef Level *level = self.taken.best()
         cdef int128 price
         while level is not NULL:
@@ -62,6 +60,8 @@ cdef class MarketSide:
     cdef int trade(self, int128 price, int128 qty) except -1:
         cdef int128 left = self.matchable(price)
         if left > 0 and qty > 0:
+            if self.traded.size == 0 or not may_have_traded(self, price):
+                self.worst_traded = price
             self.traded.set(price, qty_at(self.traded, price) + (qty if qty < left else left))
         return 0
 

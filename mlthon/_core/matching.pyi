@@ -1,14 +1,12 @@
-from typing import final
+from typing import Self, final
 
 from mlthon._core.enums import Side
 from mlthon._core.fixed import MLDecimal, Price, Qty
-from mlthon._core.joined_book import JoinedBook
-from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.followed_market import FollowedMarket
 
 @final
-class MatchingEngine(JoinedBook):
-    @property
-    def crossed_updates(self) -> int: ...
+class MatchingEngine(FollowedMarket):
+    def __new__(cls, queue_rule: int = 0, valued_at_mark: bool = True) -> Self: ...
     def place(
         self,
         order_id: int,
@@ -28,5 +26,3 @@ class MatchingEngine(JoinedBook):
     def amend(self, order_id: int, price: Price, leaves_qty: Qty) -> None: ...
     def cancel(self, order_id: int) -> None: ...
     def move_position(self, account: int, change: Qty) -> None: ...
-    def apply_depth(self, update: DepthUpdate) -> None: ...
-    def apply_trade(self, trade: PublicTrade) -> None: ...

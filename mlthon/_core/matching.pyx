@@ -6,7 +6,7 @@ lets both act as if they stood in one book:
 * a client's order queues behind what is displayed at its price when it arrives; `ahead` counts the anonymous
   part of that. A public trade at the price takes from the front of the queue; one at a worse price proves that
   nothing better was left, so it empties what is anonymous there and fills clients at their own price, up to
-  its quantity; a depth message that leaves less than `ahead` cuts it to what is left;
+  its quantity; how a depth message that shows less moves the queue is chosen (see `followed_market`);
 * a depth message applies whole. Where it then crosses resting orders, they are filled at their own price, up to
   the crossing quantity;
 * what clients take of a level stays taken until the market's own book changes at that price; what a public trade
@@ -26,29 +26,27 @@ from libc.string cimport memcpy
 cimport cython
 from mlthon._core.enums cimport side_index
 from mlthon._core.fixed cimport MLDecimal, Price, Qty, qty_from
+from mlthon._core.followed_market cimport AHEAD, BEHIND, FollowedMarket, QueueRule
 from mlthon._core.int128 cimport add_overflows, int128
 from mlthon._core.joined_book cimport (
-    NO_LIQUIDITY, NOT_WHOLE, OPEN, POST_ONLY, REDUCE_ONLY, SELF_TRADE, signed, smaller,
+    MAX_POSITION, MAX_QTY, NO_LIQUIDITY, NOT_WHOLE, OPEN, POST_ONLY, REDUCE_ONLY, SELF_TRADE, better_price, reaches,
+    signed, smaller,
 )
-from mlthon._core.market_event cimport DepthUpdate, PublicTrade
 from mlthon._core.market_side cimport MarketSide
-from mlthon._core.price_book cimport BookSide, Change, Level
+from mlthon._core.price_book cimport BookSide, Level
 from mlthon._core.resting_orders cimport Order, Queue, RestingSide, free_order, new_order
-
-# Bounds that let sums inside go unchecked. A quantity may be more than 10**15 units; a position and all that can
-# still be added to it fit a mantissa.
-cdef int128 MAX_QTY = <int128>1 << 110
-cdef int128 MAX_POSITION = <int128>1 << 125
 
 cdef enum:
     MAX_RESTING = 65536
 
 
 @cython.final
-cdef class MatchingEngine:
+cdef class MatchingEngine(FollowedMarket):
     """Match one instrument's orders; what happens is collected and taken with the ``take_*`` methods.
 
-    Codes are small ints. ``self_trade``: 0 allow, 1 cancel the resting order, 2 the incoming one, 3 both. Why an
+    ``valued_at_mark``: positions are, so that another mark is news for who has one (see `concerns_clients`).
+    Codes are small ints. ``queue_rule``: whoever cancels at an order's price was 0 behind it as far as possible,
+    1 anywhere (in proportion), 2 in front of it as far as possible. ``self_trade``: 0 allow, 1 cancel the resting order, 2 the incoming one, 3 both. Why an
     order ended: 1 post-only would have taken, 2 no (more) liquidity, 3 not fillable whole, 4 nothing to reduce,
     5 it met an order of its own account, 6 what is left of its value buys no lot.
 
@@ -65,7 +63,13 @@ cdef class MatchingEngine:
     <PriceLevelBook: Buy 2.00000000 @ 101.00000000 | no ask, 2 + 0 levels>
     """
 
-    # -- what clients do -------------------------------------------------------------------------------------
+    def __cinit__(self, int queue_rule=BEHIND, bint valued_at_mark=True):
+        if not BEHIND <= queue_rule <= AHEAD:
+            raise ValueError(f"queue_rule: expected {BEHIND} to {AHEAD}, got {queue_rule}")
+        self.queue_rule = <QueueRule>queue_rule
+        self.valued_at_mark = valued_at_mark
+
+    # -- what clients do ---------------------------------------------------------------------------------------
 
     def place(
         self, int64_t order_id, Py_ssize_t account, side, Qty qty not None, Price price=None, *,
@@ -118,8 +122,9 @@ cdef class MatchingEngine:
         check_order_values(price, leaves_qty)
         self.begin()
         if price.mantissa == order.price and leaves_qty.mantissa <= order.leaves:
-            self.clients(order.side).reduce(order, order.leaves - leaves_qty.mantissa)
-            self.touch(order.side, order.price)
+            if leaves_qty.mantissa < order.leaves:
+                self.clients(order.side).reduce(order, order.leaves - leaves_qty.mantissa)
+                self.touch(order.side, order.price)
         else:
             self.unlink(order)
             order.price = price.mantissa
@@ -147,47 +152,6 @@ cdef class MatchingEngine:
             raise ValueError(f"position: a change by {change} is out of range")
         self.begin()
         self.positions[account] = position
-        self.finish()
-
-    # -- what the market does ----------------------------------------------------------------------------------
-
-    def apply_depth(self, DepthUpdate update not None):
-        """Apply a depth message whole, then fill the resting orders it crosses.
-
-        Raises ValueError, and applies nothing, for a quantity beyond 2**110 / 10**18.
-        """
-        cdef Py_ssize_t index
-        for index in range(update.bid_count + update.ask_count):
-            if update.levels[index].qty > MAX_QTY:
-                raise ValueError(f"depth: qty: {qty_from(update.levels[index].qty)} is beyond {qty_from(MAX_QTY)}")
-        self.begin()
-        self.market_seq = update.seq
-        self.market_ns = update.venue_ns
-        self.depth_ns = update.venue_ns
-        self.apply_side(0, update.is_snapshot, update.levels, update.bid_count)
-        self.apply_side(1, update.is_snapshot, update.levels + update.bid_count, update.ask_count)
-        if crosses(self.market_bids.levels.best(), self.market_asks.levels.best()):
-            self.crossed_updates += 1
-        self.fill_crossed(0)
-        self.fill_crossed(1)
-        self.finish()
-
-    def apply_trade(self, PublicTrade trade not None):
-        """Apply a public trade: it advances queues and fills the clients who stood in its way.
-
-        One stamped later than the last depth message (or not stamped at all) is not in the levels yet: nobody can
-        take its quantity again, nor anything at a better price. Raises ValueError for a quantity out of range.
-        """
-        cdef int side = 1 - trade.taker_index
-        cdef int128 left
-        if trade.qty_mantissa > MAX_QTY:
-            raise ValueError(f"trade: qty: {trade.qty} is beyond {qty_from(MAX_QTY)}")
-        self.begin()
-        self.market_ns = trade.venue_ns
-        left = self.trade_through(side, trade.price_mantissa, trade.qty_mantissa)
-        left = self.trade_at(side, trade.price_mantissa, left)
-        if trade.venue_ns == 0 or trade.venue_ns > self.depth_ns:
-            self.mark_traded(side, trade.price_mantissa, left)
         self.finish()
 
     cdef int check_room(self, Py_ssize_t account) except -1:
@@ -389,115 +353,6 @@ cdef class MatchingEngine:
         self.trial_positions[maker.account] += signed(maker, qty)
         return True
 
-    # -- the market moves --------------------------------------------------------------------------------------
-
-    cdef int apply_side(self, int side, bint is_snapshot, const Level *levels, Py_ssize_t count) except -1:
-        cdef MarketSide market = self.market(side)
-        cdef RestingSide clients = self.clients(side)
-        cdef Py_ssize_t index
-        cdef Queue *queue
-        if is_snapshot:
-            self.drop_absent(side, levels, count)
-        for index in range(count):
-            if market.tell(levels[index].price, levels[index].qty) != Change.ABSENT:
-                self.touch(side, levels[index].price)
-        # Judged at the message's end: a level may come and go within it.
-        market.settle()
-        for index in range(clients.size):
-            queue = clients.at(index)
-            clients.cap_ahead(queue, market.shown(queue.price))
-        return 0
-
-    cdef int drop_absent(self, int side, const Level *levels, Py_ssize_t count) except -1:
-        """Delete the levels that a snapshot does not have; those it has keep what clients took of them."""
-        cdef MarketSide market = self.market(side)
-        cdef BookSide kept = BookSide(side == 0)
-        cdef Py_ssize_t index
-        cdef Py_ssize_t depth = 0
-        cdef Level *level
-        cdef int128 price
-        for index in range(count):
-            kept.set(levels[index].price, levels[index].qty)
-        level = market.levels.best()
-        while level is not NULL:
-            price = level.price
-            if kept.find(price) is NULL:
-                market.tell(price, 0)
-                self.touch(side, price)
-            else:
-                depth += 1
-            level = market.levels.at(depth)
-        return 0
-
-    cdef int fill_crossed(self, int side) except -1:
-        """Fill one side's resting orders against the anonymous quantity that has crossed them."""
-        cdef RestingSide clients = self.clients(side)
-        cdef MarketSide opposite = self.market(1 - side)
-        cdef Py_ssize_t depth = 0
-        cdef Queue *queue = clients.best()
-        cdef Level *level = opposite.levels.best()
-        cdef int128 price, used
-        while queue is not NULL and level is not NULL and reaches(queue.first, level.price):
-            price = level.price
-            used = opposite.matchable(price)
-            if used == 0:
-                depth += 1
-                level = opposite.levels.at(depth)
-                continue
-            used = self.fill_from_market(queue.first, used)
-            if used > 0:
-                opposite.take(price, used)
-                self.touch(1 - side, price)
-            queue = clients.best()
-        return 0
-
-    cdef int128 trade_through(self, int side, int128 price, int128 qty) except -1:
-        """Fill the orders that stand at better prices than a public trade; returns what is left of it."""
-        cdef RestingSide clients = self.clients(side)
-        cdef Py_ssize_t depth = 0
-        cdef Queue *queue = clients.best()
-        while queue is not NULL and clients.is_better(queue.price, price):
-            clients.cap_ahead(queue, 0)
-            depth += 1
-            queue = clients.at(depth)
-        queue = clients.best()
-        while qty > 0 and queue is not NULL and clients.is_better(queue.price, price):
-            qty -= self.fill_from_market(queue.first, qty)
-            queue = clients.best()
-        return qty
-
-    cdef int128 trade_at(self, int side, int128 price, int128 qty) except -1:
-        """Advance the queue at a public trade's price; returns how much of the trade was not with clients."""
-        cdef RestingSide clients = self.clients(side)
-        cdef Queue *queue = clients.find(price)
-        cdef Order *maker = NULL if queue is NULL else queue.first
-        cdef Order *following
-        cdef int128 passed = 0
-        cdef int128 used
-        while maker is not NULL and qty > 0:
-            used = smaller(maker.ahead - passed, qty)
-            if used > 0:
-                passed += used
-                qty -= used
-            if qty > 0:
-                following = maker.next
-                qty -= self.fill_from_market(maker, qty)
-                maker = following
-        queue = clients.find(price)
-        if queue is not NULL:
-            clients.advance(queue, passed)
-        return passed + qty
-
-    cdef int mark_traded(self, int side, int128 price, int128 qty) except -1:
-        cdef MarketSide market = self.market(side)
-        cdef RestingSide clients = self.clients(side)
-        cdef Py_ssize_t depth = 0
-        cdef Level *level = market.levels.best()
-        while level is not NULL and clients.is_better(level.price, price):
-            market.trade(level.price, level.qty)
-            depth += 1
-            level = market.levels.at(depth)
-        return market.trade(price, qty)
 
 cdef int check_order_values(Price price, Qty qty) except -1:
     if price is not None and price.mantissa <= 0:
@@ -509,23 +364,3 @@ cdef int check_order_values(Price price, Qty qty) except -1:
 
 cdef bint is_active(const Order *order) noexcept:
     return order.leaves > 0 and order.end_reason == OPEN
-
-
-cdef bint reaches(const Order *order, int128 price) noexcept:
-    """Tell whether an order may trade at a price of the other side."""
-    return order.is_market or (price <= order.price if order.side == 0 else price >= order.price)
-
-
-cdef bint crosses(const Level *bid, const Level *ask) noexcept:
-    return bid is not NULL and ask is not NULL and bid.price >= ask.price
-
-
-cdef bint better_price(RestingSide makers, const Level *level, const Queue *queue, int128 *price) noexcept:
-    """Store the better of a level's and a queue's price; False when there is neither."""
-    if level is NULL and queue is NULL:
-        return False
-    if queue is NULL or (level is not NULL and makers.is_better(level.price, queue.price)):
-        price[0] = level.price
-    else:
-        price[0] = queue.price
-    return True

@@ -30,6 +30,7 @@ cdef struct Order:
 cdef struct Queue:
     int128 price
     int128 qty
+    int128 standing                   # anonymous quantity in it before the depth message that is being applied
     Order *first
     Order *last
 
@@ -49,6 +50,8 @@ cdef class RestingSide:
     cdef void reduce(self, Order *order, int128 qty) noexcept  # by qty; does not remove at zero
     cdef void advance(self, Queue *queue, int128 qty) noexcept     # qty of the anonymous quantity in front went
     cdef void cap_ahead(self, Queue *queue, int128 qty) noexcept   # no more than qty is in front of anybody
+
+    cdef void scale_ahead(self, Queue *queue, int128 now, int128 before) noexcept     # by now / before, now < before
 
     cdef Py_ssize_t slot(self, int128 price) noexcept
     cdef int insert(self, Py_ssize_t index, int128 price) except -1

@@ -8,7 +8,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from libc.string cimport memmove
 
 cimport cython
-from mlthon._core.int128 cimport int128
+from mlthon._core.int128 cimport int128, mul_div_overflows
 
 cdef enum:
     FIRST_CAPACITY = 16               # queues; doubled whenever it does not suffice
@@ -102,6 +102,15 @@ cdef class RestingSide:
                 order.ahead = qty
             order = order.next
 
+    cdef void scale_ahead(self, Queue *queue, int128 now, int128 before) noexcept:
+        cdef Order *order = queue.first
+        cdef int128 ahead
+        while order is not NULL:
+            # now < before, so the quotient fits.
+            if not mul_div_overflows(order.ahead, now, before, &ahead):
+                order.ahead = ahead
+            order = order.next
+
     cdef Py_ssize_t slot(self, int128 price) noexcept:
         """Index of the price's queue, or where it would have to be inserted."""
         cdef Py_ssize_t low = 0
@@ -129,6 +138,7 @@ cdef class RestingSide:
         memmove(queue + 1, queue, (self.size - index) * sizeof(Queue))
         queue.price = price
         queue.qty = 0
+        queue.standing = 0
         queue.first = NULL
         queue.last = NULL
         self.size += 1
