@@ -31,4 +31,3 @@ cdef class FollowedMarket(JoinedBook):
     cdef int fill_crossed(self, int side) except -1
     cdef int128 trade_through(self, int side, int128 price, int128 qty) except -1
     cdef int128 trade_at(self, int side, int128 price, int128 qty) except -1
-    cdef int mark_traded(self, int side, int128 price, int128 qty) except -1

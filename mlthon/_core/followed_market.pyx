@@ -84,7 +84,8 @@ cdef class FollowedMarket(JoinedBook):
         left = self.trade_through(side, trade.price_mantissa, trade.qty_mantissa)
         left = self.trade_at(side, trade.price_mantissa, left)
         if trade.venue_ns == 0 or trade.venue_ns > self.depth_ns:
-            self.mark_traded(side, trade.price_mantissa, left)
+            self.market(side).trade_beyond(trade.price_mantissa)
+            self.market(side).trade(trade.price_mantissa, left)
         self.finish()
         return self.changes
 
@@ -216,17 +217,6 @@ cdef class FollowedMarket(JoinedBook):
         if queue is not NULL:
             clients.advance(queue, passed)
         return passed + qty
-
-    cdef int mark_traded(self, int side, int128 price, int128 qty) except -1:
-        cdef MarketSide market = self.market(side)
-        cdef RestingSide clients = self.clients(side)
-        cdef Py_ssize_t depth = 0
-        cdef Level *level = market.levels.best()
-        while level is not NULL and clients.is_better(level.price, price):
-            market.trade(level.price, level.qty)
-            depth += 1
-            level = market.levels.at(depth)
-        return market.trade(price, qty)
 
 
 cdef bint crosses(const Level *bid, const Level *ask) noexcept:

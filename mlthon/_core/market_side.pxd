@@ -11,7 +11,8 @@ cdef class MarketSide:
     cdef BookSide taken               # what clients took; gone until the market's book changes at the price
     cdef BookSide basis               # what `levels` had there at the time
     cdef BookSide traded              # what public trades took and no depth message has told yet
-    cdef int128 worst_traded          # no price that `traded` holds is worse
+    cdef int128 worst_traded          # no price in `traded` is worse, nor is `gone_to`
+    cdef int128 gone_to               # nothing better than this is matchable
     cdef bint is_bid
 
     cdef int128 shown(self, int128 price) noexcept             # what is displayed: levels - taken
@@ -23,13 +24,18 @@ cdef class MarketSide:
     cdef int take(self, int128 price, int128 qty) except -1    # qty <= matchable; hides the level it empties
     cdef int hide(self, int128 price) except -1                # take all, and display nothing
     cdef int trade(self, int128 price, int128 qty) except -1   # a public trade; qty beyond matchable is cut
+    cdef int trade_beyond(self, int128 price) except -1        # a public trade proves that nothing better is left
+    cdef int forget_trades(self, int128 price) except -1       # the market tells the price anew
 
-# Whether `traded` may hold the price: whether it is no worse than the worst of them.
+cdef inline bint is_beyond(MarketSide side, int128 price, int128 than) noexcept:
+    return price > than if side.is_bid else price < than
+
+# Whether trades may have taken from a price: whether it is no worse than the worst of them.
 cdef inline bint may_have_traded(MarketSide side, int128 price) noexcept:
     return price >= side.worst_traded if side.is_bid else price <= side.worst_traded
 
 # Set a level of the market's own book. Most are far from where it trades: they cost what they cost in any book.
 cdef inline Change tell(MarketSide side, int128 price, int128 qty) except Change.FAILED:
-    if side.traded.size and may_have_traded(side, price):
-        side.traded.set(price, 0)
+    if may_have_traded(side, price):
+        side.forget_trades(price)
     return side.levels.set(price, qty)

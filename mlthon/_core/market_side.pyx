@@ -6,8 +6,8 @@ that contains it arrives, so that nobody takes the same quantity in between.
 """
 
 cimport cython
-from mlthon._core.int128 cimport int128
-from mlthon._core.price_book cimport BookSide, Level
+from mlthon._core.int128 cimport INT128_MAX, int128
+from mlthon._core.price_book cimport BookSide, Level, Place
 
 
 @cython.final
@@ -16,6 +16,8 @@ cdef class MarketSide:
 
     def __cinit__(self, bint is_bid):
         self.is_bid = is_bid
+        self.worst_traded = nothing(is_bid)
+        self.gone_to = nothing(is_bid)
         self.levels = BookSide(is_bid)
         self.taken = BookSide(is_bid)
         self.basis = BookSide(is_bid)
@@ -60,10 +62,41 @@ cdef class MarketSide:
     cdef int trade(self, int128 price, int128 qty) except -1:
         cdef int128 left = self.matchable(price)
         if left > 0 and qty > 0:
-            if self.traded.size == 0 or not may_have_traded(self, price):
-                self.worst_traded = price
             self.traded.set(price, qty_at(self.traded, price) + (qty if qty < left else left))
+        if not may_have_traded(self, price):
+            self.worst_traded = price
         return 0
+
+    cdef int trade_beyond(self, int128 price) except -1:
+        # The feed of trades runs ahead of the book: what the trades before this one have emptied is not looked at again.
+        cdef Place place
+        cdef Level *level
+        if is_beyond(self, self.gone_to, price):
+            level = self.levels.seek(self.gone_to, &place)
+            if level is NULL:
+                level = self.levels.next_level(&place)
+            while level is not NULL and is_beyond(self, level.price, price):
+                self.trade(level.price, level.qty)
+                level = self.levels.next_level(&place)
+            self.gone_to = price
+        if not may_have_traded(self, price):
+            self.worst_traded = price
+        return 0
+
+    cdef int forget_trades(self, int128 price) except -1:
+        self.gone_to = nothing(self.is_bid)
+        if self.traded.size:
+            self.traded.set(price, 0)
+        if self.traded.size == 0:
+            self.worst_traded = nothing(self.is_bid)
+        elif price == self.worst_traded:
+            self.worst_traded = self.traded.at(self.traded.size - 1).price
+        return 0
+
+
+cdef int128 nothing(bint is_bid) noexcept:
+    """A price that is better than any."""
+    return INT128_MAX if is_bid else 0
 
 
 cdef int128 qty_at(BookSide side, int128 price) noexcept:
