@@ -1,0 +1,1 @@
+"""Backtests: the same strategy on recorded data, and what came of it."""

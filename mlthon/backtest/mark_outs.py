@@ -1,0 +1,60 @@
+"""Mark-outs: what the market did after our fills."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mlthon.backtest.pnl import InstrumentBooks
+from mlthon.backtest.trace import MARK_OUTS_S, Trace
+from mlthon.basics.mldecimal import MLDecimal
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+
+__all__ = ["MarkOut", "mark_outs"]
+
+_NOTHING = MLDecimal("0")
+
+
+@dataclass(frozen=True, slots=True)
+class MarkOut:
+    """What fills had earned some time after each of them, if closed at the mid then, before fees.
+
+    Positive when the market stood better than our price: above what we bought at, below what we sold at. At 0 s it is
+    the distance of our prices from the mid at the fill: what a maker was paid for waiting, a taker paid for haste.
+    What comes later takes from it what the other side knew.
+    """
+
+    after_s: int
+    fills: int  #: of which the mid at that time is known: the run did not end before it
+    money: MLDecimal
+    notional: MLDecimal  #: of these fills
+
+    @property
+    def bps(self) -> float | None:
+        """Money in 1/10,000 of the notional, so larger fills weigh more; None without fills."""
+        if self.notional.is_zero():
+            return None
+        return 10_000 * self.money.to_float() / self.notional.to_float()
+
+
+def mark_outs(trace: Trace, number: int, books: InstrumentBooks, liquidity: int) -> tuple[MarkOut, ...]:
+    """Mark-outs of an instrument's fills as maker or as taker, at 0 s and at each of `MARK_OUTS_S`."""
+    rows = trace.fills
+    wanted = [
+        row for row in range(len(rows)) if rows.instrument[row] == number and rows.liquidity[row] == liquidity
+    ]
+    found = []
+    for after_s, marks in zip((0, *MARK_OUTS_S), (rows.mid, *rows.marks), strict=True):
+        fills, money, notional = 0, _NOTHING, _NOTHING
+        for row in wanted:
+            mark = marks[row]
+            if mark is None:
+                continue
+            price, qty = Price.from_mantissa(rows.price[row] or 0), Qty.from_mantissa(rows.qty[row] or 0)
+            cost = books.position.value_of(price, qty)
+            gain = books.position.value_of(Price.from_mantissa(mark), qty) - cost
+            fills += 1
+            money += gain if rows.is_buy[row] else -gain
+            notional += abs(cost)
+        found.append(MarkOut(after_s, fills, money, notional))
+    return tuple(found)

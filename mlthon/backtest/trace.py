@@ -1,0 +1,251 @@
+"""What a run writes down while it goes, for its result: orders, fills, funding, and the mid once a second.
+
+The strategy's profit is not sampled: it follows from fills and mids, and is worked out afterwards
+(`mlthon.backtest.pnl`). Memory grows with what the strategy does and by 32 bytes a second and instrument, not with
+the market's events.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+
+from mlthon.backtest.columns import FixedColumn, TextColumn
+from mlthon.basics.defs import GtwRejectCode, Side
+from mlthon.basics.mldecimal import MLDecimal
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.engine.order_desk import DeskOrder
+from mlthon.engine.ports import FillReport, OrderEvent, RequestKind
+from mlthon.errors import ConfigError
+from mlthon.instruments.instrument import Instrument
+
+__all__ = ["LIQUIDATION", "MAKER", "MARK_OUTS_S", "NOBODYS", "TAKER", "Trace"]
+
+TAKER, MAKER, LIQUIDATION = range(3)
+NOBODYS = -1  #: the order of a fill that no order of the strategy caused
+MARK_OUTS_S = (1, 5, 30)
+
+_NS_PER_S = 1_000_000_000
+
+
+class Orders:
+    """The steps of every order: a row a step. What never changes of an order stands in ``client_ids`` and on."""
+
+    def __init__(self) -> None:
+        self.ns = array("q")
+        self.event = array("b")  # values of OrderEvent
+        self.order = array("q")  # which row of those below
+        self.price = FixedColumn()
+        self.qty = FixedColumn()
+        self.leaves_qty = FixedColumn()
+        self.code = array("i")  # values of GtwRejectCode; 0: none
+        self.client_ids = TextColumn()
+        self.instruments = array("q")
+        self.is_buy = array("b")
+
+    def __len__(self) -> int:
+        return len(self.ns)
+
+
+class Fills:
+    """Every fill: a row each. ``mid`` is that at the fill, ``marks`` are those after each of `MARK_OUTS_S`."""
+
+    def __init__(self) -> None:
+        self.ns = array("q")
+        self.order = array("q")  # the number of the order, or NOBODYS
+        self.instrument = array("q")
+        self.is_buy = array("b")
+        self.price = FixedColumn()
+        self.qty = FixedColumn()
+        self.fee = FixedColumn()
+        self.fee_coin: list[str] = []  # interned: a pointer a row
+        self.liquidity = array("b")  # TAKER, MAKER or LIQUIDATION
+        self.mid = FixedColumn()
+        self.marks = tuple(FixedColumn() for _ in MARK_OUTS_S)
+
+    def __len__(self) -> int:
+        return len(self.ns)
+
+
+class Trace:
+    """Written by whoever drives a run; read by `Result`. Implements `mlthon.engine.order_desk.OrderRecord`.
+
+    ``mid_of`` says what an instrument, given by its id, is worth now: best the middle of the market without the
+    strategy's own orders; None where there is none. ``now_ns`` is the run's clock. Instruments are numbered as they
+    are given; there must be all that may be traded.
+
+    The driver calls `sample` before it applies the first event at or after `next_due_ns`, so that a sample shows the
+    market as it stood at its time, and `end` when all is over.
+
+    >>> trace = Trace([], lambda instrument_id: None, lambda: 0)
+    >>> trace.sample(1_500_000_000)
+    >>> trace.next_due_ns
+    2000000000
+    """
+
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        mid_of: Callable[[int], Price | None],
+        now_ns: Callable[[], int],
+        *,
+        every_ns: int = _NS_PER_S,
+    ) -> None:
+        if every_ns <= 0:
+            raise ConfigError(f"trace: expected samples more than 0 ns apart, got {every_ns}")
+        self.instruments = tuple(instruments)
+        self.every_ns = every_ns
+        self.next_due_ns = 0  #: the first call of `sample` is due at once
+        self.started_ns = self.ended_ns = 0
+        self.orders = Orders()
+        self.fills = Fills()
+        self.refusals: Counter[tuple[RequestKind, GtwRejectCode]] = Counter()  #: by the engine, never sent
+        self.funding_ns = array("q")
+        self.funding_instrument = array("q")
+        self.funding_amount = FixedColumn()  #: received; negative: paid
+        self.sample_ns = array("q")
+        self.sample_instrument = array("q")
+        self.sample_mid = FixedColumn()
+        self._mid_of = mid_of
+        self._now_ns = now_ns
+        self._numbers = {instrument.get_instrument_id(): n for n, instrument in enumerate(self.instruments)}
+        self._orders_by_wire_id: dict[str, int] = {}
+        self._coins: dict[str, str] = {}
+        self._next_sample_ns = 0
+        self._awaited: tuple[deque[tuple[int, int]], ...] = tuple(deque() for _ in MARK_OUTS_S)
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def sample(self, now_ns: int) -> None:
+        """Write down what was due until now. Nothing has happened since `next_due_ns`, so the market is as it was."""
+        if self._next_sample_ns == 0:
+            self.started_ns = now_ns
+            self._write_sample(now_ns)
+        elif self._next_sample_ns <= now_ns:
+            self._write_sample(self._next_sample_ns)
+        if self._next_sample_ns <= now_ns:
+            self._next_sample_ns = (now_ns // self.every_ns + 1) * self.every_ns
+        for marks, awaited in zip(self.fills.marks, self._awaited, strict=True):
+            while awaited and awaited[0][0] <= now_ns:
+                _, fill = awaited.popleft()
+                mid = self._mid(self.instruments[self.fills.instrument[fill]])
+                if mid is not None:
+                    marks[fill] = mid
+        self._set_due()
+
+    def end(self, now_ns: int) -> None:
+        """Write down the last sample. Mark-outs that were not due yet stay unknown."""
+        self.sample(now_ns)
+        if self.sample_ns and self.sample_ns[-1] != now_ns:
+            self._write_sample(now_ns)
+        self.ended_ns = now_ns
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    def record_order(self, event: OrderEvent, order: DeskOrder, code: GtwRejectCode | None) -> None:
+        """Write down a step of an order, now."""
+        rows, asked = self.orders, order.modify_pending
+        price, qty = order.price, order.qty
+        if event is OrderEvent.ModifySent and asked is not None:
+            price, qty = asked.new_price or price, asked.new_qty or qty
+        rows.ns.append(self._now_ns())
+        rows.event.append(event.value)
+        rows.order.append(self._number_of(order))
+        rows.price.append(price.mantissa)
+        rows.qty.append(qty.mantissa)
+        rows.leaves_qty.append(order.leaves_qty.mantissa)
+        rows.code.append(0 if code is None else code.value)
+
+    def record_refusal(self, kind: RequestKind, code: GtwRejectCode) -> None:
+        """Count a request that the engine did not send."""
+        self.refusals[kind, code] += 1
+
+    def record_fill(self, ns: int, fill: FillReport, mid: Price | None = None) -> None:
+        """Write down a fill, at the time it was made.
+
+        Fills come in order of time. ``mid`` is that of the market before it; if not given, what `mid_of` says.
+        """
+        number = self._numbers[fill.instrument_id]
+        order = self._orders_by_wire_id.get(fill.wire_id, NOBODYS)
+        self._add_fill(ns, order, number, fill, MAKER if fill.is_maker else TAKER, mid)
+
+    def record_liquidation(self, ns: int, fill: FillReport) -> None:
+        """Write down that a position, or a part of it, was taken over."""
+        self._add_fill(ns, NOBODYS, self._numbers[fill.instrument_id], fill, LIQUIDATION, None)
+
+    def record_funding(self, ns: int, instrument_id: int, received: MLDecimal) -> None:
+        """Write down a payment, in the coin the instrument settles in; negative: paid."""
+        self.funding_ns.append(ns)
+        self.funding_instrument.append(self._numbers[instrument_id])
+        self.funding_amount.append(received.mantissa)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def fill_report(self, row: int) -> FillReport:
+        """A fill as it was reported; of what is not kept, the id is its row, and the rest is empty."""
+        rows = self.fills
+        ms = rows.ns[row] // 1_000_000
+        return FillReport(
+            exec_id=str(row),
+            wire_id="",
+            exchange_id="",
+            instrument_id=self.instruments[rows.instrument[row]].get_instrument_id(),
+            side=Side.Buy if rows.is_buy[row] else Side.Sell,
+            price=Price.from_mantissa(rows.price[row] or 0),
+            qty=Qty.from_mantissa(rows.qty[row] or 0),
+            fee=MLDecimal.from_mantissa(rows.fee[row] or 0),
+            fee_currency=rows.fee_coin[row],
+            is_maker=rows.liquidity[row] == MAKER,
+            exec_ms=ms,
+            recv_ms=ms,
+        )
+
+    # -- details -----------------------------------------------------------------------------------------------
+
+    def _mid(self, instrument: Instrument) -> int | None:
+        mid = self._mid_of(instrument.get_instrument_id())
+        return None if mid is None else mid.mantissa
+
+    def _write_sample(self, ns: int) -> None:
+        for number, instrument in enumerate(self.instruments):
+            mid = self._mid(instrument)
+            if mid is not None:
+                self.sample_ns.append(ns)
+                self.sample_instrument.append(number)
+                self.sample_mid.append(mid)
+
+    def _set_due(self) -> None:
+        self.next_due_ns = min(
+            [self._next_sample_ns, *(awaited[0][0] for awaited in self._awaited if awaited)]
+        )
+
+    def _number_of(self, order: DeskOrder) -> int:
+        number = self._orders_by_wire_id.get(order.wire_id)
+        if number is None:
+            rows = self.orders
+            number = self._orders_by_wire_id[order.wire_id] = len(rows.client_ids)
+            rows.client_ids.append(order.client_id)
+            rows.instruments.append(self._numbers[order.instrument.get_instrument_id()])
+            rows.is_buy.append(order.side is Side.Buy)
+        return number
+
+    def _add_fill(
+        self, ns: int, order: int, instrument: int, fill: FillReport, liquidity: int, mid: Price | None
+    ) -> None:
+        rows, row = self.fills, len(self.fills)
+        rows.ns.append(ns)
+        rows.order.append(order)
+        rows.instrument.append(instrument)
+        rows.is_buy.append(fill.side is Side.Buy)
+        rows.price.append(fill.price.mantissa)
+        rows.qty.append(fill.qty.mantissa)
+        rows.fee.append(fill.fee.mantissa)
+        rows.fee_coin.append(self._coins.setdefault(fill.fee_currency, fill.fee_currency))
+        rows.liquidity.append(liquidity)
+        rows.mid.append(self._mid(self.instruments[instrument]) if mid is None else mid.mantissa)
+        for after_s, marks, awaited in zip(MARK_OUTS_S, rows.marks, self._awaited, strict=True):
+            marks.append(None)
+            awaited.append((ns + after_s * _NS_PER_S, row))
+        self._set_due()

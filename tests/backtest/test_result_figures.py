@@ -1,0 +1,207 @@
+"""Profit, drawdown, mark-outs and the order figures, against a slow reading of the same run with `decimal`."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import statistics as std
+from decimal import Decimal
+
+import pytest
+from trace_run import NS_PER_S, START_NS, Run, perpetual
+
+from mlthon.backtest.mark_outs import mark_outs
+from mlthon.backtest.order_flow import order_flows
+from mlthon.backtest.pnl import equity_in, read_books
+from mlthon.backtest.statistics import inventory, max_drawdown, sharpe_ratio
+from mlthon.backtest.trace import MAKER, TAKER
+from mlthon.basics.defs import GtwRejectCode
+from mlthon.engine.ports import OrderEvent, RequestKind
+
+SEEDS = range(12)
+
+
+def exact(mantissa):
+    return Decimal(mantissa).scaleb(-18)
+
+
+def mid_before(run, number, ns, *, including=False):
+    """The last mid told before a time; of changes at one time, the last."""
+    told = [
+        mid for at, which, mid in run.history if which == number and (at < ns or (including and at <= ns))
+    ]
+    return told[-1] if told else None
+
+
+def naive_net(run, number, ns, mid, *, including=False):
+    """Cash plus position at the mid: knows nothing of average cost."""
+    until = [
+        fill
+        for fill in run.fills
+        if fill.instrument == number and (fill.ns < ns or (including and fill.ns <= ns))
+    ]
+    cash = sum((fill.price * fill.qty * (-1 if fill.is_buy else 1) - fill.fee for fill in until), Decimal(0))
+    size = sum((fill.qty if fill.is_buy else -fill.qty for fill in until), Decimal(0))
+    paid = [
+        amount
+        for at, which, amount in run.funding
+        if which == number and (at < ns or (including and at <= ns))
+    ]
+    return cash + size * mid + sum(paid, Decimal(0)), size
+
+
+@pytest.fixture(params=SEEDS, ids=lambda seed: f"seed {seed}")
+def run(request):
+    return Run(request.param, [perpetual(0), perpetual(1, symbol="ETH-USDT")]).play(160)
+
+
+def test_pnl_and_position_at_every_sample(run):
+    for number, books in enumerate(read_books(run.trace)):
+        curve = books.curve
+        assert len(curve) > 20
+        for row, (ns, net) in enumerate(zip(curve.ns, curve.net(), strict=True)):
+            last = row == len(curve) - 1
+            mid = mid_before(run, number, ns, including=last)
+            assert exact(curve.mid[row]) == mid
+            expected, size = naive_net(run, number, ns, mid, including=last)
+            assert exact(curve.position[row]) == size
+            # Closing a part of a position rounds at the 18th decimal; realised and unrealised still sum up.
+            assert exact(net) == expected, f"{run.seed}: at {ns}"
+
+
+def test_samples_come_on_the_second_whatever_the_gaps(run):
+    for books in read_books(run.trace):
+        times = books.curve.ns
+        assert list(times) == sorted(set(times))
+        assert all(ns % NS_PER_S == 0 for ns in times[1:-1])
+        assert times[-1] == run.trace.ended_ns == run.now_ns
+
+
+def test_drawdown_of_all_instruments_together(run):
+    books = read_books(run.trace)
+    times, equity = equity_in(books)
+    slow = [
+        sum(
+            [
+                next(net for at, net in reversed([*zip(b.curve.ns, b.curve.net(), strict=True)]) if at <= ns)
+                if b.curve.ns[0] <= ns
+                else 0
+                for b in books
+            ]
+        )
+        for ns in times
+    ]
+    assert equity == slow
+    found = max_drawdown(times, equity)
+    assert found.money == max(high - low for at, high in enumerate(equity) for low in equity[at:])
+    assert equity[times.index(found.from_ns)] - equity[times.index(found.to_ns)] == found.money
+
+
+def test_mark_outs(run):
+    books = read_books(run.trace)
+    compared = 0
+    for number in range(2):
+        for liquidity, is_maker in ((MAKER, True), (TAKER, False)):
+            for found in mark_outs(run.trace, number, books[number], liquidity):
+                count, money, notional = 0, Decimal(0), Decimal(0)
+                for fill in run.fills:
+                    due_ns = fill.ns + found.after_s * NS_PER_S
+                    if fill.instrument != number or fill.is_maker != is_maker:
+                        continue
+                    if found.after_s and due_ns > run.now_ns:
+                        continue
+                    mid = mid_before(run, number, due_ns) if found.after_s else fill.mid
+                    count += 1
+                    money += (mid - fill.price) * fill.qty * (1 if fill.is_buy else -1)
+                    notional += fill.price * fill.qty
+                assert found.fills == count
+                assert found.money.to_decimal() == money, f"{run.seed}: {found}"
+                assert found.notional.to_decimal() == notional
+                if count:
+                    assert found.bps == pytest.approx(float(10_000 * money / notional))
+                compared += count
+    assert compared > 30
+
+
+def test_order_figures(run):
+    whole, flows = order_flows(run.trace)
+    firsts = {}
+    for fill in run.fills:
+        firsts.setdefault(fill.order, fill.ns - fill.sent_ns)
+    assert sorted(whole.times_to_fill_ns) == sorted(firsts.values())
+    assert whole.fills == len(run.fills) == sum(flow.fills for flow in flows)
+    assert whole.maker_share == pytest.approx(std.fmean(fill.is_maker for fill in run.fills))
+    count = {event: sum(step[1] is event for step in run.steps) for event in OrderEvent}
+    assert whole.orders["sent"] == count[OrderEvent.Sent]
+    assert whole.fill_ratio == pytest.approx(len(firsts) / count[OrderEvent.Acked])
+    asked = count[OrderEvent.Sent] + count[OrderEvent.CancelSent]
+    assert whole.order_to_trade == pytest.approx(asked / len(run.fills))
+    refused = whole.rejects[RequestKind.NewOrder, GtwRejectCode.PostOnlyWouldCross]
+    assert refused == count[OrderEvent.Rejected] > 0
+    sent = {client: ns for ns, event, client, _ in run.steps if event is OrderEvent.Sent}
+    waits = [
+        ns - sent[client]
+        for ns, event, client, _ in run.steps
+        if event in (OrderEvent.Acked, OrderEvent.Rejected)
+    ]
+    latency = whole.latency()[RequestKind.NewOrder]
+    assert (latency.count, latency.max_ns) == (len(waits), max(waits))
+    assert latency.median_ns == std.median_low(waits)
+
+
+def test_inventory_is_the_time_weighted_position(run):
+    for books in read_books(run.trace):
+        found = inventory(books.size_changes, run.trace.started_ns, run.trace.ended_ns)
+        moments = [run.trace.started_ns, *(ns for ns, _ in books.size_changes), run.trace.ended_ns]
+        sizes = [0, *(size for _, size in books.size_changes)]
+        weights = [after - before for before, after in itertools.pairwise(moments)]
+        held = [float(exact(size)) for size in sizes]
+        assert found.mean == pytest.approx(std.fmean(held, weights), abs=1e-15)
+        assert found.mean_abs == pytest.approx(std.fmean(map(abs, held), weights), abs=1e-15)
+        assert found.max_abs == max(map(abs, sizes))
+
+
+def test_inverse_contracts_are_counted_in_their_coin():
+    run = Run(1, [perpetual(0, method="inverse", symbol="BTC-USD")])
+    run.advance_to(START_NS)
+    run.move_mid(0, "50000")
+    order = run.send(0, True, "50000", "100")
+    run.fill(order, "100", is_maker=True, fee="0", sent_ns=START_NS)
+    run.advance_to(START_NS + NS_PER_S // 2)
+    run.move_mid(0, "62500")
+    run.advance_to(START_NS + 2 * NS_PER_S)
+    run.trace.end(run.now_ns)
+    (books,) = read_books(run.trace)
+    assert books.coin == "BTC"
+    assert books.pnl().net.to_decimal() == Decimal("0.0004")  # 100 * (1/50000 - 1/62500)
+    at_fill, after_1_s, after_5_s, _ = mark_outs(run.trace, 0, books, MAKER)
+    assert at_fill.money.is_zero()
+    assert after_1_s.money.to_decimal() == Decimal("0.0004")
+    assert after_1_s.bps == pytest.approx(2000)  # of a notional of 0.002
+    assert (after_5_s.fills, after_5_s.bps) == (0, None)
+
+
+@pytest.mark.parametrize(("hours", "days"), [(23, 0), (30, 0), (24 * 40, 40)])
+def test_sharpe_takes_days_or_hours_and_is_absent_for_short_runs(hours, days):
+    chance = random.Random(hours)
+    times = [START_NS + n * 600 * NS_PER_S for n in range(hours * 6 + 1)]
+    equity = [0]
+    for _ in times[1:]:
+        equity.append(equity[-1] + chance.randrange(-900, 1000))
+    found = sharpe_ratio(times, equity)
+    if hours < 24:
+        assert found is None
+        return
+    step = 144 if days else 6
+    levels = equity[::step]
+    profits = [after - before for before, after in itertools.pairwise(levels)]
+    periods = 365 if days else 365 * 24
+    assert found.returns == (days or hours)
+    assert found.ratio == pytest.approx(std.mean(profits) / std.stdev(profits) * math.sqrt(periods))
+
+
+def test_a_run_in_which_nothing_is_earned_has_no_sharpe():
+    assert sharpe_ratio([n * 3600 * NS_PER_S for n in range(100)], [7] * 100) is None
+    assert sharpe_ratio([], []) is None
+    assert max_drawdown([], []) is None
