@@ -18,7 +18,7 @@ from mlthon._core.dispatch import Dispatcher
 from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import Exchange
 from mlthon.engine.market_data import MarketData
-from mlthon.exchanges.bybit import BybitConfig, feed
+from mlthon.exchanges.bybit import BybitConfig, feed, market_stream
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.instruments import decode_instruments
 
@@ -67,7 +67,7 @@ class OpenSocket:
 
     is_open = True
 
-    def __init__(self, name: str, url: str, listener: feed.BybitFeed, **_options: object) -> None:
+    def __init__(self, name: str, url: str, listener: market_stream.MarketStream, **_options: object) -> None:
         self.listener = listener
 
     def send(self, data: bytes) -> bool:
@@ -88,7 +88,7 @@ def connected_feed(symbol: str) -> tuple[Callable[[bytes, int], None], Dispatche
     """The feed's way in for messages, subscribed to the symbol's best levels, and the dispatcher at its end."""
     url = "ws://127.0.0.1/v5"
     config = BybitConfig("http://127.0.0.1", f"{url}/public", f"{url}/private", f"{url}/trade", depth=DEPTH)
-    with patch.object(feed, "ReconnectingSocket", OpenSocket):
+    with patch.object(market_stream, "ReconnectingSocket", OpenSocket):
         bybit = feed.BybitFeed(config, no_session, VenueClock(lambda: RECV_NS))
     dispatcher = Dispatcher(Strategy())
     market_data = MarketData(Exchange.Bybit, bybit, dispatcher, lambda: RECV_NS)
@@ -96,7 +96,7 @@ def connected_feed(symbol: str) -> tuple[Callable[[bytes, int], None], Dispatche
     market_data.subscribe(instrument, frozenset({MDSub.BBO}))
     # Whoever wants levels gets the deep topic, but would be told of a resync at each run's snapshot.
     bybit.subscribe(instrument, frozenset({MDSub.PriceLevelBook}))
-    return bybit.on_message, dispatcher
+    return bybit.streams[0].on_message, dispatcher
 
 
 def row_of(symbol: str) -> dict[str, object]:

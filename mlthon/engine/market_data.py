@@ -8,7 +8,7 @@ again, SnapshotStart, the adds of every book (the healthy ones from memory), Sna
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from mlthon._core.dispatch import Dispatcher
@@ -163,11 +163,13 @@ class MarketData:
         stream.whole = False
         self._mark_steps()
 
-    def on_feed_lost(self, reason: str) -> None:
-        for stream in self._streams.values():
-            stream.whole = stream.confirmed = stream.feed.in_step = False
-        if self._live:
+    def on_feed_lost(self, reason: str, instrument_ids: Collection[int] | None = None) -> None:
+        lost = self._streams if instrument_ids is None else self._streams.keys() & instrument_ids
+        for number in lost:
+            self._streams[number].whole = self._streams[number].confirmed = False
+        if self._live and lost:
             self._live = False
+            self._mark_steps()
             self.resyncs += 1
             log.warning("%s: market data lost: %s", self._exchange.name, reason)
             self._tell_status(FeedHandlerStatus.Disconnected, reason)

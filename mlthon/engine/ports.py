@@ -14,7 +14,7 @@ Invariants that every gateway keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
@@ -264,8 +264,11 @@ class FeedListener(Protocol):
     def on_book_lost(self, instrument_id: int, reason: str) -> None:
         """The instrument's book is not to be trusted until its next snapshot."""
 
-    def on_feed_lost(self, reason: str) -> None:
-        """The connection is gone, and every book of the exchange with it."""
+    def on_feed_lost(self, reason: str, instrument_ids: Collection[int] | None = None) -> None:
+        """A connection is gone, and with it the books and trades of these instruments; None: all of the exchange.
+
+        What it carried is subscribed anew: `on_stream_ready` and a snapshot follow.
+        """
 
 
 class Feed(Protocol):

@@ -95,6 +95,37 @@ def test_losing_one_book_replays_the_healthy_ones(make_bench, make_recorder):
     assert adds == [(btc, "101.00000000"), (eth, "10.00000000"), (eth, "9.00000000")]
 
 
+def test_a_lost_connection_takes_its_own_books_only(make_bench, make_recorder):
+    bench, recorder, (btc, eth) = subscribed(make_bench, make_recorder, MDSub.PriceLevelBook)
+    listener = bench.feed.listener
+    listener.on_depth(btc, snapshot([("100", "1")], []))
+    listener.on_depth(eth, snapshot([("10", "1")], []))
+    recorder.seen.clear()
+    listener.on_feed_lost("line cut", [eth])
+    assert recorder.seen == [("on_feed_handler_status", BYBIT, FeedHandlerStatus.Disconnected, "line cut")]
+    listener.on_depth(btc, DepthUpdate([("99", "1")], []))  # goes on, but nobody is told yet
+    listener.on_depth(eth, snapshot([("11", "1")], []))
+    assert len(recorder.seen) == 1
+    listener.on_stream_ready(eth)
+    adds = [(seen[2], str(seen[4])) for seen in recorder.seen if seen[0] == "on_add_price_level"]
+    assert adds == [(btc, "100.00000000"), (btc, "99.00000000"), (eth, "11.00000000")]
+
+
+def test_trades_alone_are_live_again_once_the_venue_confirms_them(make_bench, make_recorder):
+    bench, recorder, (btc, _) = subscribed(make_bench, make_recorder, MDSub.PublicTrades)
+    listener = bench.feed.listener
+    assert bench.env.feeds[BYBIT].is_live
+    listener.on_feed_lost("line cut", [btc])
+    assert not bench.env.feeds[BYBIT].is_live
+    listener.on_stream_ready(btc)
+    assert bench.env.feeds[BYBIT].is_live
+    assert statuses(recorder)[-3:] == [
+        FeedHandlerStatus.Disconnected,
+        FeedHandlerStatus.SnapshotStart,
+        FeedHandlerStatus.SnapshotEnd,
+    ]
+
+
 def test_a_crossed_book_asks_for_a_resync(make_bench, make_recorder):
     bench, recorder, (btc,) = subscribed(make_bench, make_recorder, MDSub.PriceLevelBook, symbols=SYMBOLS[:1])
     listener = bench.feed.listener

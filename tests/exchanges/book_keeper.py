@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
@@ -51,8 +51,9 @@ class BookKeeper:
         self.sound[instrument_id] = False
         self.events.append(("lost", instrument_id, reason))
 
-    def on_feed_lost(self, reason: str) -> None:
-        self.sound = dict.fromkeys(self.sound, False)
+    def on_feed_lost(self, reason: str, instrument_ids: Collection[int] | None = None) -> None:
+        assert instrument_ids, "a connection that carries nothing is no loss"
+        self.sound |= dict.fromkeys(self.sound.keys() & instrument_ids, False)
         self.events.append(("feed lost", reason))
 
     def named(self, name: str) -> list[tuple[Any, ...]]:

@@ -38,9 +38,33 @@ def instrument_row(
     }
 
 
-def make_instruments(*rows: Json) -> dict[str, Instrument]:
+def inverse_row(symbol: str = "BTCUSD", base: str = "BTC", tick: str = "0.50") -> Json:
+    row = instrument_row(symbol, base, tick, "1") | {"contractType": "InversePerpetual"}
+    row["lotSizeFilter"] |= {"maxOrderQty": "1000000", "minNotionalValue": ""}
+    return row | {"quoteCoin": "USD", "settleCoin": base}
+
+
+def spot_row(symbol: str = "BTCUSDT", base: str = "BTC", tick: str = "0.01", lot: str = "0.000001") -> Json:
+    return {
+        "symbol": symbol,
+        "baseCoin": base,
+        "quoteCoin": "USDT",
+        "status": "Trading",
+        "lotSizeFilter": {
+            "basePrecision": lot,
+            "quotePrecision": "0.0000001",
+            "minOrderQty": "0.000011",
+            "maxLimitOrderQty": "83",
+            "maxMarketOrderQty": "41",
+            "minOrderAmt": "5",
+        },
+        "priceFilter": {"tickSize": tick},
+    }
+
+
+def make_instruments(*rows: Json, category: str = "linear") -> dict[str, Instrument]:
     """Instruments by symbol."""
-    found = decode_instruments(list(rows) or [instrument_row()], "linear").instruments
+    found = decode_instruments(list(rows) or [instrument_row()], category).instruments
     return {instrument.get_exch_instr_id(): instrument for instrument in found}
 
 

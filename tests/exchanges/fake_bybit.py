@@ -25,6 +25,16 @@ from mlthon.exchanges.socket import SocketLimits
 
 KEY, SECRET = "the-key", "the-secret"
 
+# What tests call the websockets. "public" is the linear one.
+STREAMS = {
+    "public/linear": "public",
+    "public/inverse": "inverse",
+    "public/spot": "spot",
+    "public/misc/status": "status",
+    "private": "private",
+    "trade": "trade",
+}
+
 RestAnswer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnTrade = Callable[["Session", Json], Awaitable[None]]
 
@@ -82,7 +92,9 @@ class FakeBybit:
     """The venue. Set its lists and scripts before or while a client is connected."""
 
     def __init__(self) -> None:
-        self.instruments: list[Json] = [instrument_row()]
+        self.instruments: list[Json] = [instrument_row()]  # linear
+        self.inverse: list[Json] = []
+        self.spot: list[Json] = []
         self.orders: dict[str, Json] = {}  # by link id, open and closed
         self.executions: list[Json] = []
         self.positions: list[Json] = []
@@ -109,7 +121,7 @@ class FakeBybit:
 
     async def start(self) -> None:
         app = web.Application()
-        for path, kind in (("public/linear", "public"), ("private", "private"), ("trade", "trade")):
+        for path, kind in STREAMS.items():
             app.router.add_get(f"/v5/{path}", functools.partial(self._serve, kind))
         app.router.add_route("*", "/{path:.*}", self._rest)
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
@@ -196,8 +208,8 @@ class FakeBybit:
 
     def row_of(self, body: Json) -> Json:
         """The part of an order row that a create request decides."""
-        keys = ("symbol", "side", "orderType", "qty", "timeInForce", "reduceOnly")
-        return {key: body[key] for key in keys} | {
+        keys = ("category", "symbol", "side", "orderType", "qty", "timeInForce", "reduceOnly")
+        return {key: body[key] for key in keys if key in body} | {
             "price": body.get("price", ""),
             "updatedTime": str(self.now_ms()),
         }
@@ -305,7 +317,7 @@ class FakeBybit:
             nano = self.now_ms() * 1_000_000
             return {"timeSecond": str(nano // 10**9), "timeNano": str(nano)}
         lists: dict[str, Callable[[], list[Json]]] = {
-            "/v5/market/instruments-info": lambda: self.instruments,
+            "/v5/market/instruments-info": lambda: self._listed(params),
             "/v5/market/tickers": lambda: [
                 {"symbol": params["symbol"], "fundingRate": "0.0001", "nextFundingTime": "1700006400000"}
             ],
@@ -321,8 +333,12 @@ class FakeBybit:
             return {"userID": 1448939, "apiKey": "masked"}
         return {"success": "1", "list": []}
 
+    def _listed(self, params: dict[str, str]) -> list[Json]:
+        rows = {"linear": self.instruments, "inverse": self.inverse, "spot": self.spot}[params["category"]]
+        return [row for row in rows if row.get("symbol") == params.get("symbol", row.get("symbol"))]
+
     def _orders(self, params: dict[str, str]) -> list[Json]:
-        rows = list(self.orders.values())
+        rows = [row for row in self.orders.values() if row["category"] == params["category"]]
         for key in ("orderId", "orderLinkId"):
             if key in params:
                 return [row for row in rows if row[key] == params[key]]
@@ -330,7 +346,7 @@ class FakeBybit:
         return [row for row in rows if (row["orderStatus"] in ("New", "PartiallyFilled")) == is_open]
 
     def _executions(self, params: dict[str, str]) -> list[Json]:
-        found = self.executions
+        found = [row for row in self.executions if row["category"] == params["category"]]
         for key in ("orderId", "orderLinkId"):
             if key in params:
                 found = [row for row in found if row[key] == params[key]]
@@ -339,9 +355,10 @@ class FakeBybit:
         return found
 
     def _positions(self, params: dict[str, str]) -> list[Json]:
+        rows = [row for row in self.positions if row["category"] == params["category"]]
         if "symbol" in params:
-            return [row for row in self.positions if row["symbol"] == params["symbol"]]
-        return [row for row in self.positions if row["size"] != "0"]
+            return [row for row in rows if row["symbol"] == params["symbol"]]
+        return [row for row in rows if row["size"] != "0"]
 
 
 # -- answers for scripts -------------------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ async def test_connecting_needs_a_listener_and_a_venue(venue: FakeBybit) -> None
         await connector.feed.connect()
     connector.feed.attach(BookKeeper())
     await venue.stop()
-    with pytest.raises(VenueUnreachable, match="bybit public: no connection"):
+    with pytest.raises(VenueUnreachable, match="bybit public linear: no connection"):
         await connector.feed.connect()
     await connector.close()
 

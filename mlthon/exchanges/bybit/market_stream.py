@@ -1,0 +1,478 @@
+"""One connection for public market data: what is subscribed on it, and whether each book is in step with the venue.
+
+A book message either continues the one before (its number is one higher) or is a whole book. Anything else means
+that messages are missing: the book is reported lost, the topic is subscribed anew, and what still arrives of it is
+dropped until the new snapshot. What cannot even be attributed to a topic may have been any book's message, and
+ends the connection. A book that has fallen silent is subscribed anew as well; the longer it turns out to have had
+nothing to say, the later it is tried again.
+
+Nearly all messages are the next change of a book. The compiled scanner hands those straight on; what it leaves, for
+any reason, takes the ways below, which suit every message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from mlthon._core.bybit_frames import FrameScanner, Topic
+from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon.api.istrat_env import MDSub
+from mlthon.basics.defs import GtwRejectCode
+from mlthon.engine.ports import FeedListener
+from mlthon.exchanges.backoff import Backoff
+from mlthon.exchanges.bybit.clock import VenueClock
+from mlthon.exchanges.bybit.codec.fields import Ack, FrameError, Pong, Unknown
+from mlthon.exchanges.bybit.codec.public import (
+    PING,
+    BookFrame,
+    TradesFrame,
+    book_topic,
+    decode_public,
+    encode_subscribe,
+    encode_unsubscribe,
+    trades_topic,
+)
+from mlthon.exchanges.bybit.config import BybitConfig
+from mlthon.exchanges.bybit.tally import Tally
+from mlthon.exchanges.socket import ReconnectingSocket
+from mlthon.instruments.instrument import Instrument
+
+__all__ = ["MarketStream"]
+
+log = logging.getLogger("mlthon.exchanges.bybit")
+
+_DEEP = frozenset({MDSub.PriceLevelBook, MDSub.LevelBook})
+_TOP_ONLY = 1
+_AWAITED = -1  # the number of the message before a book's first snapshot
+_MOST_TOPIC_CHARS = 21_000  # in the names of all the topics of a connection
+_LOOKS_A_SILENCE = 4  # how often a book is looked at while it may be silent
+_MOST_PATIENCE = 16  # how many times the first bound a book may be silent at most
+
+
+@dataclass(slots=True, eq=False)
+class _Subscription:
+    """What one instrument is subscribed to. `confirmed`: the venue has said yes to all of it."""
+
+    instrument_id: int
+    symbol: str
+    subs: frozenset[MDSub]
+    topics: list[str] = field(default_factory=list)
+
+    def wanted(self, depth: int) -> list[str]:
+        """The topics that serve `subs`."""
+        topics = []
+        if self.subs & _DEEP:
+            topics.append(book_topic(depth, self.symbol))
+        elif MDSub.BBO in self.subs:
+            topics.append(book_topic(_TOP_ONLY, self.symbol))
+        if MDSub.PublicTrades in self.subs:
+            topics.append(trades_topic(self.symbol))
+        return topics
+
+
+@dataclass(slots=True, eq=False)
+class _Book:
+    """One order book topic."""
+
+    subscription: _Subscription
+    topic: str
+    pauses: Backoff
+    scanned: Topic = field(init=False)
+    whole_since: float = 0.0
+    heard_id: int = _AWAITED  # what `update_id` was when last looked at
+    heard_at: float = 0.0  # when it had last moved
+    patience: int = 1  # how many times the bound it may be silent
+    resync: asyncio.TimerHandle | None = None  # the next subscribe, or the deadline of its snapshot
+
+    @property
+    def update_id(self) -> int:
+        """The last message's number; `_AWAITED` while a snapshot is awaited."""
+        return self.scanned.update_id
+
+    def stop(self) -> None:
+        self.scanned.update_id = _AWAITED
+        if self.resync is not None:
+            self.resync.cancel()
+            self.resync = None
+
+
+@dataclass(slots=True, eq=False)
+class _Trades:
+    """One topic of public trades."""
+
+    subscription: _Subscription
+    topic: str
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """A subscribe request that the venue has not answered. `anew`: it is to find a lost book again."""
+
+    subscription: _Subscription
+    topics: list[str]
+    anew: _Book | None
+    deadline: asyncio.TimerHandle
+
+
+class MarketStream:
+    """Books and trades of instruments of one category, as far as one connection may carry them.
+
+    `listener` gives whom to tell; it is asked while messages arrive, not before.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        category: str,
+        config: BybitConfig,
+        http: Callable[[], aiohttp.ClientSession],
+        clock: VenueClock,
+        listener: Callable[[], FeedListener],
+        tally: Tally,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._listener = listener
+        self._topic_chars = 0  # of all that may be subscribed for the present instruments
+        self._subscriptions: dict[int, _Subscription] = {}
+        self._books: dict[str, _Book] = {}  # what is subscribed now, by topic
+        self._trades: dict[str, _Trades] = {}
+        self._scanner = FrameScanner(config.stale_after_ms)
+        self._requests: dict[str, _Request] = {}
+        self._last_req_id = 0
+        self._silence: asyncio.TimerHandle | None = None
+        self.tally = tally
+        self._socket = ReconnectingSocket(
+            name,
+            f"{config.ws_public_url.rstrip('/')}/{category}",
+            self,
+            http=http,
+            ping=PING,
+            now_ns=clock.local_ns,
+            limits=config.socket,
+        )
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to connect; does nothing when already begun."""
+        self._socket.start()
+
+    async def wait_open(self) -> None:
+        """Wait for the first connection; raises VenueUnreachable."""
+        await self._socket.wait_open()
+
+    async def close(self) -> None:
+        """End the connection, and tell nobody."""
+        await self._socket.close()
+        self._forget_connection()
+
+    # -- what is wanted --------------------------------------------------------------------------------------
+
+    def carries(self, instrument: Instrument) -> bool:
+        """Whether an instrument is subscribed on this connection."""
+        return instrument.get_instrument_id() in self._subscriptions
+
+    def has_room_for(self, instrument: Instrument) -> bool:
+        """Whether the connection may carry the topics of one more instrument."""
+        return self._topic_chars + self._chars_of(instrument) <= _MOST_TOPIC_CHARS
+
+    def subscribe(self, instrument: Instrument, subs: frozenset[MDSub]) -> None:
+        """Add to what an instrument is subscribed to."""
+        instrument_id = instrument.get_instrument_id()
+        subscription = self._subscriptions.get(instrument_id)
+        if subscription is None:
+            subscription = _Subscription(instrument_id, instrument.get_exch_instr_id(), frozenset())
+            self._subscriptions[instrument_id] = subscription
+            self._topic_chars += self._chars_of(instrument)
+        subscription.subs |= subs
+        if self._socket.is_open:
+            self._subscribe(subscription)
+
+    def _chars_of(self, instrument: Instrument) -> int:
+        """How long the names of an instrument's topics are, if all of them come to be subscribed."""
+        symbol = instrument.get_exch_instr_id()
+        return len(book_topic(self._config.depth, symbol)) + len(trades_topic(symbol))
+
+    # -- SocketListener --------------------------------------------------------------------------------------
+
+    def on_open(self) -> None:
+        for subscription in self._subscriptions.values():
+            self._subscribe(subscription)
+        self._listen_for_silence()
+
+    def on_message(self, data: bytes, recv_ns: int) -> None:
+        scanner = self._scanner
+        if scanner.scan(data, recv_ns, self._clock.offset_ns):
+            return
+        owner, update, trades = scanner.owner, scanner.update, scanner.trades
+        if isinstance(owner, _Book) and update is not None:
+            self._on_book(owner, scanner.update_id, scanner.sent_ms, update)
+        elif isinstance(owner, _Trades) and trades is not None:
+            self._on_trades(owner, scanner.sent_ms, trades, recv_ns)
+        else:
+            self._on_unscanned(data, recv_ns)
+
+    def on_closed(self, reason: str) -> None:
+        self._forget_connection()
+        if self._subscriptions:
+            self._tell.on_feed_lost(reason, list(self._subscriptions))
+
+    # -- messages --------------------------------------------------------------------------------------------
+
+    def _on_unscanned(self, data: bytes, recv_ns: int) -> None:
+        """Handle what the scanner did not read: unusual, bad, or not market data at all."""
+        try:
+            frame = decode_public(data, recv_ns)
+        except FrameError as error:
+            self._on_bad_message(error)
+            return
+        if isinstance(frame, BookFrame):
+            book = self._books.get(frame.topic)
+            if book is not None:
+                self._on_book(book, frame.update_id, frame.sent_ms, frame.update)
+            else:
+                self.tally.count("message of a topic that is not subscribed", frame.topic)
+        elif isinstance(frame, TradesFrame):
+            trades = self._trades.get(frame.topic)
+            if trades is not None:
+                self._on_trades(trades, frame.sent_ms, frame.trades, recv_ns)
+            else:
+                self.tally.count("message of a topic that is not subscribed", frame.topic)
+        elif isinstance(frame, Ack):
+            self._on_ack(frame)
+        elif isinstance(frame, Unknown):
+            self.tally.count("unknown message ignored", frame.what)
+        else:
+            assert isinstance(frame, Pong)
+
+    def _on_book(self, book: _Book, update_id: int, sent_ms: int, update: DepthUpdate) -> None:
+        before = book.update_id
+        if update.is_snapshot:
+            if before == _AWAITED:
+                self._found(book)
+            elif update_id == before:
+                book.heard_id = _AWAITED  # repeated, to show that it still stands: that is no silence
+            elif self._is_stale(book.topic, sent_ms, update.recv_ns):
+                return
+        elif before == _AWAITED:
+            self.tally.count("delta before its snapshot dropped", book.topic)
+            return
+        elif update_id != before + 1:
+            self._lose(book, f"expected message {before + 1} of {book.topic}, got {update_id}")
+            return
+        elif self._is_stale(book.topic, sent_ms, update.recv_ns):
+            return
+        book.scanned.update_id = update_id
+        if not self._tell.on_depth(book.subscription.instrument_id, update):
+            self._lose(book, f"{book.topic} is crossed after message {update_id}")
+
+    def _on_trades(self, source: _Trades, sent_ms: int, trades: Sequence[PublicTrade], recv_ns: int) -> None:
+        if trades and not self._is_stale(source.topic, sent_ms, recv_ns):
+            self._tell.on_trades(source.subscription.instrument_id, trades)
+
+    def _on_bad_message(self, error: FrameError) -> None:
+        book = self._books.get(error.topic)
+        if book is not None:
+            self._lose(book, str(error))
+        elif error.topic:
+            self.tally.count("bad message dropped", str(error))
+        else:
+            self._socket.drop(str(error))
+
+    def _is_stale(self, topic: str, sent_ms: int, recv_ns: int) -> bool:
+        """Tell whether a message is too old, and end the connection if it is.
+
+        Only news is judged: the first snapshot of a quiet book, and the repeated ones of the top level, may
+        rightly bear an old stamp.
+        """
+        bound_ms = self._config.stale_after_ms
+        if bound_ms is None:
+            return False
+        lag_ms = self._clock.at_ms(recv_ns) - sent_ms
+        if lag_ms <= bound_ms:
+            return False
+        self._socket.drop(f"stale: {topic} is {lag_ms / 1_000:.1f} s behind the venue's clock")
+        return True
+
+    # -- subscribing -----------------------------------------------------------------------------------------
+
+    def _subscribe(self, subscription: _Subscription) -> None:
+        """Bring the venue's subscriptions in line with what is wanted."""
+        wanted = subscription.wanted(self._config.depth)
+        dropped = [topic for topic in subscription.topics if topic not in wanted]
+        added = [topic for topic in wanted if topic not in subscription.topics]
+        subscription.topics = wanted
+        if dropped:
+            self._forget_topics(dropped)
+            self._send_unsubscribe(dropped)
+        for topic in added:
+            if topic.startswith("orderbook."):
+                self._add_book(subscription, topic)
+            else:
+                self._trades[topic] = _Trades(subscription, topic)
+                self._scanner.add(topic, self._trades[topic])
+        if added:
+            self._send_subscribe(subscription, added)
+        elif not self._is_pending(subscription):
+            # Nothing new on the wire, a top level served by the deeper book say: that is confirmed already.
+            asyncio.get_running_loop().call_soon(self._confirm, subscription)
+
+    def _add_book(self, subscription: _Subscription, topic: str) -> None:
+        pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms, free_tries=1)
+        book = _Book(subscription, topic, pauses)
+        book.scanned = self._scanner.add(topic, book, self._tell.delta_sink(subscription.instrument_id))
+        self._books[topic] = book
+
+    def _send_subscribe(
+        self, subscription: _Subscription, topics: list[str], anew: _Book | None = None
+    ) -> None:
+        self._last_req_id += 1
+        req_id = str(self._last_req_id)
+        timeout_s = self._config.request_timeout_ms / 1_000
+        deadline = asyncio.get_running_loop().call_later(
+            timeout_s,
+            self._socket.drop,
+            f"no answer to subscribing {', '.join(topics)} within {timeout_s:g} s",
+        )
+        self._requests[req_id] = _Request(subscription, topics, anew, deadline)
+        for topic in topics:
+            book = self._books.get(topic)
+            if book is not None:
+                book.stop()
+                book.resync = asyncio.get_running_loop().call_later(timeout_s, self._no_snapshot, book)
+        self._socket.send(encode_subscribe(req_id, topics))
+
+    def _send_unsubscribe(self, topics: list[str]) -> None:
+        self._last_req_id += 1
+        self._socket.send(encode_unsubscribe(str(self._last_req_id), topics))
+
+    def _on_ack(self, ack: Ack) -> None:
+        if ack.op != "subscribe":
+            return
+        req_id = ack.req_id or self._req_id_named_in(ack.text)
+        request = self._requests.pop(req_id, None)
+        if request is None:
+            self.tally.count("answer to no request", f"{ack.req_id!r} {ack.text[:80]!r}")
+            return
+        request.deadline.cancel()
+        if not ack.success and request.anew is not None:
+            self._retry(request.anew, f"subscribing {request.anew.topic} anew refused: {ack.text}")
+        elif not ack.success:
+            self._refused(request.subscription, ack.text)
+        elif not self._is_pending(request.subscription):
+            self._confirm(request.subscription)
+
+    def _req_id_named_in(self, words: str) -> str:
+        """The request a refusal without an id is about: some of them name the topic instead."""
+        for req_id, request in self._requests.items():
+            if any(topic in words for topic in request.topics):
+                return req_id
+        return ""
+
+    def _is_pending(self, subscription: _Subscription) -> bool:
+        return any(request.subscription is subscription for request in self._requests.values())
+
+    def _confirm(self, subscription: _Subscription) -> None:
+        if self._socket.is_open and self._subscriptions.get(subscription.instrument_id) is subscription:
+            self._tell.on_stream_ready(subscription.instrument_id)
+
+    def _refused(self, subscription: _Subscription, words: str) -> None:
+        """Give up an instrument: the venue said no."""
+        log.warning("subscribing %s refused: %s", ", ".join(subscription.topics), words)
+        if self._subscriptions.pop(subscription.instrument_id, None) is None:
+            return
+        self._forget_topics(subscription.topics)
+        self._send_unsubscribe(subscription.topics)
+        self._tell.on_subscribe_refused(
+            subscription.instrument_id, GtwRejectCode.InvalidRequest, words or "no reason given"
+        )
+
+    # -- losing and finding books ----------------------------------------------------------------------------
+
+    def _lose(self, book: _Book, reason: str) -> None:
+        """Tell that a book is lost, and subscribe it anew after a pause that grows as long as that fails."""
+        loop = asyncio.get_running_loop()
+        if book.update_id != _AWAITED:
+            if (loop.time() - book.whole_since) * 1_000 >= self._config.socket.stable_after_ms:
+                book.pauses.reset()
+            self._tell.on_book_lost(book.subscription.instrument_id, reason)
+        elif book.resync is not None:
+            self.tally.count("bad message while awaiting a snapshot", reason)
+            return
+        self._retry(book, reason)
+
+    def _retry(self, book: _Book, reason: str) -> None:
+        """Subscribe a book anew after its next pause, unless it has been given up."""
+        if self._books.get(book.topic) is not book:
+            return
+        book.stop()
+        pause_s = book.pauses.next_s()
+        log.warning("book lost: %s; subscribing it anew in %.2f s", reason, pause_s)
+        book.resync = asyncio.get_running_loop().call_later(pause_s, self._resubscribe, book)
+
+    def _resubscribe(self, book: _Book) -> None:
+        self._send_unsubscribe([book.topic])
+        self._send_subscribe(book.subscription, [book.topic], anew=book)
+
+    def _no_snapshot(self, book: _Book) -> None:
+        self._retry(book, f"no snapshot of {book.topic}")
+
+    def _found(self, book: _Book) -> None:
+        book.stop()
+        book.whole_since = book.heard_at = asyncio.get_running_loop().time()
+
+    # -- silence ---------------------------------------------------------------------------------------------
+
+    def _listen_for_silence(self) -> None:
+        """Look at all books, now and again until the connection ends, for those that have fallen silent."""
+        bound_ms = self._config.silent_after_ms
+        if bound_ms is None:
+            return
+        loop = asyncio.get_running_loop()
+        for book in list(self._books.values()):
+            self._look_at(book, loop.time(), bound_ms / 1_000)
+        pause_s = bound_ms / _LOOKS_A_SILENCE / 1_000
+        self._silence = loop.call_later(pause_s, self._listen_for_silence)
+
+    def _look_at(self, book: _Book, now: float, bound_s: float) -> None:
+        if book.update_id == _AWAITED:
+            return
+        if book.update_id != book.heard_id:
+            if book.heard_at > book.whole_since:  # more came than the snapshot
+                book.patience = 1
+            book.heard_id, book.heard_at = book.update_id, now
+        elif now - book.heard_at >= bound_s * book.patience:
+            book.patience = min(book.patience * 2, _MOST_PATIENCE)
+            self._lose(book, f"no message of {book.topic} for {now - book.heard_at:.2f} s")
+
+    # -- details ---------------------------------------------------------------------------------------------
+
+    @property
+    def _tell(self) -> FeedListener:
+        return self._listener()
+
+    def _forget_topics(self, topics: list[str]) -> None:
+        for topic in topics:
+            self._scanner.discard(topic)
+            self._trades.pop(topic, None)
+            book = self._books.pop(topic, None)
+            if book is not None:
+                book.stop()
+
+    def _forget_connection(self) -> None:
+        """Nothing is subscribed any more; what is wanted stays."""
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+        for request in self._requests.values():
+            request.deadline.cancel()
+        self._requests.clear()
+        self._forget_topics([*self._books, *self._trades])
+        for subscription in self._subscriptions.values():
+            subscription.topics = []

@@ -1,0 +1,124 @@
+"""Market data of several categories at once, on as many connections as it takes, and books that fall silent."""
+
+from __future__ import annotations
+
+import pytest
+from bybit_messages import instrument_row, inverse_row, make_instruments, spot_row, trades_frame
+from fake_bybit import FakeBybit, eventually
+from test_bybit_feed import BTC, BTC_ID, DEEP, ETH, ETH_ID, Client, VenueBook
+
+from mlthon.api.istrat_env import MDSub
+from mlthon.basics.defs import Side
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.exchanges.bybit import market_stream
+
+PAIR = make_instruments(spot_row(), category="spot")["BTCUSDT"]
+INVERSE = make_instruments(inverse_row(), category="inverse")["BTCUSD"]
+PAIR_ID, INVERSE_ID = PAIR.get_instrument_id(), INVERSE.get_instrument_id()
+ALL = ("linear", "inverse", "spot")
+EVERYTHING = frozenset({MDSub.PriceLevelBook, MDSub.LevelBook, MDSub.BBO, MDSub.PublicTrades})
+
+
+async def test_a_symbol_of_two_categories_is_two_books(venue: FakeBybit) -> None:
+    shown = VenueBook(venue)
+    async with Client(venue, categories=ALL) as client:
+        client.feed.subscribe(BTC, EVERYTHING)
+        await eventually(lambda: client.has(shown))
+        shown.bids = {"99.0": "5"}  # what the spot connection is going to show under the same topic
+        client.feed.subscribe(PAIR, EVERYTHING)
+        await eventually(lambda: client.has(shown, PAIR_ID))
+        await venue.session("spot").send(shown.change({"98.0": "1"}, {}))
+        await venue.session("spot").send(trades_frame(("Buy", "99", "1"), ts=venue.now_ms()))
+        await eventually(lambda: client.has(shown, PAIR_ID) and client.listener.named("trades"))
+        assert Price("98.0") not in client.listener.books[BTC_ID][0]
+        assert Price("99.9") in client.listener.books[BTC_ID][0]
+        assert client.listener.named("trades") == [("trades", PAIR_ID, [(Side.Buy, Price("99"), Qty("1"))])]
+        assert client.listener.named("lost") == []
+
+
+async def test_a_category_whose_connection_is_lost_takes_no_other_with_it(venue: FakeBybit) -> None:
+    books = {
+        BTC_ID: VenueBook(venue),
+        INVERSE_ID: VenueBook(venue, "BTCUSD"),
+    }
+    async with Client(venue, categories=ALL) as client:
+        client.feed.subscribe(BTC, DEEP)
+        client.feed.subscribe(INVERSE, DEEP)
+        await eventually(lambda: all(client.has(book, number) for number, book in books.items()))
+        venue.session("spot").cut()  # carries nothing
+        venue.session("inverse").cut(b"half a frame")
+        await eventually(lambda: client.listener.named("feed lost"))
+        assert client.listener.sound == {BTC_ID: True, INVERSE_ID: False}
+        await eventually(lambda: client.has(books[INVERSE_ID], INVERSE_ID))
+        assert client.listener.named("ready") == [
+            ("ready", BTC_ID),
+            ("ready", INVERSE_ID),
+            ("ready", INVERSE_ID),
+        ]
+        await eventually(lambda: venue.opened["spot"] == 2)
+        assert len(client.listener.named("feed lost")) == 1
+
+
+async def test_topics_too_many_for_one_connection_are_spread_over_several(
+    venue: FakeBybit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [instrument_row(f"COIN{n}USDT", f"COIN{n}") for n in range(12)]
+    instruments = list(make_instruments(*rows).values())
+    books = {each.get_instrument_id(): VenueBook(venue, each.get_exch_instr_id()) for each in instruments}
+    room_for_five = 5 * len("orderbook.50.COIN10USDTpublicTrade.COIN10USDT")
+    monkeypatch.setattr(market_stream, "_MOST_TOPIC_CHARS", room_for_five)
+    async with Client(venue) as client:
+        for instrument in instruments:
+            client.feed.subscribe(instrument, EVERYTHING)
+        await eventually(lambda: all(client.has(book, number) for number, book in books.items()))
+        sessions = venue.live_sessions("public")
+        assert len(sessions) == 3
+        assert all(sum(map(len, session.topics)) <= room_for_five for session in sessions)
+        # One more request about what is subscribed already goes where that is.
+        client.feed.subscribe(instruments[0], DEEP)
+        await eventually(lambda: len(client.listener.named("ready")) == 13)
+        assert len(venue.live_sessions("public")) == 3
+        assert max(map(len, client.subscribed())) <= 10  # the most that spot takes in one request
+
+
+# -- silence -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_book_that_falls_silent_is_fetched_anew_and_the_others_are_not(venue: FakeBybit) -> None:
+    silent, talking = VenueBook(venue), VenueBook(venue, "ETHUSDT")
+    async with Client(venue, silent_after_ms=60) as client:
+        client.feed.subscribe(BTC, DEEP)
+        client.feed.subscribe(ETH, DEEP)
+        await eventually(lambda: client.has(silent) and client.has(talking, ETH_ID))
+        silent.change({"98.0": "1"}, {})  # which the venue forgets to send
+        deadline = venue.now_ms() + 5_000
+        while not client.has(silent) and venue.now_ms() < deadline:
+            await client.send(talking.change({"98.0": str(talking.u)}, {}))
+            await eventually(lambda: client.has(talking, ETH_ID))
+        lost = client.listener.named("lost")
+        assert {number for _, number, _ in lost} == {BTC_ID}
+        assert "no message of orderbook.50.BTCUSDT for" in lost[0][2]
+
+
+async def test_a_quiet_market_is_disturbed_less_and_less(venue: FakeBybit) -> None:
+    book = VenueBook(venue)
+    async with Client(venue, silent_after_ms=20) as client:
+        client.feed.subscribe(BTC, DEEP)
+        await eventually(lambda: client.has(book))
+        await eventually(lambda: len(client.listener.named("lost")) == 3)
+    silences = [float(reason.split()[-2]) for _, _, reason in client.listener.named("lost")]
+    assert all(silence >= bound for silence, bound in zip(silences, (0.02, 0.04, 0.08), strict=True))
+
+
+async def test_a_top_level_that_is_repeated_is_not_silent(venue: FakeBybit) -> None:
+    book = VenueBook(venue, depth=1)
+    async with Client(venue, silent_after_ms=100) as client:
+        client.feed.subscribe(BTC, frozenset({MDSub.BBO}))
+        await eventually(lambda: client.has(book))
+        began = venue.now_ms()
+        while venue.now_ms() < began + 300:
+            told = len(client.listener.named("snapshot"))
+            await client.send(book.snapshot())
+            await eventually(lambda told=told: len(client.listener.named("snapshot")) > told)
+        assert client.listener.named("lost") == []
