@@ -2,6 +2,9 @@
 
 After each depth message of a Binance capture, the best bid and ask, price and size, must equal the latest bookTicker
 whose update id is not larger than the message's.
+
+There is a capture of a linear perpetual and one of a spot pair. No inverse contract is recorded: the linear market is
+listed as one too, which changes the category, the symbol, the money, and nothing about levels and their quantities.
 """
 
 from __future__ import annotations
@@ -16,13 +19,16 @@ import pytest
 from mlthon._core.dispatch import Dispatcher
 from mlthon._core.market_event import DepthUpdate
 from mlthon.api.istrat_env import MDSub
-from mlthon.basics.defs import Exchange
+from mlthon.basics.defs import Exchange, InstrumentType
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.clock import LiveClock
 from mlthon.engine.market_data import MarketData
 from mlthon.exchanges.bybit import BybitConfig, BybitConnector
+from mlthon.instruments.instrument import Instrument
+from mlthon.instruments.perpetual import Perpetual
 from mlthon.sim.exchange import SimExchange
+from mlthon.sim.terms import symbol_of
 from mlthon.tape.binance import BinanceCapture
 from mlthon.venues.bybit import BybitVenue
 from mlthon.venues.player import play
@@ -99,24 +105,59 @@ class WatchedMarketData(MarketData):
         self.progressed.set()
 
 
-@pytest.mark.parametrize("depth", [50, 1000])
-async def test_the_book_agrees_with_every_book_ticker(captures, depth):
-    path = captures / "binance" / "usdm_btcusdt_20240808.gz"
+def as_inverse(linear: Instrument) -> Perpetual:
+    """The same market as an inverse contract, with the tape's own tick and lot."""
+    return Perpetual(
+        exchange=Exchange.Bybit,
+        instrument_type=InstrumentType.Perpetual,
+        exch_instr_id="BTCUSD",
+        mlt_symbol="BTC-USD",
+        base_currency="BTC",
+        quote_currency="USD",
+        price_tick_rules=linear.get_price_tick_rules(),
+        quantity_tick_rules=linear.get_quantity_tick_rules(),
+        min_quantity=linear.get_quantity_tick_rules(),
+        price_precision=linear.get_price_precision(),
+        quantity_precision=linear.get_quantity_precision(),
+        multiplier="1",
+        quantification="contracts",
+        settlement_method="inverse",
+    )
+
+
+@pytest.mark.parametrize(
+    ("capture", "category", "depth", "messages"),
+    [
+        ("usdm_btcusdt_20240808.gz", "linear", 50, 6_500),
+        ("usdm_btcusdt_20240808.gz", "linear", 1000, 6_500),
+        ("usdm_btcusdt_20240808.gz", "inverse", 200, 6_500),
+        ("spot_btcusdt_20240808.gz", "spot", 50, 3_000),
+        ("spot_btcusdt_20240808.gz", "spot", 1000, 3_000),
+    ],
+)
+async def test_the_book_agrees_with_every_book_ticker(captures, capture, category, depth, messages):
+    path = captures / "binance" / capture
     expected = expected_tops(path)
-    assert len(expected) > 6_500
+    assert len(expected) > messages
 
     clock = LiveClock()
     tape = BinanceCapture(path)
-    symbol = tape.instrument.get_exch_instr_id()
-    exchange = SimExchange([tape.instrument], clock.now_ns)
+    listed = as_inverse(tape.instrument) if category == "inverse" else tape.instrument
+    symbol = symbol_of(listed)
+    exchange = SimExchange([listed], clock.now_ns)
     venue = BybitVenue(exchange, clock.now_ns, api_keys={})
     endpoints = await venue.start()
     connector = BybitConnector(
         BybitConfig(
-            endpoints.rest, endpoints.ws_public, endpoints.ws_private, endpoints.ws_trade, depth=depth
+            endpoints.rest,
+            endpoints.ws_public,
+            endpoints.ws_private,
+            endpoints.ws_trade,
+            categories=(category,),
+            depth=depth,
         ),
         clock.now_ns,
-    )  # fmt: skip
+    )
     market_data = WatchedMarketData(Exchange.Bybit, connector.feed, Dispatcher(object()), clock.now_ns)
     events = iter(tape)
     try:
