@@ -31,6 +31,7 @@ from mlthon.errors import (
 from mlthon.run.demo import DemoOptions, run_demo
 from mlthon.run.market_choice import MarketChoice
 from mlthon.run.venue import run_venue
+from mlthon.run.venue_options import open_faults, server_tls
 
 __all__ = ["main"]
 
@@ -59,6 +60,10 @@ Tape = Annotated[
 ]
 Speed = Annotated[float, typer.Option("--speed", metavar="X", help="Play the market X times as fast.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the synthetic market.")]
+Faults = Annotated[
+    Path | None,
+    typer.Option("--faults", metavar="FILE", help="Let go wrong what this plan (YAML) says."),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what the engine and the connector do.")]
 
 
@@ -98,6 +103,7 @@ def demo(
             "--slow-ms", metavar="MS", help="Name strategy code in the log that takes longer than this."
         ),
     ] = DEFAULT_BUDGET_MS,
+    faults: Faults = None,
     verbose: Verbose = False,
 ) -> None:
     """Trade against a simulated Bybit on this machine: no key, no account, no network.
@@ -113,6 +119,7 @@ def demo(
         as_json=as_json,
         event_log=event_log,
         slow_callback_ms=_positive("--slow-ms", slow_ms),
+        faults=open_faults(faults),
     )
     asyncio.run(run_demo(options))
 
@@ -137,6 +144,16 @@ def bybit(
     tape: Tape = None,
     speed: Speed = 1.0,
     seed: Seed = 1,
+    faults: Faults = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-cert", metavar="FILE", help="Certificate (PEM) for https and wss; needs --tls-key."
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's private key (PEM).")
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Serve Bybit v5 (REST and websockets) on 127.0.0.1 until Ctrl-C.
@@ -144,7 +161,9 @@ def bybit(
     Prints one line of JSON when ready: rest, ws_public, ws_private, ws_trade, api_key, api_secret.
     """
     _log_to_stderr(verbose)
-    asyncio.run(run_venue(MarketChoice(tape, seed, speed), port))
+    market = MarketChoice(tape, seed, speed)
+    going_wrong, tls = open_faults(faults), server_tls(tls_cert, tls_key)
+    asyncio.run(run_venue(market, port, faults=going_wrong, tls=tls))
 
 
 def parse_params(pairs: list[str]) -> dict[str, object]:

@@ -23,6 +23,7 @@ from mlthon.run.status import print_status
 from mlthon.run.strategy_loader import load_strategy_class, make_strategy
 from mlthon.run.summary import Summary
 from mlthon.venues.bybit import Endpoints
+from mlthon.venues.bybit.seams import FaultSeams
 
 __all__ = ["DemoOptions", "run_demo"]
 
@@ -40,6 +41,7 @@ class DemoOptions:
     as_json: bool
     event_log: Path | None
     slow_callback_ms: float
+    faults: FaultSeams | None = None
 
 
 async def run_demo(options: DemoOptions) -> None:
@@ -55,7 +57,7 @@ async def run_demo(options: DemoOptions) -> None:
             stack.enter_context(redirect_stdout(sys.stderr))  # what the strategy prints is for people
         strategy = make_strategy(load_strategy_class(options.strategy), {})
         journal = stack.enter_context(EventLog(options.event_log)) if options.event_log else None
-        venue = SimulatedVenue(options.market, clock)
+        venue = SimulatedVenue(options.market, clock, options.faults)
         try:
             config = _reach(await venue.start(), venue)
             engine = LiveEngine(

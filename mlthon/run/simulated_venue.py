@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import ssl
 
 from mlthon.basics.qty import Qty
 from mlthon.engine.clock import LiveClock
@@ -14,6 +15,7 @@ from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.terms import Product, Terms, symbol_of
 from mlthon.venues.bybit import BybitVenue, Endpoints
+from mlthon.venues.bybit.seams import FaultSeams
 from mlthon.venues.player import Progress, play
 
 __all__ = ["SimulatedVenue"]
@@ -28,7 +30,7 @@ _BASE_DEPOSIT = Qty("100")  # where coins are sold, or inverse contracts margine
 class SimulatedVenue:
     """Everything behind the sockets of a simulated Bybit, with one funded account and fresh keys for it."""
 
-    def __init__(self, choice: MarketChoice, clock: LiveClock) -> None:
+    def __init__(self, choice: MarketChoice, clock: LiveClock, faults: FaultSeams | None = None) -> None:
         self._choice = choice
         self._source = choice.open()
         self.instrument: Instrument = self._source.instrument
@@ -41,13 +43,14 @@ class SimulatedVenue:
             clock.now_ns,
             api_keys={self.api_key: (self.api_secret, self.account)},
             rate_scale=max(choice.speed, 1.0),
+            faults=faults,
         )
         self.progress = Progress()
         self._player: asyncio.Task[None] | None = None
 
-    async def start(self, port: int = 0) -> Endpoints:
+    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> Endpoints:
         """Listen, and start the market; raises ConfigError when the port is taken."""
-        endpoints = await self._server.start(port)
+        endpoints = await self._server.start(port, tls)
         self._player = asyncio.create_task(self._play(), name="market player")
         return endpoints
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 
 import orjson
@@ -11,19 +12,26 @@ from mlthon.engine.clock import LiveClock
 from mlthon.run.interrupts import interrupted
 from mlthon.run.market_choice import MarketChoice
 from mlthon.run.simulated_venue import SimulatedVenue
+from mlthon.venues.bybit.seams import FaultSeams
 
 __all__ = ["run_venue"]
 
 
-async def run_venue(market: MarketChoice, port: int) -> None:
+async def run_venue(
+    market: MarketChoice,
+    port: int,
+    *,
+    faults: FaultSeams | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> None:
     """Serve until interrupted; when ready, print one line of JSON that says where and with which keys.
 
     A recording that ends leaves its last book standing.
     """
-    venue = SimulatedVenue(market, LiveClock())
+    venue = SimulatedVenue(market, LiveClock(), faults)
     try:
         with interrupted() as interrupts:
-            endpoints = await venue.start(port)
+            endpoints = await venue.start(port, tls)
             ready = {
                 "rest": endpoints.rest,
                 "ws_public": endpoints.ws_public,

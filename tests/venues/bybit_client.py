@@ -26,6 +26,7 @@ from mlthon.sim.exchange import SimExchange
 from mlthon.sim.funding import FundingRules
 from mlthon.sim.orders import Fees
 from mlthon.venues.bybit import BybitVenue, Endpoints, VenueLimits
+from mlthon.venues.bybit.seams import FaultSeams
 
 Json = dict[str, Any]
 
@@ -33,7 +34,11 @@ DEADLINE_S = 10.0
 KEY, SECRET = "key-of-alice", "secret-of-alice"
 OTHER_KEY, OTHER_SECRET = "key-of-bob", "secret-of-bob"
 UNLIMITED = VenueLimits(
-    orders_per_s=10_000, spot_orders_per_s=10_000, queries_per_s=10_000, fee_queries_per_s=10_000
+    orders_per_s=10_000,
+    spot_orders_per_s=10_000,
+    queries_per_s=10_000,
+    fee_queries_per_s=10_000,
+    address_requests=100_000,
 )
 
 
@@ -109,6 +114,7 @@ class Stage:
         deposits: Mapping[str, Qty] = MappingProxyType({"USDT": Qty("1000000")}),
         fees: Fees | None = None,
         funding: FundingRules | None = None,
+        faults: FaultSeams | None = None,
     ) -> None:
         instruments = instruments or [perpetual(), perpetual("ETHUSDT", "ETH")]
         self.exchange = SimExchange(instruments, now_ns, fees=fees, funding=funding)
@@ -119,6 +125,7 @@ class Stage:
             now_ns,
             api_keys={KEY: (SECRET, self.alice), OTHER_KEY: (OTHER_SECRET, self.bob)},
             limits=limits,
+            faults=faults,
         )
         self._seq = 0
         self.depth(

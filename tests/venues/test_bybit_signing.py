@@ -11,6 +11,7 @@ import pytest
 from bybit_client import KEY, SECRET, Client, Stage, signature
 
 from mlthon.venues.bybit import VenueLimits
+from mlthon.venues.bybit.addresses import AddressLimits
 from mlthon.venues.bybit.auth import KeyRing, check_timestamp
 from mlthon.venues.bybit.errors import ApiError
 from mlthon.venues.bybit.rate_limits import Endpoint, RateLimiter
@@ -79,7 +80,7 @@ def test_timestamps_fit_the_window(stamp: object, window: object, fits: bool) ->
 def test_signatures_are_those_of_a_public_client() -> None:
     manager = pytest.importorskip("pybit._http_manager")
     stage = Stage()
-    ring = KeyRing({KEY: (SECRET, stage.alice)})
+    ring = KeyRing({KEY: (SECRET, stage.alice)}, AddressLimits(VenueLimits(), time.time_ns))
     payload = '{"category": "linear", "qty": "0.1"}'
     headers = {
         "X-BAPI-API-KEY": KEY,
@@ -90,14 +91,14 @@ def test_signatures_are_those_of_a_public_client() -> None:
     assert ring.check_request(headers, payload.encode(), 100_000).account is stage.alice
     expires = 101_000
     login = [KEY, expires, manager.generate_signature(False, SECRET, f"GET/realtime{expires}")]
-    assert ring.check_login(login, 100_000).account is stage.alice
-    assert ring.check_login([KEY, str(expires), login[2]], 100_000).account is stage.alice
+    assert ring.check_login(login, 100_000, "127.0.0.1").account is stage.alice
+    assert ring.check_login([KEY, str(expires), login[2]], 100_000, "127.0.0.1").account is stage.alice
 
 
 def test_a_key_does_not_show_its_secret() -> None:
     stage = Stage()
-    ring = KeyRing({KEY: (SECRET, stage.alice)})
-    key = ring.check_login([KEY, 2, signature(SECRET, "GET/realtime2")], 1)
+    ring = KeyRing({KEY: (SECRET, stage.alice)}, AddressLimits(VenueLimits(), time.time_ns))
+    key = ring.check_login([KEY, 2, signature(SECRET, "GET/realtime2")], 1, "127.0.0.1")
     assert SECRET not in repr(key)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlthon.sim.exchange import Account
+from mlthon.venues.bybit.addresses import AddressLimits
 from mlthon.venues.bybit.errors import ApiError, RetCode
 from mlthon.venues.bybit.params import milliseconds
 
@@ -35,7 +36,8 @@ class ApiKey:
 class KeyRing:
     """All keys of the venue."""
 
-    def __init__(self, api_keys: Mapping[str, tuple[str, Account]]) -> None:
+    def __init__(self, api_keys: Mapping[str, tuple[str, Account]], addresses: AddressLimits) -> None:
+        self._addresses = addresses
         self._keys = {key: ApiKey(key, secret, account) for key, (secret, account) in api_keys.items()}
 
     def check_request(self, headers: Mapping[str, str], payload: bytes, now_ms: int) -> ApiKey:
@@ -55,8 +57,16 @@ class KeyRing:
         _check_sign(key, signed, sign)
         return key
 
-    def check_login(self, args: object, now_ms: int) -> ApiKey:
+    def check_login(self, args: object, now_ms: int, address: str) -> ApiKey:
         """The key behind ``[key, expires_ms, sign]``; raises ApiError. `expires_ms` may be a number or its text."""
+        self._addresses.check_logins(address)
+        try:
+            return self._login(args, now_ms)
+        except ApiError:
+            self._addresses.note_failed_login(address)
+            raise
+
+    def _login(self, args: object, now_ms: int) -> ApiKey:
         if not isinstance(args, list) or len(args) != 3:
             raise ApiError(RetCode.BAD_REQUEST, "auth: expected args [api key, expires in ms, signature]")
         key_text, expires, sign = args

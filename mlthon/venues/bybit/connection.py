@@ -37,6 +37,7 @@ class Connection:
 
     def __init__(self, request: web.Request, limits: VenueLimits, idle_s: float | None) -> None:
         self.id = secrets.token_hex(10)
+        self.address = request.remote or ""
         self._request = request
         self._socket = web.WebSocketResponse(
             max_msg_size=limits.message_bytes, receive_timeout=idle_s, compress=False, timeout=1.0
@@ -98,15 +99,18 @@ class Connection:
                 return
             if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return  # closed, or broken beyond the websocket protocol: aiohttp has answered
-            try:
-                message = orjson.loads(frame.data)
-            except orjson.JSONDecodeError as broken:
-                session.on_malformed(f"not JSON: {broken}")
-                continue
-            if isinstance(message, dict):
-                session.on_message(message)
-            else:
-                session.on_malformed(f"expected a JSON object, got {type(message).__name__}")
+            self._take(session, frame.data)
+
+    def _take(self, session: Session, data: bytes | str) -> None:
+        try:
+            message = orjson.loads(data)
+        except orjson.JSONDecodeError as broken:
+            session.on_malformed(f"not JSON: {broken}")
+            return
+        if isinstance(message, dict):
+            session.on_message(message)
+        else:
+            session.on_malformed(f"expected a JSON object, got {type(message).__name__}")
 
     async def _write(self) -> None:
         try:

@@ -16,6 +16,7 @@ class RetCode(IntEnum):
     RATE_LIMITED = 10006
     NOT_LOGGED_IN = 10007
     SERVER_ERROR = 10016
+    ADDRESS_LIMITED = 10018
     RESTARTING = 10019  #: order entry by websocket takes no requests
     UNKNOWN_OP = 10404
     ALREADY_LOGGED_IN = 20001

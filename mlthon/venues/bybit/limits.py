@@ -27,6 +27,11 @@ class VenueLimits:
     message_bytes: int = 64 * 1024  #: of one websocket message from a client
     topic_chars: int = 21_000  #: all topics of one connection together
     spot_args: int = 10  #: topics in one request to the public spot stream
+    connections: int = 1_000  #: websockets open at once
+    address_connections: int = 500  #: new websockets from one address in five minutes
+    address_requests: int = 600  #: HTTP requests from one address in five seconds; beyond, HTTP 403
+    address_ban_s: float = 600.0  #: for how long
+    address_failed_logins: int = 50  #: from one address in five minutes; beyond, no login (10018)
     outbox_bytes: int = 16 * 1024 * 1024  #: unread messages of one connection; beyond, it is cut
     idle_s: float = 600.0  #: silence after which a private or trade connection is closed
 
@@ -38,6 +43,8 @@ class VenueLimits:
             spot_orders_per_s=_raised(self.spot_orders_per_s, factor),
             queries_per_s=_raised(self.queries_per_s, factor),
             fee_queries_per_s=_raised(self.fee_queries_per_s, factor),
+            address_requests=_raised(self.address_requests, factor),
+            address_connections=_raised(self.address_connections, factor),
         )
 
 

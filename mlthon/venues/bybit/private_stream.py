@@ -169,7 +169,7 @@ class PrivateSession:
 
     def _login(self, request: Request) -> None:
         try:
-            key = self._keys.check_login(request.args, to_ms(self._now_ns()))
+            key = self._keys.check_login(request.args, to_ms(self._now_ns()), self._connection.address)
         except ApiError as refused:
             self._answer(request, False, refused.text, {"retCode": refused.code, "retMsg": refused.text})
             return

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +28,7 @@ from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.orders import SimFill, SimOrder, SimPayment
 from mlthon.venues.bybit.account_queries import AccountQueries
+from mlthon.venues.bybit.addresses import AddressLimits, refusal
 from mlthon.venues.bybit.auth import KeyRing
 from mlthon.venues.bybit.connection import Connection, Session
 from mlthon.venues.bybit.limits import VenueLimits
@@ -39,6 +41,7 @@ from mlthon.venues.bybit.public_hub import PublicHub
 from mlthon.venues.bybit.public_stream import PublicSession
 from mlthon.venues.bybit.rate_limits import RateLimiter
 from mlthon.venues.bybit.rest import RestApi
+from mlthon.venues.bybit.seams import FaultSeams
 from mlthon.venues.bybit.trade_stream import TradeSession
 from mlthon.venues.bybit.wallets import Wallets
 from mlthon.venues.bybit.wire import WireIds
@@ -62,7 +65,8 @@ class BybitVenue:
     """A Bybit of one's own.
 
     `api_keys` maps each API key to its secret and the account it trades for. `now_ns` is the venue's clock, against
-    which timestamps are checked. `rate_scale` multiplies the request rates of `limits`.
+    which timestamps are checked. `rate_scale` multiplies the request rates of `limits`. `faults` go wrong from
+    `start` to `close`.
 
     >>> import asyncio, time
     >>> async def endpoints():
@@ -83,14 +87,21 @@ class BybitVenue:
         api_keys: Mapping[str, tuple[str, Account]],
         limits: VenueLimits | None = None,
         rate_scale: float = 1.0,
+        faults: FaultSeams | None = None,
     ) -> None:
+        if faults is not None:
+            now_ns = faults.clock(now_ns)
         limits = (limits or VenueLimits()).faster(rate_scale)
         ids = WireIds(now_ns())
         listing = Listing(exchange.instruments, ids)
         wallets = Wallets(exchange, listing)
+        self.exchange = exchange
+        self.accounts = [account for _, account in api_keys.values()]
         self._limits = limits
+        self._faults = faults
         self._now_ns = now_ns
-        self._keys = KeyRing(api_keys)
+        self._addresses = AddressLimits(limits, now_ns)
+        self._keys = KeyRing(api_keys, self._addresses)
         self._limiter = RateLimiter(limits, now_ns)
         self._entry = OrderEntry(exchange, listing, ids, limits)
         self._public = PublicHub(exchange, listing, now_ns)
@@ -105,13 +116,20 @@ class BybitVenue:
             self._maintenance,
             now_ns,
         )
+        self._connect = Connection if faults is None else faults.connection
         self._connections: set[Connection] = set()
         self._runner: web.AppRunner | None = None
         exchange.attach(_Listener(self._public, self._private))
 
-    async def start(self, port: int = 0) -> Endpoints:
-        """Listen on loopback, on a free port by default; raises ConfigError when the port cannot be had."""
-        app = web.Application(client_max_size=self._limits.body_bytes)
+    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> Endpoints:
+        """Listen on loopback, on a free port by default, with `tls` for https and wss.
+
+        Raises ConfigError when the port cannot be had.
+        """
+        middlewares = [self._addresses.middleware()]
+        if self._faults is not None:
+            middlewares.append(self._faults.middleware())
+        app = web.Application(client_max_size=self._limits.body_bytes, middlewares=middlewares)
         app.add_routes(self._rest.routes())
         app.add_routes(
             [
@@ -128,23 +146,27 @@ class BybitVenue:
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, _HOST, port)
+        site = web.TCPSite(self._runner, _HOST, port, ssl_context=tls)
         try:
             await site.start()
         except OSError as taken:
             await self.close()
             raise ConfigError(f"port {port} on {_HOST}: {taken.strerror or taken}") from taken
         self._public.start()
-        address = f"{_HOST}:{self._runner.addresses[0][1]}"
+        if self._faults is not None:
+            self._faults.start(self)
+        address, s = f"{_HOST}:{self._runner.addresses[0][1]}", "s" if tls is not None else ""
         return Endpoints(
-            rest=f"http://{address}",
-            ws_public=f"ws://{address}/v5/public",
-            ws_private=f"ws://{address}/v5/private",
-            ws_trade=f"ws://{address}/v5/trade",
+            rest=f"http{s}://{address}",
+            ws_public=f"ws{s}://{address}/v5/public",
+            ws_private=f"ws{s}://{address}/v5/private",
+            ws_trade=f"ws{s}://{address}/v5/trade",
         )
 
     async def close(self) -> None:
         """Close every connection and stop listening; the exchange stays as it is."""
+        if self._faults is not None:
+            self._faults.stop()
         await self._public.close()
         await asyncio.gather(*(connection.close() for connection in tuple(self._connections)))
         if self._runner is not None:
@@ -185,7 +207,9 @@ class BybitVenue:
         async def serve(request: web.Request) -> web.StreamResponse:
             wish = request.query.get("max_active_time", "")
             idle_s = active_s(wish, self._limits.idle_s) if is_private else None
-            connection = Connection(request, self._limits, idle_s)
+            if not self._addresses.admits_connection(request.remote or "", len(self._connections)):
+                return refusal()
+            connection = self._connect(request, self._limits, idle_s)
             self._connections.add(connection)
             try:
                 return await connection.run(open_session)

@@ -76,7 +76,9 @@ class TradeSession:
         try:
             if self._key is not None:
                 raise ApiError(RetCode.ALREADY_LOGGED_IN, "this connection is logged in already")
-            self._key = self._keys.check_login(message.get("args"), to_ms(self._now_ns()))
+            self._key = self._keys.check_login(
+                message.get("args"), to_ms(self._now_ns()), self._connection.address
+            )
         except ApiError as refused:
             self._answer(message, refused.code, refused.text)
         else:
