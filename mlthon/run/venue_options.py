@@ -12,7 +12,7 @@ __all__ = ["open_faults", "server_tls"]
 
 
 def open_faults(path: Path | None) -> FaultSeams | None:
-    """The faults of a plan's file, None where there is no file; raises ConfigError, which says what is wrong in it."""
+    """The faults of a plan's file, None where there is none; raises ConfigError, which says what is wrong."""
     if path is None:
         return None
     # Who plans no faults does not wait for pydantic.
