@@ -250,6 +250,11 @@ cdef class Dispatcher:
         if self.wake is not None:
             self.wake()
 
+    # -- for compiled callers ------------------------------------------------------------------------------------
+
+    cdef int deliver(self, Py_ssize_t position, tuple args) except -1:
+        return invoke(self, position, args)
+
     # -- for compiled callers: market data, the short way ------------------------------------------------------
 
     cdef void begin_batch(self, Batch *batch, object exchange, object instrument_id, object recv_ts) noexcept:

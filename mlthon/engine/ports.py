@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from mlthon._core.enums import OrderEvent, RequestKind
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import (
@@ -31,10 +32,26 @@ from mlthon.basics.defs import (
     Side,
 )
 from mlthon.basics.mldecimal import MLDecimal
-from mlthon.basics.mlt_enum import MltEnum
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
+
+__all__ = [
+    "CancelOrderRequest",
+    "Clock",
+    "Connector",
+    "Feed",
+    "FeedListener",
+    "FillReport",
+    "Gateway",
+    "GatewayListener",
+    "Journal",
+    "ModifyOrderRequest",
+    "NewOrderRequest",
+    "OrderEvent",
+    "OrderReport",
+    "RequestKind",
+]
 
 _NOTHING = Qty("0")
 
@@ -44,38 +61,6 @@ class Clock(Protocol):
 
     def now_ns(self) -> int:
         """Nanoseconds since the epoch, UTC."""
-
-
-class RequestKind(MltEnum):
-    """A request to a venue; the value is its published name in reject and unsupported callbacks."""
-
-    NewOrder = "NewOrder"
-    ModifyOrder = "ModifyOrder"
-    CancelOrder = "CancelOrder"
-    CancelAll = "CancelAll"
-    OrderStatus = "OrderStatus"
-    OrdersInfo = "OrdersInfo"
-    PositionInfo = "PositionInfo"
-    WalletInfo = "WalletInfo"
-    AccountInfo = "AccountInfo"
-    FundingInfo = "FundingInfo"
-    MarketData = "MarketData"
-    ExecutionConnection = "ExecutionConnection"
-
-
-class OrderEvent(MltEnum):
-    """A step in an order's story, as the order desk tells it to an `OrderRecord`."""
-
-    Sent = 1
-    Acked = 2
-    Rejected = 3
-    ModifySent = 4
-    Modified = 5
-    ModifyRejected = 6
-    CancelSent = 7
-    CancelRejected = 8
-    Cancelled = 9
-    Filled = 10  #: to its end
 
 
 # -- orders, towards the venue ---------------------------------------------------------------------------------
