@@ -77,19 +77,29 @@ async def test_news_is_lost_or_comes_twice() -> None:
         ]
 
 
-async def test_a_late_message_holds_up_those_behind_it_and_a_held_one_does_not() -> None:
-    async with (
-        scene(
-            "{fault: delay, channel: private, kind: order, delay_ms: 30, nth: 1}",
-            "{fault: reorder, channel: private, kind: order, nth: 3, behind: 2, within_ms: 60000}",
-            "{fault: reorder, channel: private, kind: order, nth: 6, behind: 9, within_ms: 5}",
-        ) as s,
-        s.client.private("order") as private,
-    ):
+async def order_of_news(fault: str) -> str:
+    """In which order the news of orders a to f arrives."""
+    async with scene(fault) as s, s.client.private("order") as private:
         for name in "abcdef":
             await s.client.place(orderLinkId=name)
         told = [message["data"][0]["orderLinkId"] for message in await private.take(6)]
-        assert "".join(told) == "abdecf"
+        assert s.faults.counts.total() == 1
+        return "".join(told)
+
+
+async def test_a_late_message_holds_up_those_behind_it() -> None:
+    fault = "{fault: delay, channel: private, kind: order, delay_ms: 30, nth: 2}"
+    assert await order_of_news(fault) == "abcdef"
+
+
+async def test_some_messages_overtake_another() -> None:
+    fault = "{fault: reorder, channel: private, kind: order, nth: 3, behind: 2, within_ms: 60000}"
+    assert await order_of_news(fault) == "abdecf"
+
+
+async def test_a_message_that_nothing_overtakes_comes_in_the_end() -> None:
+    fault = "{fault: reorder, channel: private, kind: order, nth: 6, behind: 1, within_ms: 5}"
+    assert await order_of_news(fault) == "abcdef"
 
 
 @pytest.mark.parametrize("fault", ["truncate", "corrupt"])
