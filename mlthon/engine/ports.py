@@ -202,6 +202,9 @@ class Gateway(Protocol):
 
     def send_cancel(self, request: CancelOrderRequest) -> None: ...
 
+    def send_cancels(self, requests: Sequence[CancelOrderRequest]) -> None:
+        """Cancel several orders, at the pace and in the batches that the venue takes; each gets its own answer."""
+
     def send_cancel_all(self, instrument: Instrument) -> None: ...
 
     def fetch_order_status(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None: ...

@@ -34,6 +34,7 @@ STREAMS = {
     "private": "private",
     "trade": "trade",
 }
+ORDER_PATHS = {f"/v5/order/{name}": f"order.{name}" for name in ("create", "amend", "cancel", "cancel-batch")}
 
 RestAnswer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OnTrade = Callable[["Session", Json], Awaitable[None]]
@@ -86,6 +87,26 @@ class Session:
             transport.close()
         else:
             transport.abort()
+
+
+class RestOrder(Session):
+    """An order request by REST, for scripts that were written for the trade stream."""
+
+    def __init__(self, request: web.Request) -> None:
+        super().__init__("rest", web.WebSocketResponse(), request)
+        self.answers: list[Json] = []
+
+    async def send(self, message: object) -> None:
+        if isinstance(message, dict):
+            self.answers.append(message)
+
+    async def reply(self) -> web.StreamResponse:
+        """The first answer, in REST's envelope; none breaks the line."""
+        if not self.answers:
+            return await hang_up(self.request)
+        answer = self.answers[0]
+        envelope = {key: answer.get(key, {}) for key in ("retCode", "retMsg", "retExtInfo")}
+        return web.json_response(envelope | {"result": answer["data"]})
 
 
 class FakeBybit:
@@ -152,6 +173,7 @@ class FakeBybit:
             "retry_first_ms": 10,
             "retry_longest_ms": 40,
             "ready_timeout_ms": 5_000,
+            "rate_factor": 1_000,
             "socket": SocketLimits(
                 connect_timeout_ms=2_000, first_pause_ms=5, longest_pause_ms=40, stable_after_ms=60_000
             ),
@@ -181,11 +203,19 @@ class FakeBybit:
 
     async def take(self, session: Session, message: Json) -> None:
         """Take a request as the venue does: book the order, answer, then tell the private stream."""
-        body = message["args"][0]
-        link_id = body["orderLinkId"]
-        if message["op"] == "order.create":
+        if message["op"] == "order.cancel-batch":
+            await self._take_batch(session, message)
+            return
+        link_id = self.book(message["op"], message["args"][0])
+        await self.answer(session, message)
+        await self.push("order", self.orders[link_id])
+
+    def book(self, op: str, body: Json) -> str:
+        """Carry out a request; returns the order's id."""
+        link_id: str = body["orderLinkId"]
+        if op == "order.create":
             self.orders[link_id] = order_row(link_id, **self.row_of(body))
-        elif message["op"] == "order.amend":
+        elif op == "order.amend":
             self.orders[link_id] |= {key: body[key] for key in ("price", "qty") if key in body}
         else:
             self.orders[link_id] |= {
@@ -195,8 +225,21 @@ class FakeBybit:
                 "leavesQty": "",
             }
         self.orders[link_id]["updatedTime"] = str(self.now_ms())
-        await self.answer(session, message)
-        await self.push("order", self.orders[link_id])
+        return link_id
+
+    async def _take_batch(self, session: Session, message: Json) -> None:
+        """Cancel what there is of a batch, and say of each order what became of it."""
+        items = message["args"][0]["request"]
+        known = [item for item in items if item["orderLinkId"] in self.orders]
+        fates = [
+            {"code": 0, "msg": "OK"} if item in known else {"code": 110001, "msg": "order not exists"}
+            for item in items
+        ]
+        data = {"list": [item | {"orderId": f"venue-{item['orderLinkId']}"} for item in items]}
+        for item in known:
+            self.book("order.cancel", item)
+        await self.answer(session, message, data=data, retExtInfo={"list": fates})
+        await self.push("order", *[self.orders[item["orderLinkId"]] for item in known])
 
     async def book_silently(self, session: Session, message: Json) -> None:
         """Take a new order, and say nothing."""
@@ -303,6 +346,10 @@ class FakeBybit:
             problem = self._signature_problem(request, body or request.rel_url.raw_query_string)
             if problem:
                 return web.json_response({"retCode": 10004, "retMsg": problem, "result": {}})
+        if request.path in ORDER_PATHS:
+            order = RestOrder(request)
+            await self.on_trade(order, {"reqId": "", "op": ORDER_PATHS[request.path], "args": [params]})
+            return await order.reply()
         return web.json_response({"retCode": 0, "retMsg": "OK", "result": self._result(request.path, params)})
 
     def _signature_problem(self, request: web.Request, payload: str) -> str:

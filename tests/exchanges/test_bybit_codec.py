@@ -50,10 +50,12 @@ from mlthon.exchanges.bybit.codec.rest import decode_envelope, next_cursor
 from mlthon.exchanges.bybit.codec.trade import (
     RateLimit,
     TradeAnswer,
+    amend_fields,
+    batch_fields,
+    cancel_fields,
+    create_fields,
     decode_trade,
-    encode_amend,
-    encode_cancel,
-    encode_create,
+    encode_request,
 )
 from mlthon.exchanges.bybit.instruments import Instruments, decode_instruments
 
@@ -389,7 +391,7 @@ def new_order(**changes: object) -> NewOrderRequest:
 
 
 def test_a_new_order_on_the_wire() -> None:
-    assert orjson.loads(encode_create("r1", NOW_MS, 5_000, new_order())) == {
+    assert orjson.loads(encode_request("order.create", "r1", NOW_MS, 5_000, create_fields(new_order()))) == {
         "reqId": "r1",
         "header": {"X-BAPI-TIMESTAMP": str(NOW_MS), "X-BAPI-RECV-WINDOW": "5000"},
         "op": "order.create",
@@ -425,7 +427,7 @@ def test_a_new_order_on_the_wire() -> None:
     ],
 )
 def test_kinds_of_new_orders(changes: dict[str, object], expected: dict[str, object]) -> None:
-    (sent,) = orjson.loads(encode_create("r", NOW_MS, 5_000, new_order(**changes)))["args"]
+    sent = create_fields(new_order(**changes))
     assert {key: sent[key] for key in expected} == expected
     assert ("price" in sent) == (changes.get("order_type") is not OrderType.Market)
 
@@ -441,21 +443,22 @@ def test_kinds_of_new_orders(changes: dict[str, object], expected: dict[str, obj
 )
 def test_orders_the_venue_has_no_words_for(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
-        encode_create("r", NOW_MS, 5_000, new_order(**changes))
+        create_fields(new_order(**changes))
 
 
 def test_amends_and_cancels_on_the_wire() -> None:
+    order = {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "w1"}
     amend = ModifyOrderRequest("w1", "v1", BTC, Price("49999.9"), None)
-    assert orjson.loads(encode_amend("r", NOW_MS, 5_000, amend))["args"] == [
-        {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "w1", "price": "49999.9"}
-    ]
+    assert amend_fields(amend) == order | {"price": "49999.9"}
     amend = ModifyOrderRequest("w1", "v1", BTC, None, Qty("2"))
-    assert orjson.loads(encode_amend("r", NOW_MS, 5_000, amend))["args"] == [
-        {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "w1", "qty": "2"}
-    ]
-    cancel = orjson.loads(encode_cancel("r", NOW_MS, 5_000, CancelOrderRequest("", "v1", BTC)))
-    assert cancel["op"] == "order.cancel"
-    assert cancel["args"] == [{"category": "linear", "symbol": "BTCUSDT", "orderId": "v1"}]
+    assert amend_fields(amend) == order | {"qty": "2"}
+    assert cancel_fields(CancelOrderRequest("w1", "v1", BTC)) == order
+    foreign = cancel_fields(CancelOrderRequest("", "v1", BTC))
+    assert foreign == {"category": "linear", "symbol": "BTCUSDT", "orderId": "v1"}
+    assert batch_fields([order, foreign]) == {
+        "category": "linear",
+        "request": [{"symbol": "BTCUSDT", "orderLinkId": "w1"}, {"symbol": "BTCUSDT", "orderId": "v1"}],
+    }
 
 
 # -- instruments -------------------------------------------------------------------------------------------------

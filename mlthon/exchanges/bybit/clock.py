@@ -2,40 +2,77 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 
 __all__ = ["VenueClock"]
 
+log = logging.getLogger("mlthon.exchanges.bybit")
+
 _NS_PER_MS = 1_000_000
+_STEP_NS = 250 * _NS_PER_MS
 
 
 class VenueClock:
-    """Our clock plus the measured offset of the venue's.
+    """The venue's clock as it was last measured, carried on by a clock of ours that never steps.
 
-    >>> clock = VenueClock(lambda: 5_000_000_000)
-    >>> clock.measured(sent_ns=1_000_000_000, received_ns=1_200_000_000, venue_ns=3_100_000_000)
-    >>> clock.offset_ns, clock.now_ms(), clock.at_ms(1_000_000_000)
-    (2000000000, 7000, 3000)
+    `now_ns` is our wall clock, which stamps what we receive. It may be set while we run: requests go on to bear
+    the venue's time, because that is counted by `steady_ns`. Until the first measurement both are taken for equal.
+
+    >>> steady = iter([1_100_000_000, 1_300_000_000])
+    >>> clock = VenueClock(lambda: 5_000_000_000, lambda: next(steady))
+    >>> clock.measured(sent_ns=1_000_000_000, received_ns=1_200_000_000, venue_ns=7_000_000_000)
+    >>> clock.now_ms(), clock.offset_ns
+    (7000, 2000000000)
+    >>> clock.at_ms(1_000_000_000)  # the steady clock went on, our wall clock did not
+    3200
     """
 
-    __slots__ = ("_now_ns", "offset_ns")
+    __slots__ = ("_ahead_ns", "_now_ns", "_steady_ns", "offset_ns")
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
+    def __init__(self, now_ns: Callable[[], int], steady_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._now_ns = now_ns
-        self.offset_ns = 0
+        self._steady_ns = steady_ns
+        self._ahead_ns: int | None = None  # the venue's time less the steady clock's
+        self.offset_ns = 0  #: the venue's time less our wall clock's, as of the last question
 
     def measured(self, *, sent_ns: int, received_ns: int, venue_ns: int) -> None:
-        """Take over a measurement: the venue read its clock halfway between sending and receiving."""
-        self.offset_ns = venue_ns - (sent_ns + received_ns) // 2
+        """Take over a measurement: the venue read its clock halfway between sending and receiving.
+
+        `sent_ns` and `received_ns` are of the steady clock.
+        """
+        self._ahead_ns = venue_ns - (sent_ns + received_ns) // 2
 
     def local_ns(self) -> int:
-        """Our own time, in nanoseconds."""
+        """Our own time, in nanoseconds since the epoch."""
         return self._now_ns()
+
+    def steady_ns(self) -> int:
+        """A time that only goes forward, in nanoseconds since whenever."""
+        return self._steady_ns()
 
     def now_ms(self) -> int:
         """The venue's time, in milliseconds."""
-        return self.at_ms(self._now_ns())
+        return self._venue_ns() // _NS_PER_MS
 
     def at_ms(self, local_ns: int) -> int:
-        """The venue's time at an instant of ours, in milliseconds."""
+        """The venue's time at an instant of our wall clock, in milliseconds."""
+        self._venue_ns()
         return (local_ns + self.offset_ns) // _NS_PER_MS
+
+    def _venue_ns(self) -> int:
+        """The venue's time; brings `offset_ns` up to date."""
+        now_ns = self._now_ns()
+        if self._ahead_ns is None:
+            return now_ns
+        venue_ns = self._steady_ns() + self._ahead_ns
+        offset_ns = venue_ns - now_ns
+        if self.offset_ns and abs(offset_ns - self.offset_ns) > _STEP_NS:
+            log.warning(
+                "our clock is %+.3f s off the venue's, and was %+.3f s",
+                -offset_ns / 1e9,
+                -self.offset_ns / 1e9,
+            )
+        self.offset_ns = offset_ns
+        return venue_ns

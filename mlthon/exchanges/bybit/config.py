@@ -22,6 +22,8 @@ _ABOVE_ZERO = (
     "retry_longest_ms",
     "ready_timeout_ms",
     "instruments_every_ms",
+    "rate_factor",
+    "clock_every_ms",
 )
 _ABOVE_ZERO_OR_NONE = ("stale_after_ms", "silent_after_ms")
 
@@ -42,6 +44,8 @@ class BybitConfig:
       may stay without a message before it is fetched anew; doubled as long as that brings nothing new, for a market
       may be quiet. None: any lag, any silence.
     * `instruments_every_ms`: how often the venue is asked whether the instruments have changed.
+    * `order_entry`: which way orders go. While the trade stream is down, they go by REST anyway. `rate_factor`
+      multiplies the documented request rates, for simulated venues.
 
     >>> BybitConfig("https://api.bybit.com", "wss://a/v5/public", "wss://a/v5/private", "wss://a/v5/trade",
     ...             categories=("linear", "spot"), api_key="key", api_secret="secret")
@@ -65,6 +69,8 @@ class BybitConfig:
     retry_first_ms: int = 200  # the first pause before a question to the venue is repeated
     retry_longest_ms: int = 5_000
     order_entry: str = "websocket"  # or "rest"
+    rate_factor: int = 1
+    clock_every_ms: int = 60_000  # between two measurements of the venue's clock
     ready_timeout_ms: int = 30_000  # for the first login and all that has to be asked after it
     socket: SocketLimits = field(default_factory=SocketLimits)
 

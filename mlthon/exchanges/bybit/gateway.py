@@ -1,14 +1,17 @@
 """The gateway: order entry, reports and questions of one account, as the engine sees them.
 
-Ready to trade means: both streams are logged in, and since the private one came up, everything that may have been
-missed has been asked for and reported. At any other time requests are refused here, at once.
+Ready to trade means: the private stream is logged in, and since it came up, everything that may have been missed has
+been asked for and reported. At any other time new orders and changes are refused here, at once. Cancels are sent
+whenever there is a way, once the gateway has been ready.
+
+The trade stream is waited for when connecting. While it is down later, orders go by REST.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import aiohttp
@@ -32,8 +35,8 @@ from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.instruments import Instruments
 from mlthon.exchanges.bybit.known_orders import KnownOrders
 from mlthon.exchanges.bybit.order_entry import OrderEntry
+from mlthon.exchanges.bybit.order_routes import OrderRoutes
 from mlthon.exchanges.bybit.queries import Queries
-from mlthon.exchanges.bybit.rate_limits import RateLimits
 from mlthon.exchanges.bybit.reconcile import Reconciliation
 from mlthon.exchanges.bybit.reject_codes import (
     CLOCK_SKEW,
@@ -73,15 +76,21 @@ class BybitGateway:
         self._reports = Reports(instruments, known)
         self._private = PrivateStream(config, http, clock, rest.signer, instruments.by_symbol, _Private(self))
         self._trade = TradeStream(config, http, clock, rest.signer, _Trade(self))
-        self._entry = OrderEntry(config, clock, queries, known, self._reports, self._send_bytes)
+        self._routes = OrderRoutes(config, clock, rest, self._send_bytes)
+        self._entry = OrderEntry(config, clock, queries, known, self._reports, self._routes, rest.limits)
+        self._routes.on_answer = self.trade_answer
+        self._routes.on_unanswered = self._entry.on_unanswered
+        self._routes.on_not_sent = self._entry.on_not_sent
+        self._reports.on_sight = self._entry.on_sight
         self._reports.before_order = self._entry.on_report
         self._reconciliation = Reconciliation(queries, known, self._entry, self._reports, clock)
-        self._limits = RateLimits(self._tell_rate_limit)
-        rest.on_limits = self._limits.observe
+        rest.on_rate_limit = self._tell_rate_limit
         self._tasks = Background()
         self._status = GtwStatus.Connecting
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled = False
+        self._was_ready = False  # since connect
+        self._maintenance = ""  # why, in the venue's words
         self._not_ready = "not connected yet"  # why
         self._ready: asyncio.Future[None] | None = None
         self._recovering: set[tuple[str, str]] = set()
@@ -91,6 +100,10 @@ class BybitGateway:
     @property
     def status(self) -> GtwStatus:
         return self._status
+
+    @property
+    def _uses_trade_stream(self) -> bool:
+        return self._config.order_entry == "websocket"
 
     def attach(self, listener: GatewayListener) -> None:
         self._reports.listener = listener
@@ -104,7 +117,8 @@ class BybitGateway:
         self._reports.last_fill_ms = self._clock.now_ms()
         self._ready = asyncio.get_running_loop().create_future()
         self._private.socket.start()
-        self._trade.socket.start()
+        if self._uses_trade_stream:
+            self._trade.socket.start()
         timeout_s = self._config.ready_timeout_ms / 1_000
         try:
             async with asyncio.timeout(timeout_s):
@@ -116,9 +130,11 @@ class BybitGateway:
         except BaseException:
             await self.close()
             raise
+        self._tasks.spawn(self._keep_clock(), "clock")
 
     async def close(self) -> None:
         self._ready = None
+        self._was_ready = False
         await self._tasks.close()
         await self._trade.close()
         await self._private.close()
@@ -137,11 +153,17 @@ class BybitGateway:
             self._entry.send_modify(request)
 
     def send_cancel(self, request: CancelOrderRequest) -> None:
-        if self._may_send(RequestKind.CancelOrder, request.wire_id):
-            self._entry.send_cancel(request)
+        self.send_cancels([request])
+
+    def send_cancels(self, requests: Sequence[CancelOrderRequest]) -> None:
+        if self._was_ready:
+            self._entry.send_cancels(requests)
+        else:
+            for request in requests:
+                self._refuse_soon(RequestKind.CancelOrder, request.wire_id)
 
     def send_cancel_all(self, instrument: Instrument) -> None:
-        if self._status is GtwStatus.ReadyToTrade:
+        if self._was_ready:
             self._tasks.spawn(self._cancel_all(instrument), "cancel-all")
         else:
             asyncio.get_running_loop().call_soon(
@@ -154,13 +176,16 @@ class BybitGateway:
     def _may_send(self, kind: RequestKind, wire_id: str) -> bool:
         if self._status is GtwStatus.ReadyToTrade:
             return True
+        self._refuse_soon(kind, wire_id)
+        return False
+
+    def _refuse_soon(self, kind: RequestKind, wire_id: str) -> None:
         asyncio.get_running_loop().call_soon(
             self._reports.tell.on_request_refused, kind, wire_id, GtwRejectCode.GtwNotReady, self._not_ready
         )
-        return False
 
     def _send_bytes(self, data: bytes) -> bool:
-        return self._trade.socket.send(data)
+        return self._trade.is_live and self._trade.socket.send(data)
 
     async def _cancel_all(self, instrument: Instrument) -> None:
         tell = self._reports.tell
@@ -298,6 +323,9 @@ class BybitGateway:
 
     def private_live(self) -> None:
         """The account is being told; find out what it was not told before."""
+        if self._reconciling is not None:
+            self._reconciling.cancel()
+        self._reconciled = False
         self._reconciling = self._tasks.spawn(self._reconcile(), "reconciliation")
 
     def private_lost(self, reason: str) -> None:
@@ -309,11 +337,13 @@ class BybitGateway:
         self._update(reason)
 
     def trade_live(self) -> None:
-        """Requests can be sent."""
+        """Requests go by the trade stream."""
         self._update()
 
     def trade_lost(self, reason: str) -> None:
-        """Requests cannot be sent, and those under way will not be answered."""
+        """Requests go by REST, and those under way on the stream will not be answered."""
+        if self._was_ready:
+            log.warning("orders go by REST while the trade stream is down: %s", reason)
         self._update(reason)
         self._entry.on_connection_lost()
 
@@ -328,13 +358,20 @@ class BybitGateway:
         self._reports.frame(frame)
 
     def trade_answer(self, answer: TradeAnswer) -> None:
-        """The venue answered a request."""
-        self._limits.observe(answer.limits)
+        """The venue answered a request, whichever way it went."""
         self._entry.on_answer(answer)
         if answer.code in CLOCK_SKEW:
             self._tasks.spawn(self._measure_clock(), "clock")
         elif answer.code == SERVICE_RESTARTING:
-            self._trade.socket.drop(f"the venue's order service is restarting: {answer.text}")
+            self.maintenance_began(f"the venue's order service is restarting: {answer.text}")
+
+    def maintenance_began(self, why: str) -> None:
+        """The venue says that it takes no requests; goes on until its private REST answers again."""
+        self._maintenance = why
+        self._trade.socket.drop(why)
+        self._update(why)
+        if self._private.is_live:
+            self.private_live()
 
     async def _reconcile(self) -> None:
         pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
@@ -349,8 +386,15 @@ class BybitGateway:
                 await asyncio.sleep(pause_s)
             else:
                 self._reconciled = True
+                self._maintenance = ""
                 self._update()
                 return
+
+    async def _keep_clock(self) -> None:
+        """Two clocks drift apart: measure again and again."""
+        while True:
+            await asyncio.sleep(self._config.clock_every_ms / 1_000)
+            await self._measure_clock()
 
     async def _measure_clock(self) -> None:
         try:
@@ -360,12 +404,18 @@ class BybitGateway:
 
     def _update(self, reason: str = "") -> None:
         """Work out the status anew, and tell it where it changed."""
-        is_ready = self._private.is_live and self._trade.is_live and self._reconciled
-        status = GtwStatus.ReadyToTrade if is_ready else GtwStatus.Connecting
+        has_way = self._was_ready or self._trade.is_live or not self._uses_trade_stream
+        is_ready = self._private.is_live and self._reconciled and has_way and not self._maintenance
+        if is_ready:
+            status = GtwStatus.ReadyToTrade
+        else:
+            status = GtwStatus.Maintenance if self._maintenance else GtwStatus.Connecting
         if not is_ready:
             self._not_ready = reason or self._not_ready
-        elif self._ready is not None and not self._ready.done():
-            self._ready.set_result(None)
+        else:
+            self._was_ready = True
+            if self._ready is not None and not self._ready.done():
+                self._ready.set_result(None)
         if status is not self._status:
             self._status = status
             log.info("gateway: %s%s", status.name, f": {reason}" if reason else "")

@@ -9,15 +9,21 @@ lives here until its effect has been seen:
 
 A request that is not answered, or whose effect is not seen, is never guessed at: the venue is asked what it knows of
 the order, again and again, until the answer decides it. An order is taken for absent only once the venue, asked after
-the request could no longer be carried out (its timestamp has expired), still does not know it.
+the request could no longer be carried out (its timestamp has expired), still does not know it. Should such an order
+turn up after all, it is cancelled.
+
+New orders and changes beyond the venue's rate limits are refused here. Cancels are not: several at once go as
+batches, and what the venue has no room for waits until it has.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mlthon.basics.defs import CancelCode, GtwRejectCode
@@ -31,12 +37,27 @@ from mlthon.engine.ports import (
 from mlthon.errors import DecodeError, VenueError
 from mlthon.exchanges.background import Background
 from mlthon.exchanges.backoff import Backoff
+from mlthon.exchanges.bybit.categories import SPOT
 from mlthon.exchanges.bybit.clock import VenueClock
-from mlthon.exchanges.bybit.codec.trade import TradeAnswer, encode_amend, encode_cancel, encode_create
+from mlthon.exchanges.bybit.codec.fields import Json
+from mlthon.exchanges.bybit.codec.trade import (
+    AMEND,
+    CANCEL,
+    CANCEL_BATCH,
+    CREATE,
+    Fate,
+    TradeAnswer,
+    amend_fields,
+    batch_fields,
+    cancel_fields,
+    create_fields,
+)
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.known_orders import KnownOrders, has_ended
+from mlthon.exchanges.bybit.order_routes import OrderRoutes, Route
 from mlthon.exchanges.bybit.queries import Queries
-from mlthon.exchanges.bybit.reject_codes import NOT_MODIFIED, UNKNOWN_OUTCOME, reject_code
+from mlthon.exchanges.bybit.rate_limits import RateLimits, bucket_of
+from mlthon.exchanges.bybit.reject_codes import NOT_MODIFIED, RATE_LIMITED, UNKNOWN_OUTCOME, reject_code
 from mlthon.exchanges.bybit.reports import Reports
 from mlthon.exchanges.bybit.tally import Tally
 
@@ -45,8 +66,22 @@ __all__ = ["OrderEntry"]
 log = logging.getLogger("mlthon.exchanges.bybit")
 
 _NS_PER_MS = 1_000_000
+_MOST_IN_BATCH, _MOST_IN_SPOT_BATCH = 20, 10
+_KEPT_GIVEN_UP = 1_000
+_SHORTEST_WAIT_S = 0.005
+_SPOT_MARK = "-s"  # at the end of a request's id: its answer does not say what it is counted for
+_OVERTAKEN = "answer after its effect was seen"
 
 _Request: TypeAlias = NewOrderRequest | ModifyOrderRequest | CancelOrderRequest
+
+
+@dataclass(slots=True, eq=False)
+class _Message:
+    """What went to the venue as one message: a request, or a batch of cancels."""
+
+    req_id: str
+    route: Route
+    members: list[_Pending]
 
 
 @dataclass(slots=True, eq=False)
@@ -55,8 +90,9 @@ class _Pending:
 
     kind: RequestKind
     request: _Request
-    req_id: str
-    sent_at: float  # loop time
+    fields: Json = field(default_factory=dict)  # in the venue's words
+    message: _Message | None = None  # None: not sent yet
+    sent_at: float = 0.0  # loop time
     taken: bool = False  # the venue said that it took it
     told: bool = False  # the listener had its one answer
     done: bool = False
@@ -85,10 +121,7 @@ class _Pending:
 
 
 class OrderEntry:
-    """Sends requests, and follows each until its effect is known.
-
-    ``send`` puts bytes on the trade stream and says whether they went. The listener is told through ``reports``.
-    """
+    """Sends requests, and follows each until its effect is known. The listener is told through ``reports``."""
 
     def __init__(
         self,
@@ -97,16 +130,21 @@ class OrderEntry:
         queries: Queries,
         known: KnownOrders,
         reports: Reports,
-        send: Callable[[bytes], bool],
+        routes: OrderRoutes,
+        limits: RateLimits,
     ) -> None:
         self._config = config
         self._clock = clock
         self._queries = queries
         self._known = known
         self._reports = reports
-        self._send_bytes = send
-        self._by_req_id: dict[str, _Pending] = {}
+        self._routes = routes
+        self._limits = limits
+        self._by_req_id: dict[str, _Message] = {}
         self._by_order: dict[str, list[_Pending]] = {}
+        self._cancels: dict[str, deque[_Pending]] = {}  # by category, those that were not sent yet
+        self._cancel_timer: asyncio.TimerHandle | None = None
+        self._given_up: OrderedDict[str, None] = OrderedDict()  # orders that were told dead, unseen
         self._inquiries = Background()
         self._last_req = 0
         self._req_prefix = f"{clock.local_ns():x}"  # the venue wants ids it has not seen before
@@ -117,69 +155,165 @@ class OrderEntry:
     def send_new(self, request: NewOrderRequest) -> None:
         """Send a new order."""
         self._known.sent(request)
-        self._send(RequestKind.NewOrder, request, encode_create)
+        self._send(_Pending(RequestKind.NewOrder, request), CREATE, lambda: create_fields(request))
 
     def send_modify(self, request: ModifyOrderRequest) -> None:
         """Send a change of an order."""
-        self._send(RequestKind.ModifyOrder, request, encode_amend)
+        self._send(_Pending(RequestKind.ModifyOrder, request), AMEND, lambda: amend_fields(request))
 
-    def send_cancel(self, request: CancelOrderRequest) -> None:
-        """Send a cancel."""
-        self._send(RequestKind.CancelOrder, request, encode_cancel)
+    def send_cancels(self, requests: Sequence[CancelOrderRequest]) -> None:
+        """Send cancels; several go in as few messages as the venue allows."""
+        for request in requests:
+            self._queue_cancel(_Pending(RequestKind.CancelOrder, request, cancel_fields(request)))
+        self._send_cancels()
 
     def is_pending(self, order_key: str) -> bool:
         """Whether a request about an order is still being followed."""
         return order_key in self._by_order
 
-    def _send(self, kind: RequestKind, request: _Request, encode: Callable[..., bytes]) -> None:
-        self._last_req += 1
-        loop = asyncio.get_running_loop()
-        pending = _Pending(kind, request, f"{self._req_prefix}-{self._last_req}", loop.time())
-        refusal: tuple[GtwRejectCode, str] | None = None
+    def _send(self, pending: _Pending, op: str, fields: Callable[[], Json]) -> None:
+        self._follow(pending)
         try:
-            data = encode(pending.req_id, self._clock.now_ms(), self._config.recv_window_ms, request)
+            pending.fields = fields()
         except ValueError as error:
-            refusal = GtwRejectCode.InvalidRequest, str(error)
-        else:
-            if not self._send_bytes(data):
-                refusal = GtwRejectCode.GtwNotReady, "the order connection is down; nothing was sent"
-        self._by_req_id[pending.req_id] = pending
-        self._by_order.setdefault(pending.order_key, []).append(pending)
-        if refusal is not None:
-            loop.call_soon(self._refuse, pending, *refusal)
-        else:
+            self._refuse_soon(pending, GtwRejectCode.InvalidRequest, str(error))
+            return
+        bucket = bucket_of(op, pending.fields["category"])
+        if not self._limits.take(bucket):
+            self._refuse_soon(pending, GtwRejectCode.RateLimited, self._why_limited(bucket))
+            return
+        self._send_message(op, [pending], pending.fields)
+
+    def _why_limited(self, bucket: str) -> str:
+        wait_ms = self._limits.wait_s(bucket) * 1_000
+        return (
+            f"not sent: all {self._limits.limit(bucket)} requests a second for {bucket} are used up; "
+            f"next in {wait_ms:.0f} ms"
+        )
+
+    def _send_message(self, op: str, members: list[_Pending], fields: Json) -> None:
+        self._last_req += 1
+        req_id = f"{self._req_prefix}-{self._last_req}{_SPOT_MARK if fields['category'] == SPOT else ''}"
+        route = self._routes.send(op, req_id, fields)
+        if route is None:
+            for pending in members:
+                self._refuse_soon(
+                    pending, GtwRejectCode.RateLimited, "not sent: too many requests by HTTP in five seconds"
+                )
+            return
+        message = self._by_req_id[req_id] = _Message(req_id, route, members)
+        now = asyncio.get_running_loop().time()
+        for pending in members:
+            pending.message = message
+            pending.sent_at = now
             self._restart_timer(pending)
+
+    def _follow(self, pending: _Pending) -> None:
+        self._by_order.setdefault(pending.order_key, []).append(pending)
+
+    def _refuse_soon(self, pending: _Pending, code: GtwRejectCode, reason: str) -> None:
+        asyncio.get_running_loop().call_soon(self._refuse, pending, code, reason)
+
+    # -- cancels ---------------------------------------------------------------------------------------------
+
+    def _queue_cancel(self, pending: _Pending) -> None:
+        self._follow(pending)
+        self._cancels.setdefault(pending.fields["category"], deque()).append(pending)
+
+    def _send_cancels(self) -> None:
+        """Send what the venue has room for, and come back for the rest."""
+        if self._cancel_timer is not None:
+            self._cancel_timer.cancel()
+            self._cancel_timer = None
+        wait_s = min((self._send_cancels_of(category) for category in self._cancels), default=0.0)
+        self._cancels = {category: queue for category, queue in self._cancels.items() if queue}
+        if self._cancels:
+            delay_s = max(wait_s, _SHORTEST_WAIT_S)
+            self._cancel_timer = asyncio.get_running_loop().call_later(delay_s, self._send_cancels)
+
+    def _send_cancels_of(self, category: str) -> float:
+        """Send cancels of one category; returns after how many seconds to come back, infinity for never."""
+        queue = self._cancels[category]
+        single, batch = bucket_of(CANCEL, category), bucket_of(CANCEL_BATCH, category)
+        most = _MOST_IN_SPOT_BATCH if category == SPOT else _MOST_IN_BATCH
+        while queue:
+            if queue[0].done:
+                queue.popleft()
+                continue
+            room = min(len(queue), most, self._limits.free(batch))
+            if (len(queue) == 1 or room < 2) and self._limits.take(single):
+                pending = queue.popleft()
+                self._send_message(CANCEL, [pending], pending.fields)
+            elif room and self._limits.take(batch, room):
+                members = [queue.popleft() for _ in range(room)]
+                self._send_message(CANCEL_BATCH, members, batch_fields([each.fields for each in members]))
+            else:
+                return min(self._limits.wait_s(single), self._limits.wait_s(batch))
+        return math.inf
 
     # -- the venue's answers ---------------------------------------------------------------------------------
 
     def on_answer(self, answer: TradeAnswer) -> None:
         """Take in the venue's answer to a request."""
-        pending = self._by_req_id.get(answer.req_id)
-        if pending is None and self._is_overtaken(answer):
-            self.tally.counts["answer after its effect was seen"] += 1
-        elif pending is None or pending.taken:
-            self.tally.count("answer to no request", f"{answer.op[:40]} {answer.code}: {answer.text[:80]}")
-        elif answer.code == 0 or answer.code in NOT_MODIFIED:
-            self._taken(pending, answer.exchange_id)
-        elif answer.code in UNKNOWN_OUTCOME:
-            log.warning("%s %s: %d %s; asking", pending.kind.name, pending.wire_id, answer.code, answer.text)
+        bucket = bucket_of(answer.op, SPOT if answer.req_id.endswith(_SPOT_MARK) else "")
+        if answer.limits is not None:
+            self._limits.observe(answer.limits._replace(bucket=bucket))
+        fates = answer.fates or (answer.fate,)
+        if any(fate.code in RATE_LIMITED for fate in fates):
+            self._limits.refused(bucket)
+        message = self._by_req_id.get(answer.req_id)
+        if message is None:
+            self._on_late_answer(answer)
+        elif len(fates) == len(message.members) or not answer.fates:
+            for index, pending in enumerate(list(message.members)):
+                self._on_fate(pending, fates[index] if answer.fates else answer.fate, answer.op)
+        else:
+            log.error("%s: expected %d answers, got %d; asking", answer.op, len(message.members), len(fates))
+            self.on_unanswered(answer.req_id, "the answer is not as long as the request")
+
+    def _on_fate(self, pending: _Pending, fate: Fate, op: str) -> None:
+        if pending.done:
+            self.tally.counts[_OVERTAKEN] += 1
+        elif pending.taken:
+            self.tally.count("answer to no request", f"{op[:40]} {fate.code}: {fate.text[:80]}")
+        elif fate.code == 0 or fate.code in NOT_MODIFIED:
+            self._taken(pending, fate.exchange_id)
+        elif fate.code in UNKNOWN_OUTCOME:
+            log.warning("%s %s: %d %s; asking", pending.kind.name, pending.wire_id, fate.code, fate.text)
             self._inquire(pending)
         else:
-            self._refuse(pending, reject_code(answer.code), f"{answer.text} ({answer.code})")
+            self._refuse(pending, reject_code(fate.code), f"{fate.text} ({fate.code})")
 
-    def _is_overtaken(self, answer: TradeAnswer) -> bool:
-        """Whether an answer only comes too late: the private stream is often faster.
+    def _on_late_answer(self, answer: TradeAnswer) -> None:
+        """An answer may come after its effect: the private stream is often faster.
 
         A new order that was seen alive and is then refused is another matter.
         """
         is_ours = answer.req_id.startswith(f"{self._req_prefix}-")
-        return is_ours and (answer.code == 0 or answer.op != "order.create")
+        if is_ours and (answer.code == 0 or answer.op != CREATE):
+            self.tally.counts[_OVERTAKEN] += 1
+        else:
+            self.tally.count("answer to no request", f"{answer.op[:40]} {answer.code}: {answer.text[:80]}")
 
     def on_connection_lost(self) -> None:
-        """What was not answered before the order connection was lost will not be: ask."""
-        for pending in list(self._by_req_id.values()):
-            if not pending.taken:
+        """What was not answered before the trade stream was lost will not be: ask."""
+        for message in list(self._by_req_id.values()):
+            if message.route is Route.Stream:
+                self.on_unanswered(message.req_id, "the connection was lost")
+
+    def on_unanswered(self, req_id: str, reason: str) -> None:
+        """A request will not be answered any more: ask what became of it."""
+        message = self._by_req_id.get(req_id)
+        for pending in message.members if message is not None else ():
+            if not pending.taken and not pending.done:
+                log.warning("%s %s: %s; asking", pending.kind.name, pending.wire_id, reason)
                 self._inquire(pending)
+
+    def on_not_sent(self, req_id: str, reason: str) -> None:
+        """A request did not leave."""
+        message = self._by_req_id.get(req_id)
+        for pending in list(message.members) if message is not None else ():
+            self._refuse(pending, GtwRejectCode.GtwNotReady, f"nothing was sent: {reason}")
 
     def _taken(self, pending: _Pending, exchange_id: str) -> None:
         pending.taken = True
@@ -194,6 +328,24 @@ class OrderEntry:
             self._finish(pending)
         elif order.reported:
             self._compare(pending, order.last)
+
+    def on_sight(self, report: OrderReport) -> None:
+        """Cancel an order that was told dead because the venue did not know it, and that is alive after all."""
+        if report.wire_id not in self._given_up or has_ended(report):
+            return
+        del self._given_up[report.wire_id]
+        log.error("order %s turned up after it was told dead; cancelling it", report.wire_id)
+        instrument = self._reports.instrument(report)
+        request = CancelOrderRequest(report.wire_id, report.exchange_id, instrument)
+        self._queue_cancel(_Pending(RequestKind.CancelOrder, request, cancel_fields(request), told=True))
+        self._send_cancels()
+
+    def presume_gone(self, wire_id: str) -> None:
+        """Note an order that is told dead because the venue does not know it."""
+        if wire_id:
+            self._given_up[wire_id] = None
+            if len(self._given_up) > _KEPT_GIVEN_UP:
+                self._given_up.popitem(last=False)
 
     def on_report(self, report: OrderReport) -> None:
         """See whether an order's new state is what some request was to bring about."""
@@ -210,6 +362,8 @@ class OrderEntry:
                 self._finish(pending)
             elif has_ended(report):
                 self._refuse(pending, GtwRejectCode.TooLate, "the order ended first")
+        elif pending.message is None and has_ended(report):
+            self._refuse(pending, GtwRejectCode.TooLate, "the order ended before the cancel was sent")
         elif pending.taken and has_ended(report):
             self._finish(pending)  # a cancel that was not taken yet still awaits its own answer
 
@@ -238,7 +392,9 @@ class OrderEntry:
             pending.timer.cancel()
         if pending.inquiry is not None and pending.inquiry is not asyncio.current_task():
             pending.inquiry.cancel()
-        del self._by_req_id[pending.req_id]
+        message = pending.message
+        if message is not None and all(member.done for member in message.members):
+            self._by_req_id.pop(message.req_id, None)
         of_order = self._by_order[pending.order_key]
         of_order.remove(pending)
         if not of_order:
@@ -304,16 +460,25 @@ class OrderEntry:
             return
         absent = f"the venue does not know the order, {waited_s:.1f} s after the request"
         order = self._known.find(pending.order_key)
-        if pending.told and order is not None:
-            self._finish(pending)
-            self._reports.order(order.gone(absent, self._clock.local_ns() // _NS_PER_MS))
-        elif pending.kind is RequestKind.NewOrder:
+        if pending.kind is RequestKind.NewOrder and not pending.told:
+            self.presume_gone(pending.wire_id)
             self._refuse(pending, GtwRejectCode.VenueFault, absent)
-        else:
-            self._refuse(pending, GtwRejectCode.UnknownOrder, absent)
+            return
+        self._refuse(pending, GtwRejectCode.UnknownOrder, absent)
+        if order is not None and not self.is_pending(pending.order_key):
+            self.presume_gone(pending.wire_id)
+            self._reports.order(order.gone(absent, self._clock.local_ns() // _NS_PER_MS))
 
     async def close(self) -> None:
         """Stop following requests; what is unanswered is refused, saying that its fate is unknown."""
+        if self._cancel_timer is not None:
+            self._cancel_timer.cancel()
+            self._cancel_timer = None
+        self._cancels.clear()
+        await self._routes.close()
         await self._inquiries.close()
-        for pending in list(self._by_req_id.values()):
-            self._refuse(pending, GtwRejectCode.VenueFault, "the gateway was closed; the fate is unknown")
+        for pending in [each for of_order in self._by_order.values() for each in of_order]:
+            if pending.message is None:
+                self._refuse(pending, GtwRejectCode.GtwNotReady, "the gateway was closed; nothing was sent")
+            else:
+                self._refuse(pending, GtwRejectCode.VenueFault, "the gateway was closed; the fate is unknown")

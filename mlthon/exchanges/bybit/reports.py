@@ -25,7 +25,8 @@ _ZERO = Qty("0")
 class Reports:
     """Passes reports on, and remembers of them what is needed to tell old from new.
 
-    ``before_order`` is called with each order report that is going to be told, before it is.
+    ``on_sight`` is called with every order report, and ``before_order`` with each that is going to be told, before
+    it is.
     """
 
     def __init__(self, instruments: Instruments, known: KnownOrders) -> None:
@@ -34,6 +35,7 @@ class Reports:
         self._sizes: dict[tuple[int, int], Qty] = {}  # by instrument id and leg
         self._seqs: dict[tuple[int, int], int] = {}
         self.listener: GatewayListener | None = None
+        self.on_sight: Callable[[OrderReport], None] = lambda _: None
         self.before_order: Callable[[OrderReport], None] = lambda _: None
         self.last_fill_ms = 0  # the venue's stamp of the latest fill, or of the first connection
         self.tally = Tally("account")
@@ -64,12 +66,16 @@ class Reports:
 
     def order(self, report: OrderReport) -> None:
         """Pass on an order's state, unless it is older than what was told."""
-        instrument = self._instruments.by_id[report.instrument_id]
-        if not self._known.admit(report, instrument):
+        self.on_sight(report)
+        if not self._known.admit(report, self.instrument(report)):
             self.tally.count("outdated order report held back", report.wire_id or report.exchange_id)
             return
         self.before_order(report)
         self.tell.on_order_report(report)
+
+    def instrument(self, report: OrderReport) -> Instrument:
+        """The instrument that a report is about."""
+        return self._instruments.by_id[report.instrument_id]
 
     def fill(self, fill: FillReport) -> None:
         """Pass on a fill; the listener knows the ones it had."""

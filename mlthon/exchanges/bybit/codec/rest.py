@@ -19,11 +19,12 @@ _LATEST_NS = 9 * 10**18
 
 
 class Envelope(NamedTuple):
-    """`result` is empty where `code` is not 0."""
+    """`result` is empty where `code` is not 0. `extra` is what some answers say of their parts."""
 
     code: int
     text: str
     result: Json
+    extra: Json
 
 
 def decode_envelope(data: bytes, where: str) -> Envelope:
@@ -31,7 +32,13 @@ def decode_envelope(data: bytes, where: str) -> Envelope:
     message = json_object(data, where)
     code = integer(message, "retCode", where)
     words = text_or_empty(message, "retMsg", where)
-    return Envelope(code, words, mapping(message, "result", where) if code == 0 else {})
+    extra = message.get("retExtInfo")
+    return Envelope(
+        code,
+        words,
+        mapping(message, "result", where) if code == 0 else {},
+        extra if type(extra) is dict else {},
+    )
 
 
 def next_cursor(result: Json, where: str) -> str:

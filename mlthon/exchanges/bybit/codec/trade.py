@@ -5,6 +5,7 @@ An answer says that a request was taken, never what became of it: that is told b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 import orjson
@@ -22,23 +23,36 @@ from mlthon.exchanges.bybit.codec.fields import (
     Unknown,
     integer,
     json_object,
+    mapping,
+    refuse,
+    rows,
     text_or_empty,
 )
 from mlthon.exchanges.bybit.codec.private import Login, decode_login
 
 __all__ = [
+    "AMEND",
+    "CANCEL",
+    "CANCEL_BATCH",
+    "CREATE",
+    "Fate",
     "RateLimit",
     "TradeAnswer",
     "TradeFrame",
+    "amend_fields",
+    "batch_fields",
+    "cancel_fields",
+    "create_fields",
+    "decode_batch",
     "decode_trade",
-    "encode_amend",
-    "encode_cancel",
-    "encode_create",
+    "encode_request",
     "plain",
     "rate_limit",
 ]
 
-_ORDER_OPS = frozenset({"order.create", "order.amend", "order.cancel"})
+CREATE, AMEND, CANCEL, CANCEL_BATCH = "order.create", "order.amend", "order.cancel", "order.cancel-batch"
+
+_ORDER_OPS = frozenset({CREATE, AMEND, CANCEL, CANCEL_BATCH})
 _MOST_DIGITS = 15
 _SIDES = {Side.Buy: "Buy", Side.Sell: "Sell"}
 _ORDER_TYPES = {OrderType.Limit: "Limit", OrderType.Market: "Market"}
@@ -53,8 +67,19 @@ class RateLimit(NamedTuple):
     reset_ms: int
 
 
+class Fate(NamedTuple):
+    """What the venue answered about one order; `code` is 0 where the request was taken."""
+
+    code: int
+    text: str
+    exchange_id: str = ""
+
+
 class TradeAnswer(NamedTuple):
-    """The answer to one request; `code` is 0 where it was taken."""
+    """The answer to one request; `code` is 0 where it was taken.
+
+    A batch that was taken tells the fate of each of its orders in `fates`, in the order of the request.
+    """
 
     req_id: str
     op: str
@@ -62,13 +87,19 @@ class TradeAnswer(NamedTuple):
     text: str
     exchange_id: str
     limits: RateLimit | None
+    fates: tuple[Fate, ...] = ()
+
+    @property
+    def fate(self) -> Fate:
+        """The answer as that of a single order."""
+        return Fate(self.code, self.text, self.exchange_id)
 
 
 TradeFrame: TypeAlias = TradeAnswer | Login | Pong | Unknown
 
 
-def encode_create(req_id: str, timestamp_ms: int, recv_window_ms: int, order: NewOrderRequest) -> bytes:
-    """Encode a new order. Raises ValueError for a combination that the venue has no words for."""
+def create_fields(order: NewOrderRequest) -> Json:
+    """The parameters of a new order. Raises ValueError for a combination that the venue has no words for."""
     category = category_of(order.instrument)
     arguments: Json = {
         "category": category,
@@ -87,22 +118,38 @@ def encode_create(req_id: str, timestamp_ms: int, recv_window_ms: int, order: Ne
         raise ValueError("close_position: expected it of contracts only; a spot pair has no position")
     elif order.price is None:
         arguments["marketUnit"] = "baseCoin"  # else a purchase's qty would be counted in the quote coin
-    return _encode("order.create", req_id, timestamp_ms, recv_window_ms, arguments)
+    return arguments
 
 
-def encode_amend(req_id: str, timestamp_ms: int, recv_window_ms: int, order: ModifyOrderRequest) -> bytes:
-    """Encode a change of price, of total quantity, or of both."""
+def amend_fields(order: ModifyOrderRequest) -> Json:
+    """The parameters of a change of price, of total quantity, or of both."""
     arguments = _target(order)
     if order.new_price is not None:
         arguments["price"] = plain(order.new_price)
     if order.new_qty is not None:
         arguments["qty"] = plain(order.new_qty)
-    return _encode("order.amend", req_id, timestamp_ms, recv_window_ms, arguments)
+    return arguments
 
 
-def encode_cancel(req_id: str, timestamp_ms: int, recv_window_ms: int, order: CancelOrderRequest) -> bytes:
-    """Encode a cancel."""
-    return _encode("order.cancel", req_id, timestamp_ms, recv_window_ms, _target(order))
+def cancel_fields(order: CancelOrderRequest) -> Json:
+    """The parameters of a cancel."""
+    return _target(order)
+
+
+def batch_fields(items: Sequence[Json]) -> Json:
+    """The parameters of a batch; its items have to be of one category.
+
+    >>> batch_fields([{"category": "spot", "symbol": "BTCUSDT", "orderLinkId": "a"}])
+    {'category': 'spot', 'request': [{'symbol': 'BTCUSDT', 'orderLinkId': 'a'}]}
+    """
+    requests = [{key: value for key, value in item.items() if key != "category"} for item in items]
+    return {"category": items[0]["category"], "request": requests}
+
+
+def encode_request(op: str, req_id: str, timestamp_ms: int, recv_window_ms: int, fields: Json) -> bytes:
+    """Encode a request for the trade stream; its answer carries `req_id`."""
+    header = {"X-BAPI-TIMESTAMP": str(timestamp_ms), "X-BAPI-RECV-WINDOW": str(recv_window_ms)}
+    return orjson.dumps({"reqId": req_id, "header": header, "op": op, "args": [fields]})
 
 
 def plain(value: Price | Qty) -> str:
@@ -134,6 +181,21 @@ def decode_trade(data: bytes | str) -> TradeFrame:
         raise FrameError(str(error)) from None
 
 
+def decode_batch(data: Json, extra: Json, where: str) -> tuple[Fate, ...]:
+    """Decode what became of each order of a batch: the venue lists the orders and their codes side by side."""
+    orders, codes = rows(data, "list", f"{where}.data"), rows(extra, "list", f"{where}.retExtInfo")
+    if len(orders) != len(codes):
+        refuse(f"{where}.retExtInfo.list", f"{len(orders)} rows", len(codes))
+    return tuple(
+        Fate(
+            integer(outcome, "code", f"{where}.retExtInfo.list[{index}]"),
+            text_or_empty(outcome, "msg", f"{where}.retExtInfo.list[{index}]"),
+            text_or_empty(order, "orderId", f"{where}.data.list[{index}]"),
+        )
+        for index, (order, outcome) in enumerate(zip(orders, codes, strict=True))
+    )
+
+
 def rate_limit(bucket: str, limit: object, remaining: object, reset: object) -> RateLimit | None:
     """Read the three rate headers; None where they are absent or make no sense.
 
@@ -162,19 +224,20 @@ def _decode_answer(message: Json, op: str, where: str) -> TradeAnswer:
             header.get("X-Bapi-Limit-Status"),
             header.get("X-Bapi-Limit-Reset-Timestamp"),
         )
+    code = integer(message, "retCode", where)
+    fates: tuple[Fate, ...] = ()
+    if code == 0 and op == CANCEL_BATCH:
+        extra = mapping(message, "retExtInfo", where)
+        fates = decode_batch(mapping(message, "data", where), extra, where)
     return TradeAnswer(
         text_or_empty(message, "reqId", where),
         op,
-        integer(message, "retCode", where),
+        code,
         text_or_empty(message, "retMsg", where),
         text_or_empty(data, "orderId", f"{where}.data") if type(data) is dict else "",
         limits,
+        fates,
     )
-
-
-def _encode(op: str, req_id: str, timestamp_ms: int, recv_window_ms: int, arguments: Json) -> bytes:
-    header = {"X-BAPI-TIMESTAMP": str(timestamp_ms), "X-BAPI-RECV-WINDOW": str(recv_window_ms)}
-    return orjson.dumps({"reqId": req_id, "header": header, "op": op, "args": [arguments]})
 
 
 def _target(order: ModifyOrderRequest | CancelOrderRequest) -> Json:
