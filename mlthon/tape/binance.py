@@ -8,7 +8,7 @@ manage a local order book correctly"). Best quotes are left out: they repeat wha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import gcd
 from pathlib import Path
@@ -99,10 +99,18 @@ class BinanceCapture:
         except ValueError as error:
             raise TapeError(f"{self.path}: {error}") from error
 
-    def __iter__(self) -> Iterator[tuple[int, MarketEvent]]:
+    def events(self) -> Iterator[MarketEvent]:
+        """Read it from its start, without the gaps."""
         self.counts = CaptureCounts()
+        return CaptureReader(self.path, self.counts).events()
+
+    def notes(self) -> dict[str, int]:
+        """What the last pass left out, by name."""
+        return asdict(self.counts)
+
+    def __iter__(self) -> Iterator[tuple[int, MarketEvent]]:
         newest_ns: int | None = None
-        for event in CaptureReader(self.path, self.counts).events():
+        for event in self.events():
             gap_ns = 0 if newest_ns is None else max(event.recv_ns - newest_ns, 0)
             newest_ns = event.recv_ns if newest_ns is None else max(event.recv_ns, newest_ns)
             yield gap_ns, event

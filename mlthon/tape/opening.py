@@ -1,0 +1,56 @@
+"""Opens whatever holds a recorded market, and gives a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlthon.errors import ConfigError, TapeError
+from mlthon.tape.binance import BinanceCapture
+from mlthon.tape.cache import cached
+
+if TYPE_CHECKING:
+    from mlthon.tape.tape import Tape
+
+__all__ = ["is_tape", "open_tape"]
+
+TAPE_MAGIC = b"ARROW1"
+
+
+def open_tape(
+    path: str | Path, *, clock_offset_ns: int | None = None, on_rows: Callable[[int], None] | None = None
+) -> Tape:
+    """Open a tape, or a capture as the tape made from it: that is made once, and kept (see `mlthon.tape.cache`).
+
+    Times are local ones corrected by the estimated offset of the clocks; `clock_offset_ns` replaces the estimate
+    (0: as recorded). `on_rows` is told how many rows there are while a capture is converted.
+
+    Raises TapeError for a file that is neither, or is damaged, GapError where messages are missing, ConfigError when
+    the packages of the ``data`` extra are not installed.
+    """
+    try:
+        from mlthon.tape.format import FORMAT_VERSION  # noqa: PLC0415  (all this needs pyarrow, an extra)
+        from mlthon.tape.tape import Tape  # noqa: PLC0415
+        from mlthon.tape.writer import write_tape  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"tapes need {error.name}: install it with pip install 'mlthon-trader[data]'"
+        ) from error
+    path = Path(path)
+    if is_tape(path):
+        return Tape(path, clock_offset_ns=clock_offset_ns)
+
+    def convert(target: Path) -> None:
+        write_tape(target, BinanceCapture(path), path.name, on_rows)
+
+    return Tape(cached(path, FORMAT_VERSION, convert), clock_offset_ns=clock_offset_ns, source_path=path)
+
+
+def is_tape(path: Path) -> bool:
+    """Whether a file begins as a tape does; raises TapeError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(TAPE_MAGIC)) == TAPE_MAGIC
+    except OSError as error:
+        raise TapeError(f"{path}: cannot be opened: {error.strerror or error}") from error
