@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.matching import MatchingEngine
 from mlthon._core.price_book import PriceLevelBook
 from mlthon.basics.defs import TIF
 from mlthon.basics.mldecimal import MLDecimal
@@ -27,6 +28,7 @@ from mlthon.sim.orders import (
     Limits,
     NewOrder,
     OrderState,
+    QueueRule,
     Refusal,
     Refused,
     SimFill,
@@ -68,6 +70,7 @@ class SimExchange:
         fees: Fees | None = None,
         limits: Limits | None = None,
         funding: FundingRules | None = None,
+        queue_rule: QueueRule = QueueRule.Behind,
     ) -> None:
         self.fees = fees or Fees()
         self.limits = limits or Limits()
@@ -77,7 +80,7 @@ class SimExchange:
             )
         self.funding_rules = funding or FundingRules()
         self._now_ns = now_ns
-        markets = [SymbolMarket(instrument, self.funding_rules) for instrument in instruments]
+        markets = [SymbolMarket(instrument, self.funding_rules, queue_rule) for instrument in instruments]
         self._markets = {market.symbol: market for market in markets}
         if len(self._markets) < len(markets):
             symbols = ", ".join(market.symbol for market in markets)
@@ -135,7 +138,7 @@ class SimExchange:
             lot=market.lot,
         )
         self._settlement.put(account, placed)
-        self._settle(market, placed=placed)
+        self._follow_request(market, placed=placed)
         return self._told(account, placed)
 
     def amend(
@@ -158,7 +161,7 @@ class SimExchange:
         assert after.price is not None, "a market order never rests"
         market.engine.amend(after.order_id, after.price, after.leaves_qty)
         self._settlement.put(account, after)
-        self._settle(market, changed=after)
+        self._follow_request(market, changed=after)
         return self._told(account, after)
 
     def cancel(
@@ -168,14 +171,16 @@ class SimExchange:
         market = self._market(symbol)
         order = self._checks.find_open(account, symbol, order_id, link_id)
         self._cancel(market, account, order)
-        self._liquidate_if_due(market)
+        if market.engine.concerns_clients():
+            self._liquidator.check(market.terms.coins)
         return self._told(account, order)
 
     def cancel_all(self, account: Account, symbol: str) -> list[SimOrder]:
         """End all of an account's open orders in a symbol, the oldest first. Raises Refused."""
         market = self._market(symbol)
         cancelled = [self._cancel(market, account, order) for order in self.open_orders(account, symbol)]
-        self._liquidate_if_due(market)
+        if market.engine.concerns_clients():
+            self._liquidator.check(market.terms.coins)
         self._outbox.deliver()
         return cancelled
 
@@ -185,15 +190,30 @@ class SimExchange:
         """Apply a message of the market's own book. Raises ValueError for quantities out of range."""
         market = self._market(symbol)
         market.engine.apply_depth(update)
-        self._settle(market)
-        self._outbox.deliver()
+        self._follow_event(market)
 
     def apply_trade(self, symbol: str, trade: PublicTrade) -> None:
         """Apply a trade of the market's own. Raises ValueError for a quantity out of range."""
         market = self._market(symbol)
         market.engine.apply_trade(trade)
-        market.last_price = trade.price
-        self._settle(market, trade=trade)
+        self._follow_event(market, trade)
+
+    def engine(self, symbol: str) -> MatchingEngine:
+        """A symbol's matching engine, for a compiled loop that applies the market's events to it by itself.
+
+        Whenever `concerns_clients` is true after an event, the loop must call `catch_up`. Nothing but market
+        events may be applied past the exchange.
+        """
+        return self._market(symbol).engine
+
+    def catch_up(self, symbol: str, trade: PublicTrade | None = None) -> None:
+        """Book what a market event did that the symbol's engine was given directly, and tell the listeners.
+
+        They are told what `apply_depth` or `apply_trade` tells; `trade` is the event if it was a trade. Of events
+        that concern no client they hear nothing: whoever applied those knows them.
+        """
+        market = self._market(symbol)
+        self._settle_event(market, trade)
         self._outbox.deliver()
 
     def pass_time(self) -> None:
@@ -305,22 +325,28 @@ class SimExchange:
 
     # -- what comes of it ----------------------------------------------------------------------------------------
 
-    def _settle(
-        self,
-        market: SymbolMarket,
-        *,
-        placed: SimOrder | None = None,
-        changed: SimOrder | None = None,
-        trade: PublicTrade | None = None,
-    ) -> None:
-        """Book what the engine did, and liquidate whom it has made bankrupt."""
-        traded = self._settlement.settle(market, placed=placed, changed=changed, trade=trade)
-        self._liquidate_if_due(market, traded=traded)
+    def _follow_event(self, market: SymbolMarket, trade: PublicTrade | None = None) -> None:
+        """Book and tell what a market event did."""
+        if market.engine.concerns_clients():
+            self._settle_event(market, trade)
+        else:
+            if trade is not None:
+                self._outbox.on_trade(market.symbol, trade)
+            self._settlement.tell_depth(market)
+        self._outbox.deliver()
 
-    def _liquidate_if_due(self, market: SymbolMarket, *, traded: bool = False) -> None:
-        """Look for bankrupt accounts after what could have made one: a trade, or another mark of a contract."""
-        moved = not market.terms.is_spot and market.mark_has_moved()
-        if traded or moved:
+    def _settle_event(self, market: SymbolMarket, trade: PublicTrade | None) -> None:
+        """Book what a market event did to clients, and liquidate whom it has made bankrupt."""
+        self._settlement.settle(market, trade=trade)
+        self._liquidator.check(market.terms.coins)
+
+    def _follow_request(
+        self, market: SymbolMarket, *, placed: SimOrder | None = None, changed: SimOrder | None = None
+    ) -> None:
+        """Book what a request did, and liquidate whom it has made bankrupt: it may have moved the mark."""
+        concerned = market.engine.concerns_clients()
+        self._settlement.settle(market, placed=placed, changed=changed)
+        if concerned:
             self._liquidator.check(market.terms.coins)
 
     def _pay_funding(self, market: SymbolMarket) -> None:

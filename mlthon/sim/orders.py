@@ -28,6 +28,7 @@ __all__ = [
     "OrderState",
     "Origin",
     "Position",
+    "QueueRule",
     "Refusal",
     "Refused",
     "SelfTrade",
@@ -55,6 +56,19 @@ class SelfTrade(Enum):
     CancelMaker = 1  #: the resting order is cancelled, the incoming one goes on
     CancelTaker = 2  #: what is left of the incoming order is cancelled
     CancelBoth = 3  #: both are cancelled
+
+
+class QueueRule(Enum):
+    """Who cancelled, when a book of prices shows less at a resting order's price and no trade says why.
+
+    Of the R that stood at the price before, trades counted off, N are left; A of R stood in front of the order. How
+    many do afterwards is told for each rule. The values are the matching engine's codes; `_core/followed_market.pyx`
+    has more about them.
+    """
+
+    Behind = 0  #: those behind it, while there is anybody: min(A, N). Pessimistic, and the default
+    Proportional = 1  #: anybody, as likely as anybody else: A x N / R
+    Ahead = 2  #: those in front of it, while there is anybody: max(0, A - (R - N)). Optimistic
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,9 +204,13 @@ class Settlement:
             self._outbox.on_wallet(account, market.terms.coins)
         for trade in trades:
             self._outbox.on_trade(market.symbol, trade)
-        depth = market.engine.last_changes()
-        if depth is not None:
-            self._outbox.on_depth(market.symbol, depth)
+        self.tell_depth(market)
+
+    def tell_depth(self, market: SymbolMarket) -> None:
+        """Queue what the engine's last call changed of what is displayed."""
+        changes = market.engine.last_changes()
+        if changes is not None:
+            self._outbox.on_depth(market.symbol, changes)
 
     def _book(
         self,
@@ -259,8 +263,6 @@ class Settlement:
         )
         self._archives[account.name].add_fill(fill)
         self._outbox.on_fill(fill)
-        if order.origin is Origin.Client:
-            market.last_price = price
         return order
 
     def _end_by_engine(

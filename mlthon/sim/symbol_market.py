@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from mlthon._core.matching import MatchingEngine
@@ -12,7 +13,7 @@ from mlthon.basics.qty import Qty
 from mlthon.errors import ConfigError
 from mlthon.instruments.instrument import Instrument
 from mlthon.sim.funding import FundingMeter, FundingRules
-from mlthon.sim.orders import NewOrder, Refusal, Refused
+from mlthon.sim.orders import NewOrder, QueueRule, Refusal, Refused
 from mlthon.sim.terms import Product, Terms
 
 __all__ = ["SymbolMarket"]
@@ -26,7 +27,12 @@ ONE = 10**18  # the mantissa of one
 class SymbolMarket:
     """What is traded under one symbol. Raises ConfigError for an instrument that lacks what trading needs."""
 
-    def __init__(self, instrument: Instrument, funding: FundingRules) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        funding: FundingRules,
+        queue_rule: QueueRule = QueueRule.Behind,
+    ) -> None:
         self.instrument = instrument
         self.terms = Terms.of(instrument)
         self.symbol = self.terms.symbol
@@ -40,22 +46,9 @@ class SymbolMarket:
         self._min_qty: Qty = instrument.get_min_quantity() or self._lot
         self._max_qty = min(instrument.get_max_quantity() or LARGEST_QTY, LARGEST_QTY)
         self._min_notional = instrument.get_min_notional() or MLDecimal("0")
-        self.engine = MatchingEngine()
-        self.last_price: Price | None = None
+        self.engine = MatchingEngine(queue_rule.value, valued_at_mark=not self.terms.is_spot)
+        self.mark_price: Callable[[], Price | None] = self.engine.mark_price
         self.funding = FundingMeter(funding)  # of contracts
-        self._seen_mark: Price | None = None
-
-    def mark_price(self) -> Price | None:
-        """Mid of the displayed book, else the last trade's price, else None."""
-        bid, ask = self.engine.best_bid(), self.engine.best_ask()
-        if bid is None or ask is None:
-            return self.last_price
-        return Price.from_mantissa((bid.mantissa + ask.mantissa) // 2)
-
-    def mark_has_moved(self) -> bool:
-        """Whether the mark is another than when last asked."""
-        seen, self._seen_mark = self._seen_mark, self.mark_price()
-        return seen != self._seen_mark
 
     def round_to_tick(self, price: Price, *, up: bool) -> Price:
         """A price on the tick: the next one up, or down but above zero."""
@@ -70,7 +63,7 @@ class SymbolMarket:
         if order.by_value and order.side is Side.Buy:
             return order.qty.to_mldecimal()
         best = self.engine.best_ask() if order.side is Side.Buy else self.engine.best_bid()
-        price = order.price or best or self.last_price
+        price = order.price or best or self.engine.last_price()
         if price is None:
             return MLDecimal("0")
         if order.by_value:

@@ -11,11 +11,14 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 
 BUY, SELL = 0, 1
 POST_ONLY, NO_LIQUIDITY, NOT_WHOLE, REDUCE_ONLY, SELF_TRADE, VALUE_SPENT = 1, 2, 3, 4, 5, 6
 ALLOW, CANCEL_MAKER, CANCEL_TAKER, CANCEL_BOTH = range(4)
+BEHIND, PROPORTIONAL, AHEAD = range(3)  # who cancelled
 ZERO = Decimal(0)
+ONE = 10**18  # the finest quantity, of which there are so many in one
 
 
 @dataclass
@@ -73,6 +76,22 @@ class Level:
     def shown(self) -> Decimal:
         return self.anonymous() + sum((order.leaves for order in self.orders()), ZERO)
 
+    def tell_anonymous(self, qty: Decimal, rule: int) -> None:
+        """What the market shows now: trades took the last of the queue, and cancels come from where the rule says."""
+        standing = self.matchable()
+        if rule == BEHIND or qty >= standing:
+            self.set_anonymous(qty)
+            return
+        self.set_anonymous(standing)
+        end, kept_end = ZERO, ZERO  # of each chunk in turn, before and after
+        for chunk in self.chunks():
+            end += chunk.qty
+            if rule == AHEAD:
+                kept = max(end - (standing - qty), ZERO)
+            else:
+                kept = round(Fraction(end) * Fraction(qty) / Fraction(standing) * ONE) / Decimal(ONE)
+            chunk.qty, kept_end = kept - kept_end, kept
+
     def set_anonymous(self, qty: Decimal) -> None:
         """Grow at the back; shrink from the back, for cancels are assumed behind us."""
         extra = self.anonymous() - qty
@@ -92,7 +111,8 @@ class Level:
 
 
 class NaiveMatcher:
-    def __init__(self, accounts: int) -> None:
+    def __init__(self, accounts: int, queue_rule: int = BEHIND) -> None:
+        self.queue_rule = queue_rule
         self.sides: tuple[dict[Decimal, Level], dict[Decimal, Level]] = ({}, {})
         self.positions = [ZERO] * accounts
         self.fills: list[tuple[int, Decimal, Decimal, bool, int]] = []
@@ -245,10 +265,10 @@ class NaiveMatcher:
         for side in (BUY, SELL):
             for price, qty in final[side].items():
                 level = self.level(side, price)
-                level.traded = ZERO
                 if level.told != qty:
                     level.told = qty
-                    level.set_anonymous(qty)
+                    level.tell_anonymous(qty, self.queue_rule)
+                level.traded = ZERO
         self.fill_crossed(BUY)
         self.fill_crossed(SELL)
         self.end_irreducible()

@@ -14,7 +14,7 @@ from mlthon.instruments.spot import Spot
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.funding import FundingRules
-from mlthon.sim.orders import Fees, Limits, NewOrder, SimFill, SimOrder, SimPayment
+from mlthon.sim.orders import Fees, Limits, NewOrder, QueueRule, SimFill, SimOrder, SimPayment
 from mlthon.sim.terms import symbol_of
 
 SYMBOL = "BTCUSDT"
@@ -116,12 +116,15 @@ class SimScene:
         limits: Limits | None = None,
         fees: Fees | None = None,
         funding: FundingRules | None = None,
+        queue_rule: QueueRule = QueueRule.Behind,
         **fields: Any,
     ) -> None:
         self.now = 0
         instrument = instrument or perpetual(**fields)
         self.symbol = symbol_of(instrument)
-        self.exchange = SimExchange([instrument], self.now_ns, limits=limits, fees=fees, funding=funding)
+        self.exchange = SimExchange(
+            [instrument], self.now_ns, limits=limits, fees=fees, funding=funding, queue_rule=queue_rule
+        )
         self.alice = self.exchange.add_account("alice", self.deposits)
         self.bob = self.exchange.add_account("bob", self.deposits)
         self.listener = Listener()

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sim_scene import SYMBOL, Listener, SimScene, order, perpetual
 
+from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.basics.defs import TIF, OrderType, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import ConfigError
 from mlthon.sim.exchange import SimExchange
-from mlthon.sim.orders import EndReason, Limits, OrderState, Refusal, Refused, SelfTrade, SimOrder
+from mlthon.sim.orders import (
+    EndReason,
+    Limits,
+    OrderState,
+    QueueRule,
+    Refusal,
+    Refused,
+    SelfTrade,
+    SimOrder,
+)
 
 MARKET = {"order_type": OrderType.Market}
 
@@ -104,6 +115,48 @@ def test_a_depth_message_below_what_is_displayed_is_told_with_its_stamps(scene: 
     [(_, symbol, update)] = scene.listener.take()
     assert (symbol, update.seq, update.venue_ns, update.is_snapshot) == (SYMBOL, 8, 99, False)
     assert update.bids() == [(Price("99.5"), Qty("4"))]
+
+
+def test_events_given_to_the_engine_are_caught_up_with(scene: SimScene) -> None:
+    """What a loop of its own does must come to the same as the exchange's calls."""
+    twin = SimScene()
+    engine = scene.exchange.engine(SYMBOL)
+    twin.depth([("99.5", "10")], [("100.5", "10")], is_snapshot=True, seq=7, venue_ns=70)
+    for each in (scene, twin):
+        each.buy(each.alice, "2", "100")
+        each.listener.take()
+    crossing = DepthUpdate([], [("100", "1")], venue_ns=80)
+    engine.apply_depth(crossing)
+    assert engine.concerns_clients()
+    scene.exchange.catch_up(SYMBOL)
+    twin.exchange.apply_depth(SYMBOL, crossing)
+    through = PublicTrade(Side.Sell, "99", "1", venue_ns=90)
+    engine.apply_trade(through)
+    assert engine.concerns_clients()
+    scene.exchange.catch_up(SYMBOL, through)
+    twin.exchange.apply_trade(SYMBOL, through)
+    told = scene.listener.take()
+    assert [what for what, *_ in told].count("fill") == 2
+    assert without_times(told) == without_times(twin.listener.take())
+    scene.exchange.check_conservation()
+
+
+def without_times(told: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    fields = {"order": ("created_ns", "updated_ns"), "fill": ("exec_ns",)}
+    return [
+        (what, replace(rest[0], **dict.fromkeys(fields[what], 0))) if what in fields else (what, *rest)
+        for what, *rest in told
+    ]
+
+
+def test_the_queue_rule_is_the_exchanges() -> None:
+    for rule, ahead in ((QueueRule.Behind, "10"), (QueueRule.Proportional, "5"), (QueueRule.Ahead, "0")):
+        scene = SimScene(queue_rule=rule)
+        scene.depth([("99.5", "10")], [("100.5", "10")])
+        placed = scene.buy(scene.alice, "1", "99.5")
+        scene.depth([("99.5", "20")], [])
+        scene.depth([("99.5", "10")], [])
+        assert scene.exchange.qty_ahead(placed) == Qty(ahead)
 
 
 def test_how_orders_end_without_the_user(scene: SimScene) -> None:

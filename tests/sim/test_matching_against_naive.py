@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from naive_matcher import NaiveMatcher, NaiveOrder
+from naive_matcher import AHEAD, BEHIND, PROPORTIONAL, NaiveMatcher, NaiveOrder
 
 from mlthon._core.enums import Side
 from mlthon._core.fixed import MLDecimal, Price, Qty
@@ -23,11 +23,14 @@ TICK, LOT = Decimal("0.5"), Decimal("0.001")
 class Rehearsal:
     """Feeds the same random events to both matchers, and compares them after each."""
 
-    def __init__(self, seed: int, *, bad_tape: float = 0.0) -> None:
+    def __init__(
+        self, seed: int, *, bad_tape: float = 0.0, queue_rule: int = BEHIND, calm: bool = False
+    ) -> None:
         self.rng = random.Random(seed)
         self.bad_tape = bad_tape
-        self.engine = MatchingEngine()
-        self.naive = NaiveMatcher(ACCOUNTS)
+        self.calm = calm  # orders rest, and levels grow and shrink around them
+        self.engine = MatchingEngine(queue_rule)
+        self.naive = NaiveMatcher(ACCOUNTS, queue_rule)
         for _ in range(ACCOUNTS):
             self.engine.add_account()
         self.tape: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
@@ -36,6 +39,7 @@ class Rehearsal:
         self.now_ns = 0
         self.shadow: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
         self.kinds: dict[str, int] = {}
+        self.asks_for_books = True
 
     def run(self, events: int) -> None:
         for number in range(events):
@@ -46,14 +50,16 @@ class Rehearsal:
 
     # -- events --------------------------------------------------------------------------------------------
 
-    def price(self) -> Decimal:
+    def price(self, side: int = 0) -> Decimal:
+        if self.calm:
+            return (self.mid + self.rng.randint(1, 4) * (1 if side else -1)) * TICK
         return (self.mid + self.rng.randint(-6, 6)) * TICK
 
     def qty(self, most: int = 12) -> Decimal:
         return self.rng.randint(1, most) * LOT
 
     def depth(self) -> Any:
-        self.mid += self.rng.choice((-2, -1, 0, 0, 0, 1, 2))
+        self.mid += 0 if self.calm else self.rng.choice((-2, -1, 0, 0, 0, 1, 2))
         self.now_ns += self.rng.randint(0, 2)
         snapshot = self.rng.random() < 0.1
         message: tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]] = ([], [])
@@ -63,7 +69,7 @@ class Rehearsal:
         for _ in range(self.rng.randint(0, 6)):
             side = self.rng.randint(0, 1)
             # Anywhere: a message may cross midway, and may say things twice.
-            self.tell(message, side, self.price(), self.rng.choice((Decimal(0), self.qty(), self.qty())))
+            self.tell(message, side, self.price(side), self.rng.choice((Decimal(0), self.qty(), self.qty())))
         if self.rng.random() >= self.bad_tape:
             self.uncross(message)
         self.engine.apply_depth(
@@ -85,7 +91,7 @@ class Rehearsal:
 
     def trade(self) -> Any:
         side = self.rng.randint(0, 1)
-        price, qty = self.price(), self.qty(20)
+        price, qty = self.price(1 - side), self.qty(20)
         late = self.rng.random() < 0.2
         at_ns = self.rng.choice((0, self.now_ns - 1 if late else self.now_ns + 1)) if self.now_ns else 0
         self.engine.apply_trade(PublicTrade(SIDES[side], str(price), str(qty), venue_ns=at_ns))
@@ -104,8 +110,8 @@ class Rehearsal:
             )
         )
         flags = {**flags, "reduce_only": self.rng.random() < 0.25, "self_trade": self.rng.randint(0, 3)}
-        price = None if self.rng.random() < 0.15 and not flags.get("post_only") else self.price()
         account, side, qty = self.rng.randrange(ACCOUNTS), self.rng.randint(0, 1), self.qty(25)
+        price = None if self.rng.random() < 0.15 and not flags.get("post_only") else self.price(side)
         limits: dict[str, Decimal] = {}
         if price is None and not flags.get("whole") and self.rng.random() < 0.7:
             # Sometimes exactly what some lots cost.
@@ -149,7 +155,7 @@ class Rehearsal:
         if order_id is None:
             return None
         order = self.naive.order(order_id)
-        price = self.rng.choice((order.price, self.price()))
+        price = self.rng.choice((order.price, self.price(order.side)))
         leaves = self.rng.choice((order.leaves, self.qty(25)))
         self.engine.amend(order_id, Price(price), Qty(leaves))
         self.naive.amend(order_id, price, leaves)
@@ -193,11 +199,16 @@ class Rehearsal:
                     shadow.pop(price.to_decimal(), None)
                     if not qty.is_zero():
                         shadow[price.to_decimal()] = qty.to_decimal()
+        for side, best in enumerate((self.engine.best_bid(), self.engine.best_ask())):
+            shown = self.naive.displayed(side)
+            assert (None if best is None else best.to_decimal()) == (shown[0][0] if shown else None), told
+            assert shown == sorted(self.shadow[side].items(), reverse=side == 0), told
+        if not self.asks_for_books:
+            return
         book = self.engine.displayed
         for side, levels in enumerate((book.bids(), book.asks())):
             displayed = [(lvl.get_price().to_decimal(), lvl.get_qty().to_decimal()) for lvl in levels]
             assert displayed == self.naive.displayed(side), told
-            assert displayed == sorted(self.shadow[side].items(), reverse=side == 0), told
         if not self.bad_tape:
             assert not book.is_crossed(), told
 
@@ -237,6 +248,28 @@ def test_engine_agrees_with_the_naive_matcher_on_a_tape_that_crosses_itself(seed
     rehearsal = Rehearsal(seed, bad_tape=0.5)
     rehearsal.run(EVENTS)
     assert rehearsal.engine.crossed_updates > 0
+
+
+@pytest.mark.parametrize("queue_rule", [PROPORTIONAL, AHEAD])
+@pytest.mark.parametrize("seed", range(2000, 2010))
+def test_engine_agrees_with_the_naive_matcher_on_who_cancels(seed: int, queue_rule: int) -> None:
+    Rehearsal(seed, queue_rule=queue_rule, calm=seed % 2 == 0).run(EVENTS)
+
+
+def test_the_queue_rules_differ_on_a_calm_market() -> None:
+    rehearsal = Rehearsal(2000, queue_rule=PROPORTIONAL, calm=True)
+    rehearsal.naive.queue_rule = AHEAD
+    with pytest.raises(AssertionError, match="ahead of"):
+        rehearsal.run(EVENTS)
+
+
+@pytest.mark.parametrize("seed", range(3000, 3006))
+def test_changes_suffice_where_nobody_asks_for_the_whole_book(seed: int) -> None:
+    rehearsal = Rehearsal(seed, bad_tape=0.3)
+    rehearsal.asks_for_books = False
+    rehearsal.run(EVENTS)
+    rehearsal.asks_for_books = True
+    rehearsal.compare("at the end")
 
 
 def test_the_rehearsal_reaches_every_rule() -> None:

@@ -13,6 +13,7 @@ from mlthon._core.matching import MatchingEngine
 
 POST_ONLY, NO_LIQUIDITY, NOT_WHOLE, REDUCE_ONLY, SELF_TRADE, VALUE_SPENT = 1, 2, 3, 4, 5, 6
 CANCEL_MAKER, CANCEL_TAKER, CANCEL_BOTH = 1, 2, 3
+BEHIND, PROPORTIONAL, AHEAD = 0, 1, 2
 ALICE, BOB, CAROL = 0, 1, 2
 IOC: dict[str, Any] = {"immediate": True}
 FOK: dict[str, Any] = {"immediate": True, "whole": True}
@@ -21,8 +22,8 @@ FOK: dict[str, Any] = {"immediate": True, "whole": True}
 class Scene:
     """A market with three clients, spoken to in plain numbers."""
 
-    def __init__(self, bids: dict[int, int], asks: dict[int, int]) -> None:
-        self.engine = MatchingEngine()
+    def __init__(self, bids: dict[int, int], asks: dict[int, int], *, queue_rule: int = BEHIND) -> None:
+        self.engine = MatchingEngine(queue_rule)
         for _ in range(3):
             self.engine.add_account()
         self.clock = 0
@@ -143,6 +144,36 @@ def test_cancels_are_assumed_behind_us_as_far_as_possible() -> None:
     assert scene.ahead(1) == 10
     scene.depth({99: 7}, {})
     assert scene.ahead(1) == 7
+
+
+@pytest.mark.parametrize(
+    ("queue_rule", "ahead"), [(BEHIND, (10, 7)), (PROPORTIONAL, (6, 3)), (AHEAD, (2, 0))]
+)
+def test_the_queue_rule_says_where_cancels_come_from(queue_rule: int, ahead: tuple[int, int]) -> None:
+    scene = Scene({99: 10}, {101: 10}, queue_rule=queue_rule)
+    scene.buy(1, 5, 99)
+    scene.depth({99: 20}, {})
+    assert scene.ahead(1) == 10, "who comes later stands behind"
+    scene.depth({99: 12}, {})
+    assert scene.ahead(1) == ahead[0]
+    scene.depth({99: 7}, {})
+    # 6 x 7 / 12 is 3.5, of which the scene shows whole units.
+    assert scene.ahead(1) == ahead[1]
+
+
+@pytest.mark.parametrize("queue_rule", [BEHIND, PROPORTIONAL, AHEAD])
+def test_what_traded_has_not_cancelled_by_any_rule(queue_rule: int) -> None:
+    scene = Scene({99: 10}, {101: 10}, queue_rule=queue_rule)
+    scene.buy(1, 5, 99)
+    scene.depth({99: 20}, {})
+    scene.sold(99, 4)
+    scene.depth({99: 16}, {})
+    assert scene.ahead(1) == 6
+
+
+def test_an_unknown_queue_rule_is_refused() -> None:
+    with pytest.raises(ValueError, match="queue_rule: expected 0 to 2, got 3"):
+        MatchingEngine(3)
 
 
 def test_a_level_that_vanishes_and_returns_within_one_message_keeps_the_queue() -> None:
@@ -501,6 +532,49 @@ def test_a_call_that_changes_nothing_displayed_has_no_changes() -> None:
     scene = Scene({99: 10}, {101: 2})
     scene.bought(101, 1)
     assert scene.engine.last_changes() is None
+
+
+def test_a_message_that_displays_as_it_is_told_is_passed_on_itself() -> None:
+    scene = Scene({99: 10, 98: 4}, {101: 2})
+    scene.buy(1, 5, 99)
+    elsewhere = DepthUpdate([("98", "7")], [("102", "3")])
+    scene.engine.apply_depth(elsewhere)
+    assert scene.engine.last_changes() is elsewhere
+    at_our_price = DepthUpdate([("99", "7")], [("102", "1")], seq=9, venue_ns=8)
+    scene.engine.apply_depth(at_our_price)
+    assert scene.engine.last_changes() == DepthUpdate([("99", "12")], [("102", "1")], seq=9, venue_ns=8)
+    assert at_our_price.bids() == [(Price(99), Qty(7))]
+
+
+def test_a_message_that_says_nothing_new_has_no_changes() -> None:
+    scene = Scene({99: 10}, {101: 2})
+    scene.depth({99: 10, 97: 0}, {101: 2})
+    assert scene.engine.last_changes() is None
+
+
+def test_the_whole_book_is_right_whenever_it_is_first_asked_for() -> None:
+    scene = Scene({99: 10, 98: 4}, {101: 2, 102: 3})
+    scene.buy(1, 5, 99)
+    scene.buy(2, 4, 102)
+    scene.sell(3, 1, 103, BOB)
+    assert (scene.engine.best_bid(), scene.engine.best_ask()) == (Price(99), Price(102))
+    assert scene.bids() == {99: 15, 98: 4}
+    assert scene.asks() == {102: 1, 103: 1}
+
+
+def test_the_mark_concerns_who_has_a_position() -> None:
+    scene = Scene({99: 10}, {101: 10})
+    assert not scene.engine.concerns_clients(), "nobody has one"
+    scene.buy(1, 1, 101)
+    assert scene.engine.concerns_clients(), "a fill"
+    scene.fills()
+    assert not scene.engine.concerns_clients()
+    scene.depth({98: 1}, {})
+    assert not scene.engine.concerns_clients(), "the mark stands"
+    scene.depth({100: 1}, {})
+    assert scene.engine.concerns_clients()
+    assert not scene.engine.concerns_clients(), "it was told"
+    assert scene.engine.mark_price() == Price("100.5")
 
 
 def test_a_market_that_crosses_itself_is_counted_and_survived() -> None:
