@@ -16,7 +16,7 @@ Compiled, because every order passes here several times. Requests and reports ar
 import logging
 from collections import Counter
 
-from mlthon._core.dispatch import CALLBACKS
+from mlthon._core import dispatch
 from mlthon._core.enums import CancelCode, GtwRejectCode, OrderEvent, OrderStatus, RequestKind
 
 cimport cython
@@ -50,14 +50,14 @@ cdef object CANCEL_REJECTED = OrderEvent.CancelRejected
 cdef object WAS_CANCELLED = OrderEvent.Cancelled
 cdef object WAS_FILLED = OrderEvent.Filled
 
-cdef Py_ssize_t ON_NEW_ORDER_ACK = CALLBACKS.index("on_new_order_ack")
-cdef Py_ssize_t ON_NEW_ORDER_REJECT = CALLBACKS.index("on_new_order_reject")
-cdef Py_ssize_t ON_MODIFY_ORDER_ACK = CALLBACKS.index("on_modify_order_ack")
-cdef Py_ssize_t ON_MODIFY_ORDER_REJECT = CALLBACKS.index("on_modify_order_reject")
-cdef Py_ssize_t ON_CANCEL_ORDER_ACK = CALLBACKS.index("on_cancel_order_ack")
-cdef Py_ssize_t ON_CANCEL_ORDER_REJECT = CALLBACKS.index("on_cancel_order_reject")
-cdef Py_ssize_t ON_ORDER_EXECUTION = CALLBACKS.index("on_order_execution")
-cdef Py_ssize_t ON_ORDER_CANCELLED = CALLBACKS.index("on_order_cancelled")
+cdef Py_ssize_t ON_NEW_ORDER_ACK = dispatch.CALLBACKS.index("on_new_order_ack")
+cdef Py_ssize_t ON_NEW_ORDER_REJECT = dispatch.CALLBACKS.index("on_new_order_reject")
+cdef Py_ssize_t ON_MODIFY_ORDER_ACK = dispatch.CALLBACKS.index("on_modify_order_ack")
+cdef Py_ssize_t ON_MODIFY_ORDER_REJECT = dispatch.CALLBACKS.index("on_modify_order_reject")
+cdef Py_ssize_t ON_CANCEL_ORDER_ACK = dispatch.CALLBACKS.index("on_cancel_order_ack")
+cdef Py_ssize_t ON_CANCEL_ORDER_REJECT = dispatch.CALLBACKS.index("on_cancel_order_reject")
+cdef Py_ssize_t ON_ORDER_EXECUTION = dispatch.CALLBACKS.index("on_order_execution")
+cdef Py_ssize_t ON_ORDER_CANCELLED = dispatch.CALLBACKS.index("on_order_cancelled")
 
 cdef str FILLED_FIRST = "the order was filled first"
 cdef str CANCELLED_FIRST = "the order was cancelled first"
@@ -83,8 +83,8 @@ cdef class DeskOrder:
     cdef public bint cancel_pending
     cdef public bint cancel_asked     # by the strategy, ever: its end is then not unsolicited
     cdef public bint withdrawal_pending   # a cancel of the engine's own, which the strategy is not told of
-    cdef public object modify_pending # the ModifyOrderRequest, or None
-    cdef readonly object held_end     # the OrderReport of an end that waits for its fills, or None
+    cdef public object modify_pending  # the ModifyOrderRequest, or None
+    cdef readonly object held_end      # the OrderReport of an end that waits for its fills, or None
     cdef int128 filled
     cdef set exec_ids                 # None: no fills yet
 
@@ -112,8 +112,9 @@ cdef class DeskOrder:
 cdef class OrderStory:
     """Keeps the orders of one strategy on one exchange, and tells the strategy what becomes of them.
 
-    ``on_fill(fill)`` is called for every new fill of an own order, before the strategy hears of it. ``on_incomplete(order)``
-    is called when an order's end counts fills that nobody has told of. ``record``, where given, is an `OrderRecord`.
+    ``on_fill(fill)`` is called for every new fill of an own order, before the strategy hears of it,
+    ``on_incomplete(order)`` when an order's end counts fills that nobody has told of. ``record``, where given, is an
+    `OrderRecord`.
     """
 
     cdef public object exchange
@@ -233,7 +234,8 @@ cdef class OrderStory:
         self.count("fills")
         self.on_fill(fill)
         leaves = NO_QTY if order.ended else qty_from(order.leaves())
-        self.tell(ON_ORDER_EXECUTION, (self.exchange, order.client_id, side, price, qty, leaves, exec_ms, recv_ms))
+        self.tell(ON_ORDER_EXECUTION,
+                  (self.exchange, order.client_id, side, price, qty, leaves, exec_ms, recv_ms))
         if order.ended:
             log.warning("%s: %s was filled after its end was reported", self.exchange.name, order.wire_id)
         elif order.held_end is not None:
@@ -308,8 +310,8 @@ cdef class OrderStory:
         if solicited:
             self.answer_cancel(order)
         self.note(WAS_CANCELLED, order, None)
-        self.tell(ON_ORDER_CANCELLED, (self.exchange, order.client_id, not solicited, venue_ms, recv_ms, cancel_code,
-                                       reason))
+        self.tell(ON_ORDER_CANCELLED,
+                  (self.exchange, order.client_id, not solicited, venue_ms, recv_ms, cancel_code, reason))
         return self.end(order, "cancelled", CANCELLED_FIRST)
 
     cdef int end(self, DeskOrder order, str how, str why_too_late) except -1:
