@@ -101,10 +101,13 @@ class OrderDesk(OrderStory, AccountInfo):
         self._gateway.send_cancel(CancelOrderRequest(order.wire_id, order.exchange_id, order.instrument))
         self._note(OrderEvent.CancelSent, order)
 
-    def withdraw(self, order: DeskOrder) -> None:
-        """Ask to cancel an order of a strategy that is no longer there to do it."""
-        order.withdrawal_pending = True
-        self._gateway.send_cancel(CancelOrderRequest(order.wire_id, order.exchange_id, order.instrument))
+    def withdraw(self, orders: Sequence[DeskOrder]) -> None:
+        """Ask to cancel orders of a strategy that is no longer there to do it."""
+        for order in orders:
+            order.withdrawal_pending = True
+        self._gateway.send_cancels(
+            [CancelOrderRequest(order.wire_id, order.exchange_id, order.instrument) for order in orders]
+        )
 
     def send_cancel_all(self, instrument: Instrument) -> None:
         """Ask to cancel everybody's orders of the account on an instrument."""

@@ -1,4 +1,4 @@
-"""Cancelling what a strategy has left open, at a pace that a venue takes."""
+"""Cancelling what a strategy has left open."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from mlthon.engine.order_desk import DeskOrder, OrderDesk
 
 __all__ = ["withdraw_orders"]
 
-_PER_SECOND = 10  # the slowest cancel limit of the venues we know
 _LOOK_AGAIN_S = 0.02
 _PAUSE_AFTER_REFUSAL_S = 1.0
 _GIVE_UP_S = 5.0  # without one order ending
@@ -19,12 +18,12 @@ _GIVE_UP_S = 5.0  # without one order ending
 async def withdraw_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:
     """Cancel every open order; returns those whose end the venue did not confirm.
 
-    The strategy is told that its orders are cancelled, unsolicited, but not of the requests. Gives up when no order
-    has ended for five seconds.
+    The strategy is told that its orders are cancelled, unsolicited, but not of the requests. The gateways pace them.
+    Gives up when no order has ended for five seconds.
     """
     loop = asyncio.get_running_loop()
     last_progress = loop.time()
-    next_batch = loop.time()
+    next_try = loop.time()
     refused = _refused(desks)
     left = _open_orders(desks)
     while left:
@@ -33,10 +32,9 @@ async def withdraw_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:
             break
         if _refused(desks) > refused:
             refused = _refused(desks)
-            next_batch = now + _PAUSE_AFTER_REFUSAL_S
-        if now >= next_batch:
-            _withdraw_batch(desks)
-            next_batch = now + 1.0
+            next_try = now + _PAUSE_AFTER_REFUSAL_S
+        if now >= next_try:
+            _withdraw(desks)
         await asyncio.sleep(_LOOK_AGAIN_S)
         still_left = _open_orders(desks)
         if len(still_left) < len(left):
@@ -45,15 +43,13 @@ async def withdraw_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:
     return left
 
 
-def _withdraw_batch(desks: Collection[OrderDesk]) -> None:
-    allowed = _PER_SECOND
+def _withdraw(desks: Collection[OrderDesk]) -> None:
     for desk in desks:
-        if desk.gateway.status is not GtwStatus.ReadyToTrade:
-            continue
-        for order in desk.open_orders():
-            if allowed and not (order.cancel_pending or order.withdrawal_pending):
-                desk.withdraw(order)
-                allowed -= 1
+        orders = [
+            order for order in desk.open_orders() if not (order.cancel_pending or order.withdrawal_pending)
+        ]
+        if orders and desk.gateway.status is GtwStatus.ReadyToTrade:
+            desk.withdraw(orders)
 
 
 def _open_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:

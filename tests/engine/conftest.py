@@ -87,6 +87,10 @@ class ScriptedGateway:
     def send_cancel(self, request: CancelOrderRequest) -> None:
         self.asked.append(request)
 
+    def send_cancels(self, requests: Sequence[CancelOrderRequest]) -> None:
+        for request in requests:
+            self.send_cancel(request)
+
     def send_cancel_all(self, instrument: Instrument) -> None:
         self.asked.append(("cancel_all", instrument))
 

@@ -76,11 +76,12 @@ async def test_what_does_not_end_is_named(bench):
     assert [order.client_id for order in left] == ["o0", "o1"]
 
 
-async def test_no_more_than_a_venue_takes_at_once(bench):
+async def test_all_go_to_the_gateway_at_once(bench):
     requests = with_open_orders(bench, 25)
-    cancelled = answering(bench, requests, lambda _request: None)
+    batches = []
+    bench.gateway.send_cancels = lambda cancels: batches.append([cancel.wire_id for cancel in cancels])
     await withdraw_orders(bench.env.desks.values())
-    assert len(cancelled) == withdrawal._PER_SECOND
+    assert batches == [list(requests)]
 
 
 async def test_a_gateway_that_is_not_ready_is_left_alone(bench):

@@ -23,6 +23,7 @@ from mlthon.engine.ports import (
     GatewayListener,
     ModifyOrderRequest,
     NewOrderRequest,
+    OrderReport,
     RequestKind,
 )
 from mlthon.errors import ConfigError, DecodeError, UsageError, VenueError, VenueRefusal, VenueUnreachable
@@ -54,6 +55,7 @@ __all__ = ["BybitGateway"]
 log = logging.getLogger("mlthon.exchanges.bybit")
 
 _ZERO = Qty("0")
+_FILLS_LATE_S = 1.0
 
 
 class BybitGateway:
@@ -72,7 +74,7 @@ class BybitGateway:
         self._clock = clock
         self._rest = rest
         self._queries = queries
-        known = KnownOrders()
+        self._known = known = KnownOrders()
         self._reports = Reports(instruments, known)
         self._private = PrivateStream(config, http, clock, rest.signer, instruments.by_symbol, _Private(self))
         self._trade = TradeStream(config, http, clock, rest.signer, _Trade(self))
@@ -82,8 +84,9 @@ class BybitGateway:
         self._routes.on_unanswered = self._entry.on_unanswered
         self._routes.on_not_sent = self._entry.on_not_sent
         self._reports.on_sight = self._entry.on_sight
+        self._reports.on_missing_fills = self._fills_missing
         self._reports.before_order = self._entry.on_report
-        self._reconciliation = Reconciliation(queries, known, self._entry, self._reports, clock)
+        self._reconciliation = Reconciliation(config, queries, known, self._entry, self._reports, clock)
         rest.on_rate_limit = self._tell_rate_limit
         self._tasks = Background()
         self._status = GtwStatus.Connecting
@@ -94,6 +97,7 @@ class BybitGateway:
         self._not_ready = "not connected yet"  # why
         self._ready: asyncio.Future[None] | None = None
         self._recovering: set[tuple[str, str]] = set()
+        self._lacking: set[str] = set()  # orders some of whose fills are awaited
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -302,6 +306,20 @@ class BybitGateway:
             self._recovering.discard((wire_id, exchange_id))
         for fill in fills:
             self._reports.fill(fill)
+
+    def _fills_missing(self, report: OrderReport) -> None:
+        """Give the fills of an open order a moment to come by themselves, then ask for them."""
+        if report.wire_id in self._lacking:
+            return
+        self._lacking.add(report.wire_id)
+        asyncio.get_running_loop().call_later(_FILLS_LATE_S, self._ask_for_missing_fills, report)
+
+    def _ask_for_missing_fills(self, report: OrderReport) -> None:
+        self._lacking.discard(report.wire_id)
+        if self._ready is not None and self._known.lacks_fills(report.wire_id):
+            log.warning("%s: %s filled, but not all fills came; asking", report.wire_id, report.cum_qty)
+            self.recover_fills(self._reports.instrument(report), report.wire_id, report.exchange_id)
+            self._fills_missing(report)
 
     def _ask(self, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._status is GtwStatus.ReadyToTrade:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlthon.basics.defs import CancelCode, GtwRejectCode, OrderStatus
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
-from mlthon.engine.ports import NewOrderRequest, OrderReport
+from mlthon.engine.ports import FillReport, NewOrderRequest, OrderReport
 from mlthon.instruments.instrument import Instrument
 
 __all__ = ["KnownOrder", "KnownOrders", "has_ended"]
 
 _ENDED = frozenset({OrderStatus.Filled, OrderStatus.Cancelled, OrderStatus.Rejected})
+_ZERO = Qty("0")
 _KEPT_ENDED = 10_000  # to recognise late messages about them
 
 
@@ -29,6 +30,9 @@ class KnownOrder:
     instrument: Instrument
     last: OrderReport
     reported: bool = False  # `last` came from the venue; else it is what was asked for
+    is_ours: bool = False  # sent from here, so that every fill of it should have come by
+    filled: Qty = _ZERO
+    exec_ids: set[str] = field(default_factory=set)
 
     @property
     def wire_id(self) -> str:
@@ -72,7 +76,7 @@ class KnownOrders:
             tif=request.tif,
             exec_instr=request.exec_instr,
         )
-        self._open[request.wire_id] = KnownOrder(request.instrument, asked)
+        self._open[request.wire_id] = KnownOrder(request.instrument, asked, is_ours=True)
 
     def not_taken(self, wire_id: str) -> None:
         """Forget an order that the venue refused."""
@@ -100,8 +104,21 @@ class KnownOrders:
             if len(self._ended) > _KEPT_ENDED:
                 self._ended.popitem(last=False)
         else:
-            self._open[key] = KnownOrder(instrument, report, reported=True)
+            order = self._open.setdefault(key, KnownOrder(instrument, report))
+            order.last, order.reported = report, True
         return True
+
+    def apply_fill(self, fill: FillReport) -> None:
+        """Count a fill, once."""
+        order = self.find(fill.wire_id, fill.exchange_id)
+        if order is not None and fill.exec_id not in order.exec_ids:
+            order.exec_ids.add(fill.exec_id)
+            order.filled += fill.qty
+
+    def lacks_fills(self, order_key: str) -> bool:
+        """Whether an open order of ours has traded more than the fills that came by."""
+        order = self._open.get(order_key)
+        return order is not None and order.is_ours and order.filled < order.last.cum_qty
 
 
 def _is_older(report: OrderReport, before: OrderReport) -> bool:

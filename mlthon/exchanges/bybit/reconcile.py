@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from mlthon.engine.ports import OrderReport
+from mlthon.exchanges.backoff import Backoff
 from mlthon.exchanges.bybit.clock import VenueClock
+from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders
 from mlthon.exchanges.bybit.order_entry import OrderEntry
 from mlthon.exchanges.bybit.queries import Queries
@@ -28,12 +31,15 @@ class Reconciliation:
 
     def __init__(
         self,
+        config: BybitConfig,
         queries: Queries,
         known: KnownOrders,
         entry: OrderEntry,
         reports: Reports,
         clock: VenueClock,
     ) -> None:
+        self._config = config
+        self._patience_s = (config.recv_window_ms + config.request_timeout_ms) / 1_000
         self._queries = queries
         self._known = known
         self._entry = entry
@@ -64,20 +70,35 @@ class Reconciliation:
         )
 
     async def _settle(self, missing: list[KnownOrder]) -> None:
-        """Find the end of orders that we believed open and the venue does not list."""
+        """Find the end of orders that we believed open and the venue does not list.
+
+        The venue may take a while to list an order that has just ended. Only one that it does not know for as long
+        as a request can be on its way is taken for gone.
+        """
         if not missing:
             return
+        deadline = asyncio.get_running_loop().time() + self._patience_s
         closed = {_key(report): report for report in await self._queries.closed_orders()}
         for order in missing:
-            report = closed.get(_key(order.last))
-            if report is None:
-                report = await self._queries.find_order(order.instrument, order.wire_id, order.exchange_id)
+            report = closed.get(_key(order.last)) or await self._look_for(order, deadline)
             if report is not None:
                 self._reports.order(report)
             elif self._is_news(order):
                 log.error("order %s is not known to the venue any more", _key(order.last))
                 now_ms = self._clock.local_ns() // _NS_PER_MS
+                self._entry.presume_gone(order.wire_id)
                 self._reports.order(order.gone("not known to the venue after a reconnect", now_ms))
+
+    async def _look_for(self, order: KnownOrder, deadline: float) -> OrderReport | None:
+        """Ask for an order until the venue knows it, the deadline has passed, or somebody else has found out."""
+        loop = asyncio.get_running_loop()
+        pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
+        while True:
+            is_late = loop.time() >= deadline
+            report = await self._queries.find_order(order.instrument, order.wire_id, order.exchange_id)
+            if report is not None or is_late or not self._is_news(order):
+                return report
+            await asyncio.sleep(pauses.next_s())
 
     def _is_news(self, order: KnownOrder) -> bool:
         """Whether nothing was heard of an order since the questions began, and nobody else is asking."""

@@ -6,6 +6,7 @@ wherever it comes from.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from mlthon.basics.qty import Qty
@@ -19,6 +20,8 @@ from mlthon.instruments.instrument import Instrument
 
 __all__ = ["Reports"]
 
+log = logging.getLogger("mlthon.exchanges.bybit")
+
 _ZERO = Qty("0")
 
 
@@ -26,7 +29,7 @@ class Reports:
     """Passes reports on, and remembers of them what is needed to tell old from new.
 
     ``on_sight`` is called with every order report, and ``before_order`` with each that is going to be told, before
-    it is.
+    it is. ``on_missing_fills`` is called with the report of an open order that counts fills which have not come by.
     """
 
     def __init__(self, instruments: Instruments, known: KnownOrders) -> None:
@@ -36,6 +39,7 @@ class Reports:
         self._seqs: dict[tuple[int, int], int] = {}
         self.listener: GatewayListener | None = None
         self.on_sight: Callable[[OrderReport], None] = lambda _: None
+        self.on_missing_fills: Callable[[OrderReport], None] = lambda _: None
         self.before_order: Callable[[OrderReport], None] = lambda _: None
         self.last_fill_ms = 0  # the venue's stamp of the latest fill, or of the first connection
         self.tally = Tally("account")
@@ -52,6 +56,8 @@ class Reports:
             for fill in frame.fills:
                 self.fill(fill)
             self._count("payment, not a fill", frame.payments)
+            for line in frame.forced:
+                log.warning("the venue traded for the account: %s", line)
         elif isinstance(frame, Orders):
             for report in frame.reports:
                 self.order(report)
@@ -72,6 +78,8 @@ class Reports:
             return
         self.before_order(report)
         self.tell.on_order_report(report)
+        if self._known.lacks_fills(report.wire_id):
+            self.on_missing_fills(report)
 
     def instrument(self, report: OrderReport) -> Instrument:
         """The instrument that a report is about."""
@@ -80,6 +88,7 @@ class Reports:
     def fill(self, fill: FillReport) -> None:
         """Pass on a fill; the listener knows the ones it had."""
         self.last_fill_ms = max(self.last_fill_ms, fill.exec_ms)
+        self._known.apply_fill(fill)
         self.tell.on_fill_report(fill)
 
     def positions(self, instrument: Instrument, rows: Sequence[PositionRow]) -> None:

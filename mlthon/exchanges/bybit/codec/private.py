@@ -59,11 +59,15 @@ class Orders(NamedTuple):
 
 
 class Fills(NamedTuple):
-    """Executions. `payments` counts those that are not fills: funding, mostly."""
+    """Executions. `payments` counts those that are not fills: funding, mostly.
+
+    `forced` names those that nobody's order caused: liquidation, deleveraging, settlement.
+    """
 
     fills: list[FillReport]
     foreign: int
     payments: int
+    forced: list[str]
 
 
 class Positions(NamedTuple):
@@ -131,8 +135,14 @@ def _decode_topic(message: Json, topic: str, recv_ms: int, symbols: Symbols) -> 
         return Orders([decode_order(row, instr, recv_ms, where) for row, instr, where in ours], foreign)
     if kind == "position":
         return Positions([decode_position(row, instr, where) for row, instr, where in ours], foreign)
-    fills = [decode_fill(row, instr, recv_ms, where) for row, instr, where in ours if is_fill(row, where)]
-    return Fills(fills, foreign, len(ours) - len(fills))
+    traded = [each for each in ours if is_fill(each[0], each[2])]
+    fills = [decode_fill(row, instr, recv_ms, where) for row, instr, where in traded]
+    forced = [
+        f"{row['execType']}: {fill.side.name} {fill.qty} {instr.get_exch_instr_id()} at {fill.price}"
+        for (row, instr, _), fill in zip(traded, fills, strict=True)
+        if row["execType"] != "Trade"
+    ]
+    return Fills(fills, foreign, len(ours) - len(fills), forced)
 
 
 def _decode_answer(message: Json) -> Login | Ack | Pong | Unknown:
