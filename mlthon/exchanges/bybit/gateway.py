@@ -29,6 +29,7 @@ from mlthon.engine.ports import (
 from mlthon.errors import ConfigError, DecodeError, UsageError, VenueError, VenueRefusal, VenueUnreachable
 from mlthon.exchanges.background import Background
 from mlthon.exchanges.backoff import Backoff
+from mlthon.exchanges.bybit.categories import SPOT, category_of
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.codec.private import Fills, Orders, Positions, Wallets
 from mlthon.exchanges.bybit.codec.trade import TradeAnswer
@@ -262,7 +263,7 @@ class BybitGateway:
         async def ask() -> None:
             self._reports.positions(instrument, await self._queries.positions(instrument))
 
-        self._ask(RequestKind.PositionInfo, ask)
+        self._ask_of_contract(instrument, RequestKind.PositionInfo, ask)
 
     def fetch_wallet(self, coin: str) -> None:
         async def ask() -> None:
@@ -284,7 +285,7 @@ class BybitGateway:
         async def ask() -> None:
             self._reports.tell.on_funding(instrument, *await self._queries.funding(instrument))
 
-        self._ask(RequestKind.FundingInfo, ask)
+        self._ask_of_contract(instrument, RequestKind.FundingInfo, ask)
 
     def recover_fills(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
         order = (wire_id, exchange_id)
@@ -328,6 +329,15 @@ class BybitGateway:
             asyncio.get_running_loop().call_soon(
                 self._reports.tell.on_query_refused, kind, GtwRejectCode.GtwNotReady, self._not_ready
             )
+
+    def _ask_of_contract(
+        self, instrument: Instrument, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Ask about what spot pairs do not have: for one of those, say that there is no such request."""
+        if category_of(instrument) == SPOT:
+            asyncio.get_running_loop().call_soon(self._reports.tell.on_unsupported, kind)
+        else:
+            self._ask(kind, ask)
 
     async def _answer(self, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
