@@ -12,6 +12,7 @@
     │   └── TapeError               a recording is cut off, or is not one
     ├── VenueError                  the venue said no, or said nothing
     │   ├── VenueRefusal            it answered with an error code
+    │   ├── UnsupportedAccount      the account is set up in a way that MLThon cannot trade with
     │   └── VenueUnreachable        it cannot be reached, or did not answer in time
     ├── StrategyError               the strategy's own code raised (the cause is chained)
     ├── OrdersLeftOpen              the run ended, and orders may still be at the venue
@@ -78,6 +79,10 @@ class VenueRefusal(VenueError):
         self.code = code
         self.text = text
         self.request = request
+
+
+class UnsupportedAccount(VenueError):
+    """The account is set up in a way that MLThon cannot trade with; the text says what to change."""
 
 
 class VenueUnreachable(VenueError):

@@ -342,7 +342,7 @@ class FakeBybit:
         self.calls.append((request.path, params))
         if self.scripts[request.path]:
             return await self.scripts[request.path].popleft()(request)
-        if not request.path.startswith("/v5/market/"):
+        if not request.path.startswith(("/v5/market/", "/v5/system/")):
             problem = self._signature_problem(request, body or request.rel_url.raw_query_string)
             if problem:
                 return web.json_response({"retCode": 10004, "retMsg": problem, "result": {}})
@@ -375,7 +375,9 @@ class FakeBybit:
             "/v5/account/wallet-balance": lambda: self.wallets,
         }
         if path in lists:
-            return {"list": lists[path](), "nextPageCursor": ""}
+            # The category stands beside the list: rows name it on the private stream only.
+            found = [{key: value for key, value in row.items() if key != "category"} for row in lists[path]()]
+            return {"category": params.get("category", ""), "list": found, "nextPageCursor": ""}
         if path == "/v5/user/query-api":
             return {"userID": 1448939, "apiKey": "masked"}
         return {"success": "1", "list": []}

@@ -10,7 +10,7 @@ from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.perpetual import Perpetual
 from mlthon.instruments.spot import Spot
 
-__all__ = ["CATEGORIES", "INVERSE", "LINEAR", "SPOT", "category_of"]
+__all__ = ["CATEGORIES", "INVERSE", "LINEAR", "SPOT", "category_of", "settle_coin"]
 
 LINEAR, INVERSE, SPOT = "linear", "inverse", "spot"
 CATEGORIES = (LINEAR, INVERSE, SPOT)
@@ -28,3 +28,13 @@ def category_of(instrument: Instrument) -> str:
     if method not in (LINEAR, INVERSE):
         raise ValueError(f"{instrument!r}: expected a spot pair, or a linear or inverse perpetual")
     return method
+
+
+def settle_coin(contract: Instrument) -> str:
+    """What a contract is settled in: a linear one in what it is quoted in, an inverse one in the base.
+
+    >>> settle_coin(Perpetual(settlement_method="inverse", base_currency="BTC", quote_currency="USD"))
+    'BTC'
+    """
+    is_linear = category_of(contract) == LINEAR
+    return str(contract.get_quote_currency() if is_linear else contract.get_base_currency())

@@ -26,7 +26,15 @@ from mlthon.engine.ports import (
     OrderReport,
     RequestKind,
 )
-from mlthon.errors import ConfigError, DecodeError, UsageError, VenueError, VenueRefusal, VenueUnreachable
+from mlthon.errors import (
+    ConfigError,
+    DecodeError,
+    UnsupportedAccount,
+    UsageError,
+    VenueError,
+    VenueRefusal,
+    VenueUnreachable,
+)
 from mlthon.exchanges.background import Background
 from mlthon.exchanges.backoff import Backoff
 from mlthon.exchanges.bybit.categories import SPOT, category_of
@@ -36,6 +44,7 @@ from mlthon.exchanges.bybit.codec.trade import TradeAnswer
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.instruments import Instruments
 from mlthon.exchanges.bybit.known_orders import KnownOrders
+from mlthon.exchanges.bybit.maintenance import MaintenanceWatch
 from mlthon.exchanges.bybit.order_entry import OrderEntry
 from mlthon.exchanges.bybit.order_routes import OrderRoutes
 from mlthon.exchanges.bybit.queries import Queries
@@ -60,7 +69,7 @@ _FILLS_LATE_S = 1.0
 
 
 class BybitGateway:
-    """Order entry and questions on linear contracts. Implements `mlthon.engine.ports.Gateway`."""
+    """Order entry and questions of one account, on all its categories. Implements `mlthon.engine.ports.Gateway`."""
 
     def __init__(
         self,
@@ -89,6 +98,8 @@ class BybitGateway:
         self._reports.before_order = self._entry.on_report
         self._reconciliation = Reconciliation(config, queries, known, self._entry, self._reports, clock)
         rest.on_rate_limit = self._tell_rate_limit
+        self._announcements = MaintenanceWatch(config, http, clock, queries, self.maintained)
+        self._announced = ""  # the maintenance that the venue has announced, and not ended
         self._tasks = Background()
         self._status = GtwStatus.Connecting
         self._reconciling: asyncio.Task[None] | None = None
@@ -121,6 +132,7 @@ class BybitGateway:
         await self._rest.measure_clock()
         self._reports.last_fill_ms = self._clock.now_ms()
         self._ready = asyncio.get_running_loop().create_future()
+        self._announcements.start()
         self._private.socket.start()
         if self._uses_trade_stream:
             self._trade.socket.start()
@@ -141,6 +153,8 @@ class BybitGateway:
         self._ready = None
         self._was_ready = False
         await self._tasks.close()
+        await self._announcements.close()
+        self._announced = ""
         await self._trade.close()
         await self._private.close()
         await self._entry.close()
@@ -261,6 +275,10 @@ class BybitGateway:
 
     def fetch_position(self, instrument: Instrument) -> None:
         async def ask() -> None:
+            if category_of(instrument) == SPOT:
+                why = f"leaves a balance of {instrument.get_base_currency()}, not a position"
+                self._refuse_for_spot(RequestKind.PositionInfo, instrument, why)
+                return
             self._reports.positions(instrument, await self._queries.positions(instrument))
 
         self._ask_of_contract(instrument, RequestKind.PositionInfo, ask)
@@ -283,6 +301,9 @@ class BybitGateway:
 
     def fetch_funding(self, instrument: Instrument) -> None:
         async def ask() -> None:
+            if category_of(instrument) == SPOT:
+                self._refuse_for_spot(RequestKind.FundingInfo, instrument, "is not funded")
+                return
             self._reports.tell.on_funding(instrument, *await self._queries.funding(instrument))
 
         self._ask_of_contract(instrument, RequestKind.FundingInfo, ask)
@@ -321,6 +342,11 @@ class BybitGateway:
             log.warning("%s: %s filled, but not all fills came; asking", report.wire_id, report.cum_qty)
             self.recover_fills(self._reports.instrument(report), report.wire_id, report.exchange_id)
             self._fills_missing(report)
+
+    def _refuse_for_spot(self, kind: RequestKind, pair: Instrument, why: str) -> None:
+        """Answer a question that only makes sense of contracts."""
+        detail = f"{pair.get_instrument_name()} is a spot pair, and {why}"
+        self._reports.tell.on_query_refused(kind, GtwRejectCode.InvalidRequest, detail)
 
     def _ask(self, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._status is GtwStatus.ReadyToTrade:
@@ -364,6 +390,18 @@ class BybitGateway:
         self._reconciled = False
         self._update(reason)
 
+    def maintained(self, title: str | None) -> None:
+        """The venue has announced a maintenance of all trading; None: its end, after changing who knows what."""
+        if title is not None:
+            self._announced = f"the venue is being maintained: {title}"
+            self._update(self._announced)
+            return
+        self._announced = ""
+        self._reconciled = False
+        self._update("the venue's maintenance is over")
+        if self._private.is_live:
+            self.private_live()
+
     def trade_live(self) -> None:
         """Requests go by the trade stream."""
         self._update()
@@ -378,8 +416,12 @@ class BybitGateway:
     def login_refused(self, code: int, text: str) -> None:
         """The venue does not know us: fatal while connecting, else tried again."""
         log.error("login refused: %d: %s", code, text or "no reason given")
+        self._fail_connecting(VenueRefusal(code, text, "bybit: login"))
+
+    def _fail_connecting(self, error: VenueError) -> None:
+        """Let whoever waits for the gateway know that it is in vain."""
         if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(VenueRefusal(code, text, "bybit: login"))
+            self._ready.set_exception(error)
 
     def private_frame(self, frame: Orders | Fills | Positions | Wallets) -> None:
         """Something happened to the account."""
@@ -408,6 +450,8 @@ class BybitGateway:
                 await self._rest.measure_clock()
                 await self._reconciliation.run()
             except (VenueError, DecodeError) as error:
+                if isinstance(error, UnsupportedAccount):
+                    self._fail_connecting(error)
                 pause_s = pauses.next_s()
                 self._not_ready = f"reconciliation failed: {error}"
                 log.error("%s; next try in %.2f s", self._not_ready, pause_s)
@@ -433,11 +477,10 @@ class BybitGateway:
     def _update(self, reason: str = "") -> None:
         """Work out the status anew, and tell it where it changed."""
         has_way = self._was_ready or self._trade.is_live or not self._uses_trade_stream
-        is_ready = self._private.is_live and self._reconciled and has_way and not self._maintenance
-        if is_ready:
-            status = GtwStatus.ReadyToTrade
-        else:
-            status = GtwStatus.Maintenance if self._maintenance else GtwStatus.Connecting
+        is_closed = bool(self._maintenance or self._announced)
+        is_ready = self._private.is_live and self._reconciled and has_way and not is_closed
+        not_ready = GtwStatus.Maintenance if is_closed else GtwStatus.Connecting
+        status = GtwStatus.ReadyToTrade if is_ready else not_ready
         if not is_ready:
             self._not_ready = reason or self._not_ready
         else:

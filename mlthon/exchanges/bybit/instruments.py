@@ -10,7 +10,7 @@ from mlthon.basics.defs import Exchange, InstrumentType
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import DecodeError
-from mlthon.exchanges.bybit.categories import CATEGORIES, INVERSE, LINEAR, SPOT, category_of
+from mlthon.exchanges.bybit.categories import CATEGORIES, INVERSE, LINEAR, SPOT, category_of, settle_coin
 from mlthon.exchanges.bybit.codec.fields import Json, mapping, stamp_ms, text, text_or_empty
 from mlthon.exchanges.bybit.codec.trade import plain
 from mlthon.instruments.instrument import Instrument, InstrumentFields
@@ -97,11 +97,9 @@ class Instruments:
         return [category for category in CATEGORIES if category in present]
 
     def settle_coins(self, category: str) -> list[str]:
-        """What the contracts of a category are settled in: what linear ones are quoted in, of others the base."""
+        """What the contracts of a category are settled in."""
         contracts = [contract for (of, _), contract in self.by_symbol.items() if of == category]
-        if category == LINEAR:
-            return sorted({contract.get_quote_currency() for contract in contracts})
-        return sorted({contract.get_base_currency() for contract in contracts})
+        return sorted({settle_coin(contract) for contract in contracts})
 
 
 def _decode_perpetual(row: Json, category: str, where: str) -> Perpetual:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlthon.engine.ports import FillReport, OrderReport
 from mlthon.errors import VenueRefusal
-from mlthon.exchanges.bybit.categories import SPOT, category_of
+from mlthon.exchanges.bybit.categories import LINEAR, SPOT, category_of, settle_coin
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.codec.account import (
     Balance,
@@ -16,6 +16,7 @@ from mlthon.exchanges.bybit.codec.account import (
 )
 from mlthon.exchanges.bybit.codec.fields import Json, refuse, rows
 from mlthon.exchanges.bybit.codec.orders import decode_fill, decode_order, is_fill, listed
+from mlthon.exchanges.bybit.codec.status import Window, decode_window
 from mlthon.exchanges.bybit.instruments import Instruments, Listing, decode_instruments
 from mlthon.exchanges.bybit.rest import RestClient
 from mlthon.instruments.instrument import Instrument
@@ -103,6 +104,14 @@ class Queries:
                     found.append(decode_position(row, about, where))
         return found
 
+    async def sample_positions(self) -> list[PositionRow]:
+        """The positions, flat or not, in one linear contract of each settlement coin: which tells the mode."""
+        samples: dict[str, Instrument] = {}
+        for (category, _), instrument in self._instruments.by_symbol.items():
+            if category == LINEAR:
+                samples.setdefault(settle_coin(instrument), instrument)
+        return [row for instrument in samples.values() for row in await self.positions(instrument)]
+
     async def balances(self, coin: str | None = None) -> list[Balance]:
         """The balance of one coin, or of all that the account has had."""
         params = {"accountType": "UNIFIED"}
@@ -131,6 +140,12 @@ class Queries:
         if len(found) != 1 or found[0].get("symbol") != instrument.get_exch_instr_id():
             refuse(path, f"the ticker of {instrument.get_exch_instr_id()}", found)
         return decode_funding(found[0], path)
+
+    async def maintenances(self) -> list[Window]:
+        """The maintenances that the venue tells of, past and coming ones included."""
+        path = "/v5/system/status"
+        found = rows(await self._rest.get(path, {}, public=True), "list", path)
+        return [decode_window(row, f"{path}.list[{index}]") for index, row in enumerate(found)]
 
     # -- a command -------------------------------------------------------------------------------------------
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from mlthon.engine.ports import OrderReport
+from mlthon.errors import UnsupportedAccount
 from mlthon.exchanges.backoff import Backoff
 from mlthon.exchanges.bybit.clock import VenueClock
+from mlthon.exchanges.bybit.codec.account import PositionRow
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders
 from mlthon.exchanges.bybit.order_entry import OrderEntry
@@ -45,9 +48,16 @@ class Reconciliation:
         self._entry = entry
         self._reports = reports
         self._clock = clock
+        self._mode_is_known = False
 
     async def run(self) -> None:
-        """Bring the listener up to date; raises VenueError or DecodeError, and may then be run again."""
+        """Bring the listener up to date; raises VenueError or DecodeError, and may then be run again.
+
+        Raises UnsupportedAccount for an account in hedge mode.
+        """
+        if not self._mode_is_known:
+            check_one_way(await self._queries.sample_positions())
+            self._mode_is_known = True
         believed_open = self._known.open()
         open_orders = await self._queries.open_orders()
         fills = await self._queries.fills_since(self._reports.last_fill_ms - _OVERLAP_MS)
@@ -109,6 +119,7 @@ class Reconciliation:
         """Report all positions; the ones the venue does not list any more are asked for one by one."""
         by_instrument: dict[int, list[int]] = {}
         rows = await self._queries.positions()
+        check_one_way(rows)
         for index, row in enumerate(rows):
             by_instrument.setdefault(row.instrument.get_instrument_id(), []).append(index)
         for indexes in by_instrument.values():
@@ -116,6 +127,16 @@ class Reconciliation:
         for instrument in self._reports.not_flat():
             if instrument.get_instrument_id() not in by_instrument:
                 self._reports.positions(instrument, await self._queries.positions(instrument))
+
+
+def check_one_way(rows: Iterable[PositionRow]) -> None:
+    """Raise UnsupportedAccount where positions are those of an account in hedge mode: two in one contract."""
+    for row in rows:
+        if row.leg != 0:
+            raise UnsupportedAccount(
+                f"bybit: the account is in hedge mode (positionIdx {row.leg} of "
+                f"{row.instrument.get_exch_instr_id()}): expected one-way mode, with one position in a contract"
+            )
 
 
 def _key(report: OrderReport) -> str:

@@ -14,7 +14,7 @@ from mlthon.basics.defs import (
     Side,
 )
 from mlthon.engine.ports import FillReport, OrderReport
-from mlthon.exchanges.bybit.categories import CATEGORIES, INVERSE, SPOT, category_of
+from mlthon.exchanges.bybit.categories import CATEGORIES, SPOT, category_of, settle_coin
 from mlthon.exchanges.bybit.codec.fields import (
     Json,
     choice,
@@ -168,10 +168,10 @@ def _fee_coin(row: Json, instrument: Instrument) -> str:
 
     Contracts charge in what they settle in, spot in what was received.
     """
-    category = category_of(instrument)
-    if category == INVERSE or (category == SPOT and row.get("side") == "Buy"):
-        return str(instrument.get_base_currency())
-    return str(instrument.get_quote_currency())
+    if category_of(instrument) != SPOT:
+        return settle_coin(instrument)
+    bought = row.get("side") == "Buy"
+    return str(instrument.get_base_currency() if bought else instrument.get_quote_currency())
 
 
 def _cancel_code(cancel_type: str, why: str) -> CancelCode:
