@@ -195,7 +195,8 @@ cdef class OrderStory:
 
     def on_order_report(self, report):
         self.events += 1
-        (wire_id, exchange_id, _, _, price, qty, cum_qty, status, _, _, _, _, reject_code, reason, _, _) = fields_of(report)
+        (wire_id, exchange_id, _, _, price, qty, cum_qty, status, _, _, _, _, reject_code, reason, _,
+         _) = fields_of(report)
         cdef DeskOrder order = self.find_order(wire_id, exchange_id)
         if order is None:
             self.count("foreign")
@@ -300,7 +301,8 @@ cdef class OrderStory:
     cdef int end_if_fills_complete(self, DeskOrder order) except -1:
         if order.held_end is None:
             return 0
-        (_, _, _, _, _, _, cum_qty, status, _, _, _, cancel_code, _, reason, venue_ms, recv_ms) = fields_of(order.held_end)
+        (_, _, _, _, _, _, cum_qty, status, _, _, _, cancel_code, _, reason, venue_ms,
+         recv_ms) = fields_of(order.held_end)
         if order.filled < (<Qty?>cum_qty).mantissa:
             return 0
         order.held_end = None
