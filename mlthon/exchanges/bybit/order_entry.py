@@ -382,6 +382,8 @@ class OrderEntry:
             pending.told = True
             if pending.kind is RequestKind.NewOrder:
                 self._known.not_taken(pending.wire_id)
+                if pending.message is not None:
+                    self.presume_gone(pending.wire_id)
             self._reports.tell.on_request_refused(pending.kind, pending.wire_id, code, reason)
 
     def _finish(self, pending: _Pending) -> None:
@@ -461,7 +463,6 @@ class OrderEntry:
         absent = f"the venue does not know the order, {waited_s:.1f} s after the request"
         order = self._known.find(pending.order_key)
         if pending.kind is RequestKind.NewOrder and not pending.told:
-            self.presume_gone(pending.wire_id)
             self._refuse(pending, GtwRejectCode.VenueFault, absent)
             return
         self._refuse(pending, GtwRejectCode.UnknownOrder, absent)

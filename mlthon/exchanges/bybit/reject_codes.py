@@ -1,10 +1,12 @@
 """What the venue's error codes mean in MLThon's terms, and which of them leave a request's fate open.
 
 The numbers are the venue's documented ones; which class each belongs to is our reading of their texts. The venue's
-own words always go with the code, so nothing is lost by a class being coarse.
+own words always go with the code, so nothing is lost by a class being coarse. `docs/bybit.md` shows the table.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from mlthon.basics.defs import GtwRejectCode
 
@@ -12,6 +14,7 @@ __all__ = [
     "CLOCK_SKEW",
     "NOT_MODIFIED",
     "RATE_LIMITED",
+    "RET_CODES",
     "SERVICE_RESTARTING",
     "UNKNOWN_OUTCOME",
     "reject_code",
@@ -20,7 +23,7 @@ __all__ = [
 
 CLOCK_SKEW = frozenset({10002, -1})
 
-RATE_LIMITED = frozenset({10006, 429, 10403, 10429, 20003, 170005, 170222, 30035})
+RATE_LIMITED = frozenset({429, 10006, 10018, 10403, 10429, 20003, 30035, 170005, 170222})
 
 #: The venue says that nothing had to be changed: as good as done.
 NOT_MODIFIED = frozenset({110025, 110026, 110043, 34040})
@@ -31,39 +34,44 @@ UNKNOWN_OUTCOME = frozenset({10000, 10016, 10019, 170007, 170032, 170146, 170147
 #: The service is going down: nothing new is taken on this connection.
 SERVICE_RESTARTING = 10019
 
-_CODES: dict[GtwRejectCode, tuple[int, ...]] = {
+#: The venue's error codes, and HTTP statuses, by class. What is not here is `GtwRejectCode.Other`.
+RET_CODES: Mapping[GtwRejectCode, tuple[int, ...]] = {
     GtwRejectCode.AuthFailed: (
-        *(10003, 10004, 10005, 10007, 10008, 10009, 10010, 10024, 10027, 10028, 10029),
-        *(401, 403, 33004, -2015),
+        *(-2015, 401, 403, 10003, 10004, 10005, 10007, 10008, 10009, 10010, 10024, 10027, 10028, 10029),
+        *(33004, 100028, 110018),
     ),
-    GtwRejectCode.ClockSkew: tuple(CLOCK_SKEW),
-    GtwRejectCode.RateLimited: tuple(RATE_LIMITED),
-    GtwRejectCode.VenueFault: tuple(UNKNOWN_OUTCOME),
+    GtwRejectCode.ClockSkew: tuple(sorted(CLOCK_SKEW)),
+    GtwRejectCode.RateLimited: tuple(sorted(RATE_LIMITED)),
+    GtwRejectCode.VenueFault: tuple(sorted(UNKNOWN_OUTCOME)),
     GtwRejectCode.InvalidRequest: (
-        *(10001, 10404, 404, 110049, 170105, 170115, 170116, 170117, 170121, 170130, 170148),
+        *(404, 10001, 10017, 10404, 110032, 110049, 110050, 130000, 170105, 170115, 170116, 170117, 170121),
+        *(170130, 170148),
     ),
     GtwRejectCode.InvalidPrice: (
-        *(110003, 30208, 30209, 110120, 110121, 170132, 170133, 170134, 170192, 170193, 170194),
+        *(30208, 30209, 110003, 110120, 110121, 170132, 170133, 170134, 170192, 170193, 170194),
         *(170371, 170372),
     ),
-    GtwRejectCode.InvalidQty: (*(110064, 170124, 170136, 170137, 170313, 170341, 170381, 170382),),
+    GtwRejectCode.InvalidQty: (*(110064, 170124, 170135, 170136, 170137, 170313, 170341, 170381, 170382),),
     GtwRejectCode.InvalidNotional: (110094, 170140),
     GtwRejectCode.InsufficientFunds: (
-        *(110004, 110006, 110007, 110012, 110044, 110045, 110051, 110052, 110053, 170033, 170131),
+        *(110004, 110006, 110007, 110012, 110014, 110044, 110045, 110051, 110052, 110053, 170033, 170131),
     ),
     GtwRejectCode.PositionLimit: (
-        *(110009, 110020, 110021, 110022, 110023, 110040, 110042, 110086, 110089, 110090, 170810),
+        *(110005, 110009, 110011, 110016, 110020, 110021, 110022, 110023, 110035, 110039, 110040, 110042),
+        *(110046, 110086, 110089, 110090, 170810),
     ),
-    GtwRejectCode.ReduceOnlyRefused: (110017, 110082, 110083),
+    GtwRejectCode.ReduceOnlyRefused: (110017, 110034, 110082, 110083),
     GtwRejectCode.PostOnlyWouldCross: (110103, 170217, 170218),
-    GtwRejectCode.DuplicateClientId: (10014, 20006, 110072, 170141),
+    GtwRejectCode.DuplicateClientId: (10014, 20006, 110030, 110072, 170141),
     GtwRejectCode.UnknownOrder: (110001, 110019, 170143, 170213),
     GtwRejectCode.TooLate: (40004, 110008, 110010, 170139, 170142, 170190),
     GtwRejectCode.RequestPending: (110079, 170191, 170212),
-    GtwRejectCode.MarketClosed: (*(110063, 110066, 110074, 110095, 110098, 110099, 170151, 170157, 30228),),
+    GtwRejectCode.MarketClosed: (
+        *(30228, 110062, 110063, 110066, 110074, 110095, 110098, 110099, 170151, 170157),
+    ),
 }
 
-_CLASS_OF = {code: kind for kind, codes in _CODES.items() for code in codes}
+_CLASS_OF = {code: kind for kind, codes in RET_CODES.items() for code in codes}
 
 _STREAM_REASONS = {
     "EC_PostOnlyWillTakeLiquidity": GtwRejectCode.PostOnlyWouldCross,
