@@ -1,7 +1,7 @@
-"""Columns of exact numbers and of text, in the memory layout of Arrow's arrays.
+"""Columns of exact numbers and of text, in as little memory as they need. They only grow.
 
-They are compact, and are written to files without being copied. A column only grows.
-Integers of up to 64 bits need no class of their own: ``array("q")`` does.
+Numbers lie as in Arrow, and are written to files without being copied. Integers of up to 64 bits need no class of
+their own: ``array("q")`` does.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FixedColumn:
 
 
 class TextColumn:
-    """Texts, one after the other, and where each begins: Arrow's large_string.
+    """Texts, one after the other in one piece of memory, and where each begins.
 
     >>> column = TextColumn()
     >>> column.append("a1")

@@ -28,6 +28,7 @@ from mlthon.errors import (
     UsageError,
     VenueError,
 )
+from mlthon.run.compare import run_compare
 from mlthon.run.demo import DemoOptions, run_demo
 from mlthon.run.market_choice import MarketChoice
 from mlthon.run.venue import run_venue
@@ -122,6 +123,21 @@ def demo(
         faults=open_faults(faults),
     )
     asyncio.run(run_demo(options))
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="A result: its JSON, or the folder it is in.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object: for each figure a, b and difference.")
+    ] = False,
+    only_differences: Annotated[
+        bool, typer.Option("--differences", help="Leave out what is the same in both.")
+    ] = False,
+) -> None:
+    """Put two results side by side, with what differs and by how much."""
+    run_compare(first, second, as_json=as_json, only_differences=only_differences)
 
 
 venue_app = typer.Typer(

@@ -7,20 +7,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from mlthon.backtest.trace import Trace
-from mlthon.basics.defs import (
-    TIF,
-    Exchange,
-    ExecInstructions,
-    GtwRejectCode,
-    InstrumentType,
-    OrderType,
-    Side,
-)
+from mlthon.basics.defs import Exchange, GtwRejectCode, InstrumentType, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
-from mlthon.engine.order_desk import DeskOrder
-from mlthon.engine.ports import FillReport, OrderEvent, RequestKind
+from mlthon.engine.ports import FillReport, ModifyOrderRequest, OrderEvent, RequestKind
 from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.perpetual import Perpetual
 
@@ -43,6 +34,24 @@ def perpetual(number: int = 0, *, method: str = "linear", symbol: str = "BTC-USD
         quote_currency=quote,
         settlement_method=method,
     )
+
+
+@dataclass(slots=True)
+class StoryOrder:
+    """As much of a `DeskOrder` as its record sees."""
+
+    client_id: str
+    wire_id: str
+    instrument: Instrument
+    side: Side
+    price: Price
+    qty: Qty
+    cum_qty: Qty = field(default_factory=lambda: Qty("0"))
+    modify_pending: ModifyOrderRequest | None = None
+
+    @property
+    def leaves_qty(self) -> Qty:
+        return self.qty - self.cum_qty
 
 
 @dataclass(slots=True)
@@ -95,27 +104,24 @@ class Run:
         self.mids[self.instruments[number].get_instrument_id()] = Price(mid)
         self.history.append((self.now_ns, number, Decimal(mid)))
 
-    def send(self, number: int, is_buy: bool, price: str, qty: str) -> DeskOrder:
+    def send(self, number: int, is_buy: bool, price: str, qty: str) -> StoryOrder:
         self.made += 1
-        order = DeskOrder(
+        order = StoryOrder(
             f"c{self.made}",
             f"w{self.made}",
             self.instruments[number],
             Side.Buy if is_buy else Side.Sell,
             Price(price),
             Qty(qty),
-            OrderType.Limit,
-            TIF.GTC,
-            ExecInstructions.Unset,
         )
         self.step(OrderEvent.Sent, order)
         return order
 
-    def step(self, event: OrderEvent, order: DeskOrder, code: GtwRejectCode | None = None) -> None:
+    def step(self, event: OrderEvent, order: StoryOrder, code: GtwRejectCode | None = None) -> None:
         self.trace.record_order(event, order, code)
         self.steps.append((self.now_ns, event, order.client_id, code))
 
-    def fill(self, order: DeskOrder, qty: str, *, is_maker: bool, fee: str, sent_ns: int) -> None:
+    def fill(self, order: StoryOrder, qty: str, *, is_maker: bool, fee: str, sent_ns: int) -> None:
         report = FillReport(
             exec_id="",
             wire_id=order.wire_id,

@@ -1,0 +1,211 @@
+"""The charts of a tearsheet, as plotly figures in plain dicts. Colours are names of the page's style sheet.
+
+Here, and only here, numbers become floats: a screen has no more digits. Long runs are thinned: of a curve the highest
+and the lowest point of each stretch stay, of fills every n-th.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any
+
+from mlthon.backtest.columns import FixedColumn
+from mlthon.backtest.mark_outs import MarkOut
+from mlthon.backtest.pnl import Curve
+from mlthon.backtest.result import CoinResult, InstrumentResult, Result
+from mlthon.backtest.trace import LIQUIDATION, MAKER, TAKER
+
+__all__ = ["equity_chart", "mark_out_chart", "pnl_chart", "position_chart", "price_chart", "thinned_fills"]
+
+_MOST_POINTS = 4_000
+_MOST_FILLS = 4_000
+_NS_PER_MS = 1_000_000
+_UNIT = 1e18
+
+Chart = dict[str, Any]
+
+
+def equity_chart(coin: CoinResult) -> Chart:
+    """Net profit, and below it how far it stands under its highest point."""
+    rows = _thinned(coin.equity)
+    times = _dates(coin.times, rows)
+    highest, falls = None, []
+    for value in coin.equity:
+        highest = value if highest is None else max(highest, value)
+        falls.append(value - highest)
+    unit = escape(coin.coin)
+    return {
+        "data": [
+            _line(times, _floats(coin.equity, rows), "net pnl", "--line", fill="tozeroy", fillcolor="--fill"),
+            _line(
+                times,
+                _floats(falls, rows),
+                "below the highest",
+                "--down",
+                fill="tozeroy",
+                fillcolor="--fall",
+                yaxis="y2",
+            ),
+        ],
+        "layout": {
+            "xaxis": {"type": "date", "anchor": "y2"},
+            "yaxis": {"domain": [0.36, 1], "title": {"text": unit}},
+            "yaxis2": {"domain": [0, 0.28], "title": {"text": unit}, "anchor": "x"},
+        },
+    }
+
+
+def pnl_chart(coin: CoinResult, entries: Sequence[InstrumentResult]) -> Chart:
+    """What the profit is made of, over time, summed over the coin's instruments."""
+    parts = (
+        ("realised", "--up", 1, "realised"),
+        ("unrealised", "--price", 1, "unrealised"),
+        ("fees", "--fees", -1, "fees"),
+        ("funding", "--funding", 1, "funding"),
+    )
+    rows = _thinned(coin.equity)
+    times = _dates(coin.times, rows)
+    data = []
+    for name, colour, sign, column in parts:
+        sums = _summed(coin.times, [(e.books.curve, getattr(e.books.curve, column)) for e in entries])
+        data.append(_line(times, _floats([sign * value for value in sums], rows), name, colour))
+    data.append(_line(times, _floats(coin.equity, rows), "net", "--total", width=2))
+    return {
+        "data": data,
+        "layout": {"xaxis": {"type": "date"}, "yaxis": {"title": {"text": escape(coin.coin)}}},
+    }
+
+
+def position_chart(result: Result, entry: InstrumentResult) -> Chart:
+    """The position, from change to change."""
+    changes = entry.books.size_changes
+    times = [result.trace.started_ns, *(ns for ns, _ in changes), result.trace.ended_ns]
+    sizes = [0, *(size for _, size in changes), entry.books.position.size.mantissa]
+    rows = _thinned(sizes)
+    line = _line(
+        _dates(times, rows), _floats(sizes, rows), "position", "--line", fill="tozeroy", fillcolor="--fill"
+    )
+    return {"data": [line], "layout": {"xaxis": {"type": "date"}, "showlegend": False}}
+
+
+def price_chart(result: Result, number: int, entry: InstrumentResult) -> Chart:
+    """The mid, and the fills on it."""
+    curve, rows = entry.books.curve, result.trace.fills
+    mids = [value or 0 for value in curve.mid]
+    kept = _thinned(mids)
+    data = [_line(_dates(curve.ns, kept), _floats(mids, kept), "mid", "--price")]
+    fills, _ = thinned_fills(result, number)
+    kinds = (
+        ("bought as maker", MAKER, True, "triangle-up", "--up"),
+        ("sold as maker", MAKER, False, "triangle-down", "--down"),
+        ("bought as taker", TAKER, True, "triangle-up-open", "--up"),
+        ("sold as taker", TAKER, False, "triangle-down-open", "--down"),
+        ("liquidated", LIQUIDATION, None, "x", "--taker"),
+    )
+    for name, liquidity, is_buy, symbol, colour in kinds:
+        own = [
+            row
+            for row in fills
+            if rows.liquidity[row] == liquidity and (is_buy is None or bool(rows.is_buy[row]) is is_buy)
+        ]
+        if own:
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": name,
+                    "x": [rows.ns[row] / _NS_PER_MS for row in own],
+                    "y": _column(rows.price, own),
+                    "customdata": _column(rows.qty, own),
+                    "hovertemplate": "%{customdata:.6~g} at %{y:,.8~f}",
+                    "marker": {"symbol": symbol, "color": colour, "size": 8, "line": {"width": 1}},
+                }
+            )
+    layout = {"xaxis": {"type": "date"}, "hovermode": "closest"}
+    return {"data": data, "layout": layout}
+
+
+def thinned_fills(result: Result, number: int) -> tuple[list[int], int]:
+    """The rows of an instrument's fills that are drawn, and how many there are of it."""
+    own = [row for row, which in enumerate(result.trace.fills.instrument) if which == number]
+    step = -(-len(own) // _MOST_FILLS) or 1
+    return own[::step], len(own)
+
+
+def mark_out_chart(entry: InstrumentResult) -> Chart:
+    """Bars of basis points, for fills as maker and as taker."""
+
+    def bars(name: str, marks: Iterable[MarkOut], colour: str) -> Chart:
+        known = [mark for mark in marks if mark.bps is not None]
+        return {
+            "type": "bar",
+            "name": name,
+            "x": ["at the fill" if mark.after_s == 0 else f"{mark.after_s} s" for mark in known],
+            "y": [mark.bps for mark in known],
+            "customdata": [mark.fills for mark in known],
+            "hovertemplate": "%{y:+.2f} bps, %{customdata:,} fills",
+            "marker": {"color": colour},
+        }
+
+    data = [bars("maker", entry.maker, "--maker"), bars("taker", entry.taker, "--taker")]
+    return {
+        "data": [trace for trace in data if trace["x"]],
+        "layout": {"xaxis": {"type": "category"}, "yaxis": {"title": {"text": "bps"}}, "showlegend": True},
+    }
+
+
+# -- details ---------------------------------------------------------------------------------------------------
+
+
+def _line(x: Sequence[float], y: Sequence[float], name: str, colour: str, **more: Any) -> Chart:
+    width = more.pop("width", 1.5)
+    line = {"color": colour, "width": width, "shape": "hv"}  # what was told last holds until the next
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": x,
+        "y": y,
+        "line": line,
+        "hovertemplate": "%{y:,.8~f}",
+        **more,
+    }
+
+
+def _thinned(values: Sequence[int]) -> list[int]:
+    """Rows of a curve to draw: the first, the last, and of each stretch the highest and the lowest."""
+    if len(values) <= _MOST_POINTS:
+        return list(range(len(values)))
+    kept = {0, len(values) - 1}
+    stretch = -(-2 * len(values) // _MOST_POINTS)
+    for start in range(0, len(values), stretch):
+        rows = range(start, min(start + stretch, len(values)))
+        kept.add(min(rows, key=values.__getitem__))
+        kept.add(max(rows, key=values.__getitem__))
+    return sorted(kept)
+
+
+def _summed(times: Sequence[int], columns: Sequence[tuple[Curve, FixedColumn]]) -> list[int]:
+    """The sum of the columns at each time, each taken as it was last told."""
+    sums = [0] * len(times)
+    for curve, column in columns:
+        at, latest = 0, 0
+        for row, ns in enumerate(times):
+            while at < len(curve) and curve.ns[at] <= ns:
+                latest = column[at] or 0
+                at += 1
+            sums[row] += latest
+    return sums
+
+
+def _dates(times: Sequence[int], rows: Iterable[int]) -> list[float]:
+    return [times[row] / _NS_PER_MS for row in rows]
+
+
+def _floats(mantissas: Sequence[int], rows: Iterable[int]) -> list[float]:
+    return [mantissas[row] / _UNIT for row in rows]
+
+
+def _column(column: FixedColumn, rows: Iterable[int]) -> list[float]:
+    return [(column[row] or 0) / _UNIT for row in rows]
