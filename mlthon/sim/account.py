@@ -38,9 +38,11 @@ class Exposure:
         else:
             self.sells += outlay
 
-    def worst_value(self, held: MLDecimal) -> MLDecimal:
-        """The largest position at cost, of either sign, that may come of `held`."""
-        return max(abs(held), abs(held + self.buys), abs(held - self.sells))
+    def worst_value(
+        self, held: MLDecimal, more_buys: MLDecimal = ZERO, more_sells: MLDecimal = ZERO
+    ) -> MLDecimal:
+        """The largest position at cost, of either sign, that may come of `held`, of this and so much more."""
+        return max(abs(held), abs(held + self.buys + more_buys), abs(held - self.sells - more_sells))
 
 
 class Account:
@@ -65,6 +67,7 @@ class Account:
         self._settled_in: dict[str, list[str]] = {}  # contracts, by coin
         for symbol in self._leverage:
             self._settled_in.setdefault(terms[symbol].coin, []).append(symbol)
+        self._pairs = [term for term in terms.values() if term.is_spot]
         self._exposure = {symbol: Exposure() for symbol in terms}
 
     def __repr__(self) -> str:
@@ -89,7 +92,7 @@ class Account:
             maintenance_margin=total_of(self.maintenance_margin(symbol) for symbol in contracts),
             position_margin=position_margin,
             order_margin=margin - position_margin,
-            locked=total_of(self._locked(terms, coin) for terms in self._terms.values() if terms.is_spot),
+            locked=total_of(self._locked(terms, coin) for terms in self._pairs),
         )
 
     def position(self, symbol: str) -> Position:
@@ -144,8 +147,9 @@ class Account:
 
     def value_at_mark(self, symbol: str) -> MLDecimal:
         """What the position in a contract is worth at its mark; 0 when flat or without a mark."""
-        size, mark = self.purse.position(symbol).size, self._mark_price(symbol)
-        return ZERO if mark is None or size.is_zero() else self._terms[symbol].value(mark, abs(size))
+        size = self.purse.position(symbol).size
+        mark = None if size.is_zero() else self._mark_price(symbol)
+        return ZERO if mark is None else self._terms[symbol].value(mark, abs(size))
 
     def is_bankrupt(self, coin: str) -> bool:
         """Tell whether the equity in a coin no longer covers the maintenance margins of what is settled in it."""
@@ -182,7 +186,7 @@ class Account:
             worse = self._worse_by(symbol, side, outlay)
             if worse <= ZERO:
                 return True
-            return worse / self._leverage[symbol] <= self.wallet(terms.coin).available
+            return worse / self._leverage[symbol] <= self._available(terms.coin)
         except OverflowError:
             return False
 
@@ -199,9 +203,19 @@ class Account:
             exposure.add(after.side, open_outlay(terms, after))
             exposure.open_orders += 1
 
+    def _available(self, coin: str) -> MLDecimal:
+        """The same as its wallet's, without the rest of the wallet: it is asked with every order."""
+        available = self.purse.cash.get(coin, ZERO)
+        for symbol in self._settled_in.get(coin, ()):
+            available += self._unrealised(symbol) - self.margin(symbol)
+        for terms in self._pairs:
+            available -= self._locked(terms, coin)
+        return available
+
     def _unrealised(self, symbol: str) -> MLDecimal:
-        held, mark = self.purse.position(symbol), self._mark_price(symbol)
-        return ZERO if mark is None or held.size.is_zero() else held.unrealised(mark)
+        held = self.purse.position(symbol)
+        mark = None if held.size.is_zero() else self._mark_price(symbol)
+        return ZERO if mark is None else held.unrealised(mark)
 
     def _held_at_cost(self, symbol: str) -> MLDecimal:
         """What the position in a contract cost, with the sign of its size."""
@@ -211,9 +225,8 @@ class Account:
     def _worse_by(self, symbol: str, side: Side, outlay: MLDecimal) -> MLDecimal:
         """By how much more orders the worst position grows."""
         exposure, held = self._exposure[symbol], self._held_at_cost(symbol)
-        trial = Exposure(exposure.buys, exposure.sells)
-        trial.add(side, outlay)
-        return trial.worst_value(held) - exposure.worst_value(held)
+        buys, sells = (outlay, ZERO) if side is Side.Buy else (ZERO, outlay)
+        return exposure.worst_value(held, buys, sells) - exposure.worst_value(held)
 
     def _locked(self, terms: Terms, coin: str) -> MLDecimal:
         """What the open orders in a spot pair have locked of a coin."""

@@ -138,7 +138,7 @@ class SimExchange:
             lot=market.lot,
         )
         self._settlement.put(account, placed)
-        self._follow_request(market, placed=placed)
+        self._follow_request(market, placed, is_new=True)
         return self._told(account, placed)
 
     def amend(
@@ -161,7 +161,7 @@ class SimExchange:
         assert after.price is not None, "a market order never rests"
         market.engine.amend(after.order_id, after.price, after.leaves_qty)
         self._settlement.put(account, after)
-        self._follow_request(market, changed=after)
+        self._follow_request(market, after)
         return self._told(account, after)
 
     def cancel(
@@ -171,16 +171,14 @@ class SimExchange:
         market = self._market(symbol)
         order = self._checks.find_open(account, symbol, order_id, link_id)
         self._cancel(market, account, order)
-        if market.engine.concerns_clients():
-            self._liquidator.check(market.terms.coins)
+        self._liquidate_if_marked(market)
         return self._told(account, order)
 
     def cancel_all(self, account: Account, symbol: str) -> list[SimOrder]:
         """End all of an account's open orders in a symbol, the oldest first. Raises Refused."""
         market = self._market(symbol)
         cancelled = [self._cancel(market, account, order) for order in self.open_orders(account, symbol)]
-        if market.engine.concerns_clients():
-            self._liquidator.check(market.terms.coins)
+        self._liquidate_if_marked(market)
         self._outbox.deliver()
         return cancelled
 
@@ -340,13 +338,17 @@ class SimExchange:
         self._settlement.settle(market, trade=trade)
         self._liquidator.check(market.terms.coins)
 
-    def _follow_request(
-        self, market: SymbolMarket, *, placed: SimOrder | None = None, changed: SimOrder | None = None
-    ) -> None:
-        """Book what a request did, and liquidate whom it has made bankrupt: it may have moved the mark."""
-        concerned = market.engine.concerns_clients()
-        self._settlement.settle(market, placed=placed, changed=changed)
-        if concerned:
+    def _follow_request(self, market: SymbolMarket, order: SimOrder, *, is_new: bool = False) -> None:
+        """Book what a request for an order did, and liquidate whom it has made bankrupt."""
+        if not market.engine.concerns_clients():
+            self._settlement.tell_quiet(market, order)
+            return
+        self._settlement.settle(market, placed=order if is_new else None, changed=None if is_new else order)
+        self._liquidator.check(market.terms.coins)
+
+    def _liquidate_if_marked(self, market: SymbolMarket) -> None:
+        """Liquidate whom cancels have made bankrupt: they fill nobody, but may move the mark."""
+        if market.engine.concerns_clients():
             self._liquidator.check(market.terms.coins)
 
     def _pay_funding(self, market: SymbolMarket) -> None:
@@ -362,7 +364,7 @@ class SimExchange:
     def _cancel(self, market: SymbolMarket, account: Account, order: SimOrder) -> SimOrder:
         market.engine.cancel(order.order_id)
         ended = self._settlement.end(account, order, OrderState.Cancelled, EndReason.ByUser)
-        self._settlement.settle(market, changed=ended)
+        self._settlement.tell_quiet(market, ended)
         return ended
 
     def _told(self, account: Account, order: SimOrder) -> SimOrder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 
 from mlthon.sim.orders import SimFill, SimOrder, SimPayment
@@ -15,7 +15,7 @@ class OrderArchive:
 
     def __init__(self, history: int) -> None:
         self._open: dict[int, SimOrder] = {}
-        self._closed: dict[int, SimOrder] = {}  # oldest first
+        self._closed: OrderedDict[int, SimOrder] = OrderedDict()  # oldest first
         self._history = history
         self._id_of_link: dict[str, int] = {}
         self.fills: deque[SimFill] = deque(maxlen=history)
@@ -32,7 +32,7 @@ class OrderArchive:
         else:
             self._closed[order.order_id] = order
             if len(self._closed) > self._history:
-                del self._closed[next(iter(self._closed))]
+                self._closed.popitem(last=False)
         return before
 
     def add_fill(self, fill: SimFill) -> None:

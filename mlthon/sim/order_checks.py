@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from mlthon.basics.defs import TIF, OrderType, Side
 from mlthon.basics.mldecimal import MLDecimal
@@ -91,8 +90,7 @@ class OrderChecks:
             raise Refused(
                 Refusal.BadQty, f"qty: expected more than the filled {before.cum_qty}, got {new_qty}"
             )
-        after = replace(
-            before,
+        after = before._replace(
             price=new_price,
             qty=new_qty,
             leaves_qty=new_qty - before.cum_qty,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mlthon.basics.defs import TIF, OrderType, Side
 from mlthon.basics.mldecimal import MLDecimal
@@ -99,9 +99,8 @@ class OrderState(Enum):
         5  #: ended on arrival: a post-only order that would have taken, a spot order that ran out of funds
     )
 
-    @property
-    def is_open(self) -> bool:
-        return self in (OrderState.New, OrderState.PartiallyFilled)
+    def __init__(self, number: int) -> None:
+        self.is_open = number <= 2  # New and PartiallyFilled; asked often, so not worked out each time
 
 
 class EndReason(Enum):
@@ -155,8 +154,7 @@ class Refused(Exception):
         self.text = text
 
 
-@dataclass(frozen=True, slots=True)
-class SimOrder:
+class SimOrder(NamedTuple):
     """An order as it was at one moment."""
 
     order_id: int  # unique in the exchange, grows
@@ -197,8 +195,7 @@ class SimOrder:
         return self.qty - self.cum_qty
 
 
-@dataclass(frozen=True, slots=True)
-class SimFill:
+class SimFill(NamedTuple):
     """One execution of one order. A trade between two clients makes two fills."""
 
     exec_id: int  # unique in the exchange, grows

@@ -15,7 +15,7 @@ __all__ = ["Outbox"]
 class Outbox:
     """A listener that passes on what it is told to all listeners, when `deliver` is called.
 
-    Delivery never nests: what a listener causes waits behind what is under way.
+    Delivery never nests: what a listener causes waits behind what is under way. Nothing is kept while nobody listens.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Outbox:
 
         A listener's exception passes to the caller; what is behind it is delivered next time.
         """
-        if self._delivering:
+        if self._delivering or not self._messages:
             return
         self._delivering = True
         try:
@@ -43,22 +43,29 @@ class Outbox:
             self._delivering = False
 
     def on_order(self, order: SimOrder) -> None:
-        self._messages.append(lambda listener: listener.on_order(order))
+        if self._listeners:
+            self._messages.append(lambda listener: listener.on_order(order))
 
     def on_fill(self, fill: SimFill) -> None:
-        self._messages.append(lambda listener: listener.on_fill(fill))
+        if self._listeners:
+            self._messages.append(lambda listener: listener.on_fill(fill))
 
     def on_funding(self, payment: SimPayment) -> None:
-        self._messages.append(lambda listener: listener.on_funding(payment))
+        if self._listeners:
+            self._messages.append(lambda listener: listener.on_funding(payment))
 
     def on_position(self, account: Account, symbol: str) -> None:
-        self._messages.append(lambda listener: listener.on_position(account, symbol))
+        if self._listeners:
+            self._messages.append(lambda listener: listener.on_position(account, symbol))
 
     def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
-        self._messages.append(lambda listener: listener.on_wallet(account, coins))
+        if self._listeners:
+            self._messages.append(lambda listener: listener.on_wallet(account, coins))
 
     def on_depth(self, symbol: str, update: DepthUpdate) -> None:
-        self._messages.append(lambda listener: listener.on_depth(symbol, update))
+        if self._listeners:
+            self._messages.append(lambda listener: listener.on_depth(symbol, update))
 
     def on_trade(self, symbol: str, trade: PublicTrade) -> None:
-        self._messages.append(lambda listener: listener.on_trade(symbol, trade))
+        if self._listeners:
+            self._messages.append(lambda listener: listener.on_trade(symbol, trade))

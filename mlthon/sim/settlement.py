@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from mlthon._core.market_event import PublicTrade
 from mlthon.basics.defs import TIF, OrderType, Side
@@ -99,8 +98,7 @@ class Settlement:
         self, account: Account, order: SimOrder, state: OrderState, reason: EndReason, met_id: int = 0
     ) -> SimOrder:
         """Keep that an order has ended with quantity left."""
-        ended = replace(
-            order,
+        ended = order._replace(
             state=state,
             end_reason=reason,
             met_order_id=met_id,
@@ -117,8 +115,8 @@ class Settlement:
         placed: SimOrder | None = None,
         changed: SimOrder | None = None,
         trade: PublicTrade | None = None,
-    ) -> bool:
-        """Book and queue all that the engine did in one call; tells whether anybody traded.
+    ) -> None:
+        """Book and queue all that the engine did in one call.
 
         `placed` is the order that came in, if one did; `changed` one that was amended or cancelled; `trade` the
         public trade that was applied.
@@ -146,7 +144,11 @@ class Settlement:
             # It has sold all there was for it to sell, and not earned what it was to earn.
             told[placed.order_id] = self._end_by_engine(placed.order_id, EndReason.FundsSpent, 0, placed)
         self._tell(market, told.values(), traders.values(), trades)
-        return bool(traders)
+
+    def tell_quiet(self, market: SymbolMarket, order: SimOrder) -> None:
+        """Queue what there is to tell when an order came to rest, changed or ended, and nothing else happened."""
+        self._outbox.on_order(order)
+        self.tell_depth(market)
 
     def pay_funding(self, market: SymbolMarket, account: Account, mark: Price, rate: MLDecimal) -> None:
         """Let an account pay for its position in a contract, or be paid: longs pay when the rate is positive."""
@@ -298,8 +300,7 @@ def after_fill(
     value = terms.value(price, qty)
     leaves_qty = before.leaves_qty - (Qty.from_mantissa(value.mantissa) if before.by_value else qty)
     cum_qty, cum_value = before.cum_qty + qty, before.cum_value + value
-    return replace(
-        before,
+    return before._replace(
         leaves_qty=leaves_qty,
         cum_qty=cum_qty,
         cum_value=cum_value,

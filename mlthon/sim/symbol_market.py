@@ -62,8 +62,7 @@ class SymbolMarket:
         """What an order ties up before it has traded: a market order at the best price it would meet."""
         if order.by_value and order.side is Side.Buy:
             return order.qty.to_mldecimal()
-        best = self.engine.best_ask() if order.side is Side.Buy else self.engine.best_bid()
-        price = order.price or best or self.engine.last_price()
+        price = order.price or self._price_to_meet(order.side)
         if price is None:
             return MLDecimal("0")
         if order.by_value:
@@ -74,6 +73,10 @@ class SymbolMarket:
             )
         self.value(price, order.qty)
         return self.terms.outlay(order.side, price, order.qty)
+
+    def _price_to_meet(self, side: Side) -> Price | None:
+        best = self.engine.best_ask() if side is Side.Buy else self.engine.best_bid()
+        return best or self.engine.last_price()
 
     def value(self, price: Price, qty: Qty) -> MLDecimal:
         """What a quantity is worth; raises Refused when that is beyond what can be counted."""

@@ -12,7 +12,7 @@ once a fill, and is the same for both its sides: whatever was rounded, nothing i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from mlthon.basics.defs import Side
@@ -57,6 +57,9 @@ class Terms:
     product: Product
     base: str  # "" where a linear contract does not name it: nothing depends on it
     quote: str
+    is_spot: bool = field(init=False)
+    coin: str = field(init=False)  # what values are counted in, and contracts are settled in
+    coins: tuple[str, ...] = field(init=False)  # in which a fill moves money
 
     @classmethod
     def of(cls, instrument: Instrument) -> Terms:
@@ -75,19 +78,12 @@ class Terms:
             )
         return cls(symbol_of(instrument), product, base or "", quote)
 
-    @property
-    def is_spot(self) -> bool:
-        return self.product is Product.Spot
-
-    @property
-    def coin(self) -> str:
-        """What values are counted in, and contracts are settled in."""
-        return self.base if self.product is Product.Inverse else self.quote
-
-    @property
-    def coins(self) -> tuple[str, ...]:
-        """The coins in which a fill moves money."""
-        return (self.base, self.quote) if self.is_spot else (self.coin,)
+    def __post_init__(self) -> None:
+        is_spot = self.product is Product.Spot
+        coin = self.base if self.product is Product.Inverse else self.quote
+        object.__setattr__(self, "is_spot", is_spot)
+        object.__setattr__(self, "coin", coin)
+        object.__setattr__(self, "coins", (self.base, self.quote) if is_spot else (coin,))
 
     def value(self, price: Price, qty: Qty) -> MLDecimal:
         """What a quantity is worth at a price, in `coin`; raises OverflowError beyond what can be counted."""

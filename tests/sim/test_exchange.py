@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,7 +143,7 @@ def test_events_given_to_the_engine_are_caught_up_with(scene: SimScene) -> None:
 def without_times(told: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     fields = {"order": ("created_ns", "updated_ns"), "fill": ("exec_ns",)}
     return [
-        (what, replace(rest[0], **dict.fromkeys(fields[what], 0))) if what in fields else (what, *rest)
+        (what, rest[0]._replace(**dict.fromkeys(fields[what], 0))) if what in fields else (what, *rest)
         for what, *rest in told
     ]
 
