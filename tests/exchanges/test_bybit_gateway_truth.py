@@ -1,0 +1,234 @@
+"""What Bybit tells late, twice, only in part, or about orders that nobody placed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from bybit_messages import fill_row, order_row, position_row
+from fake_bybit import FakeBybit, Session, eventually, result
+from gateway_client import BTC, Client
+
+from mlthon.basics.defs import CancelCode, GtwRejectCode, OrderStatus
+from mlthon.basics.qty import Qty
+from mlthon.engine.ports import RequestKind
+from mlthon.exchanges.bybit.codec.fields import Json
+
+REALTIME, HISTORY, EXECUTIONS = "/v5/order/realtime", "/v5/order/history", "/v5/execution/list"
+
+
+async def open_order(client: Client, wire_id: str) -> None:
+    client.new(wire_id)
+    await eventually(lambda: wire_id in client.listener.orders)
+
+
+# -- lists that lag behind ---------------------------------------------------------------------------------------
+
+
+async def test_an_order_that_is_in_neither_list_yet_is_looked_for(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        await open_order(client, "a")
+        ended = venue.orders.pop("a") | {"orderStatus": "Filled", "cumExecQty": "0.010"}
+        asked = len(venue.asked(HISTORY))
+        venue.session("private").cut()
+        await eventually(lambda: len(venue.asked(HISTORY)) >= asked + 2, "asked more than once")
+        assert client.listener.orders["a"].status is OrderStatus.New
+        venue.orders["a"] = ended | {"updatedTime": str(venue.now_ms())}
+        await client.ready()
+        assert client.listener.orders["a"].status is OrderStatus.Filled
+
+
+@pytest.mark.parametrize("how", ["refused", "presumed gone"])
+async def test_an_order_that_turns_up_after_it_was_told_dead_is_cancelled(venue: FakeBybit, how: str) -> None:
+    async def lose(session: Session, message: Json) -> None:
+        if how == "presumed gone":
+            await venue.answer(session, message)
+
+    async with Client(venue) as client:
+        venue.on_trade = lose
+        client.new("a")
+        if how == "refused":
+            await client.settled("a")
+        else:
+            await eventually(lambda: "a" in client.listener.orders)
+        told = client.listener.about("a")
+        venue.on_trade = venue.take
+        venue.orders["a"] = order_row("a", updatedTime=str(venue.now_ms()))
+        await venue.push("order", venue.orders["a"])
+        await eventually(lambda: venue.orders["a"]["orderStatus"] == "Cancelled")
+        await eventually(lambda: client.gateway._entry.is_pending("a") is False)
+        assert told[-1] in ("NewOrder refused", "Rejected")
+        answers = client.listener.answers
+        assert answers[RequestKind.NewOrder, "a"] == 1
+        assert answers[RequestKind.CancelOrder, "a"] == 0  # nobody asked for it
+
+
+async def test_a_refused_order_that_is_alive_is_cancelled(venue: FakeBybit) -> None:
+    """The venue refuses a copy of a request before it answers the request itself."""
+
+    async def contradict(session: Session, message: Json) -> None:
+        if message["op"] == "order.create":
+            await venue.answer(session, message, 20006, "duplicate reqId")
+            venue.on_trade = venue.take
+        await venue.take(session, message)
+
+    async with Client(venue) as client:
+        venue.on_trade = contradict
+        client.new("a")
+        await eventually(lambda: venue.orders.get("a", {}).get("orderStatus") == "Cancelled")
+        (refused,) = client.listener.named("refused")
+        assert refused[3] is GtwRejectCode.DuplicateClientId
+
+
+async def test_fills_that_an_open_order_counts_are_asked_for(
+    venue: FakeBybit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlthon.exchanges.bybit.gateway._FILLS_LATE_S", 0.05)
+    async with Client(venue) as client:
+        await open_order(client, "a")
+        partly = {"orderStatus": "PartiallyFilled", "cumExecQty": "0.004", "updatedTime": str(venue.now_ms())}
+        venue.scripts[EXECUTIONS].append(result({"list": []}))  # not listed yet
+        await venue.push("order", order_row("a", **partly))
+        await eventually(lambda: not venue.scripts[EXECUTIONS])
+        venue.executions = [fill_row("e1", "a", execQty="0.004")]
+        await eventually(lambda: list(client.listener.fills) == ["e1"])
+        asked = len(venue.asked(EXECUTIONS))
+        await venue.push("order", order_row("a", **partly))
+        await eventually(lambda: client.listener.about("a").count("PartiallyFilled") == 2)
+        assert not client.gateway._known.lacks_fills("a")
+        assert len(venue.asked(EXECUTIONS)) == asked
+
+
+# -- ends --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "status", "cum_qty", "code"),
+    [
+        (
+            {"orderStatus": "Cancelled", "cancelType": "CancelBySmp"},
+            "Cancelled",
+            "0",
+            CancelCode.SelfTradePrevention,
+        ),
+        (
+            {"orderStatus": "Cancelled", "rejectReason": "EC_BySelfMatch"},
+            "Cancelled",
+            "0",
+            CancelCode.SelfTradePrevention,
+        ),
+        (
+            {"orderStatus": "Cancelled", "cancelType": "CancelByUser", "leavesQty": ""},
+            "Cancelled",
+            "0",
+            CancelCode.CanceledByUser,
+        ),
+        (
+            {"orderStatus": "PartiallyFilledCanceled", "cumExecQty": "0.004"},
+            "Cancelled",
+            "0.004",
+            CancelCode.Unset,
+        ),
+        ({"orderStatus": "Rejected", "cumExecQty": "0.005"}, "Cancelled", "0.005", CancelCode.Unset),
+        (
+            {"orderStatus": "Rejected", "rejectReason": "EC_PostOnlyWillTakeLiquidity"},
+            "Rejected",
+            "0",
+            CancelCode.Unset,
+        ),
+        (
+            {"orderStatus": "Cancelled", "rejectReason": "EC_PostOnlyWillTakeLiquidity"},
+            "Rejected",
+            "0",
+            CancelCode.Unset,
+        ),
+        ({"orderStatus": "Deactivated"}, "Cancelled", "0", CancelCode.Unset),
+    ],
+)
+async def test_how_an_order_ends(
+    venue: FakeBybit, row: dict[str, str], status: str, cum_qty: str, code: CancelCode
+) -> None:
+    async with Client(venue) as client:
+        await open_order(client, "a")
+        await venue.push("order", order_row("a", **row))
+        await eventually(lambda: client.listener.about("a")[-1] == status)
+        report = client.listener.orders["a"]
+        assert (report.cum_qty, report.cancel_code) == (Qty(cum_qty), code)
+        if row.get("rejectReason", "").startswith("EC_Post"):
+            assert report.reject_code is GtwRejectCode.PostOnlyWouldCross
+
+
+async def test_what_the_venue_trades_for_the_account_changes_its_position_and_is_announced(
+    venue: FakeBybit, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Client(venue) as client:
+        await venue.push("position", position_row(size="0.5", seq=50))
+        with caplog.at_level(logging.WARNING):
+            row = fill_row("e1", "", execType="BustTrade", side="Sell", execQty="0.5", orderId="liq-1")
+            await venue.push("execution", row)
+            await venue.push("position", position_row(size="0", side="", seq=51))
+            await eventually(
+                lambda: client.listener.named("position")[-1:] == [("position", "BTCUSDT", Qty("0"))]
+            )
+        assert "the venue traded for the account: BustTrade: Sell 0.50000000 BTCUSDT" in caplog.text
+        (fill,) = client.listener.fills.values()
+        assert fill.wire_id == ""  # an engine knows no order for it
+
+
+# -- the clock ---------------------------------------------------------------------------------------------------
+
+
+async def test_requests_bear_the_venue_s_time_when_our_clock_is_set(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        step_ns = 3_600 * 1_000_000_000
+        clock = client.gateway._clock
+        now_ns = clock._now_ns
+        clock._now_ns = lambda: now_ns() + step_ns
+        client.new("a")
+        await client.settled("a")
+        stamp = int(venue.session("trade").received[1]["header"]["X-BAPI-TIMESTAMP"])
+        assert abs(stamp - venue.now_ms()) < 1_000
+        assert abs(clock.at_ms(clock.local_ns()) - venue.now_ms()) < 1_000
+
+
+async def test_the_clock_is_measured_again_and_again(venue: FakeBybit) -> None:
+    async with Client(venue, clock_every_ms=20) as client:
+        venue.clock_offset_ms = 5_000
+        await eventually(lambda: abs(client.gateway._clock.now_ms() - venue.now_ms()) < 1_000)
+
+
+async def test_a_slow_answer_about_the_time_is_not_trusted_alone(
+    venue: FakeBybit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlthon.exchanges.bybit.rest._GOOD_ROUND_TRIP_NS", 0)
+    client = Client(venue)
+    await client.connector._rest.measure_clock()
+    assert len(venue.asked("/v5/market/time")) == 3
+    await client.connector.close()
+
+
+async def test_many_modifies_and_a_cancel_of_one_order_each_get_an_answer(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        await open_order(client, "a")
+        for price in ("49000", "48000"):
+            client.modify("a", price=price)
+        client.cancel("a")
+        await eventually(lambda: client.listener.answers.total() == 4)
+        await asyncio.sleep(0)
+        assert client.listener.orders["a"].status is OrderStatus.Cancelled
+        assert not client.gateway._entry.is_pending("a")
+        assert client.gateway._entry._by_req_id == {}
+
+
+async def test_orders_of_others_are_listed_and_not_mixed_up_with_ours(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        await open_order(client, "a")
+        await venue.push("order", order_row("", orderId="theirs"))
+        await venue.push("execution", fill_row("e9", "", orderId="theirs"))
+        await eventually(lambda: "e9" in client.listener.fills)
+        assert client.listener.orders["a"].status is OrderStatus.New
+        venue.orders["x"] = order_row("", orderId="theirs")
+        client.call(client.gateway.fetch_orders, BTC)
+        await eventually(lambda: client.listener.named("orders"))
+        assert sorted(client.listener.named("orders")[0][1]) == ["", "a"]
