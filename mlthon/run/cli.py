@@ -29,10 +29,11 @@ from mlthon.errors import (
     VenueError,
 )
 from mlthon.run.compare import run_compare
-from mlthon.run.demo import DemoOptions, run_demo
+from mlthon.run.demo import DEMO_STRATEGY, DemoOptions, run_demo
 from mlthon.run.market_choice import MarketChoice
 from mlthon.run.venue import run_venue
 from mlthon.run.venue_options import open_faults, server_tls
+from mlthon.sim.terms import Product
 
 __all__ = ["main"]
 
@@ -61,6 +62,10 @@ Tape = Annotated[
 ]
 Speed = Annotated[float, typer.Option("--speed", metavar="X", help="Play the market X times as fast.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the synthetic market.")]
+Market = Annotated[
+    Product | None,
+    typer.Option("--market", help="What the synthetic market trades; linear by default.", show_default=False),
+]
 Faults = Annotated[
     Path | None,
     typer.Option("--faults", metavar="FILE", help="Let go wrong what this plan (YAML) says."),
@@ -75,7 +80,7 @@ def demo(
         typer.Option(
             "--strategy", metavar="SPEC", help="The strategy: module:Class, or path/to/file.py:Class."
         ),
-    ] = "mlthon.strats.demo_strat:DemoStrat",
+    ] = DEMO_STRATEGY,
     param: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,6 +92,7 @@ def demo(
     tape: Tape = None,
     speed: Speed = 1.0,
     seed: Seed = 1,
+    market: Market = None,
     duration: Annotated[
         float, typer.Option("--duration", metavar="S", help="Seconds to trade; a tape may end sooner.")
     ] = 20.0,
@@ -115,7 +121,7 @@ def demo(
     options = DemoOptions(
         strategy=strategy,
         params=parse_params(param or []),
-        market=MarketChoice(tape, seed, speed),
+        market=MarketChoice(tape, seed, speed, market),
         duration_s=_positive("--duration", duration),
         as_json=as_json,
         event_log=event_log,
@@ -160,6 +166,7 @@ def bybit(
     tape: Tape = None,
     speed: Speed = 1.0,
     seed: Seed = 1,
+    market: Market = None,
     faults: Faults = None,
     tls_cert: Annotated[
         Path | None,
@@ -177,9 +184,9 @@ def bybit(
     Prints one line of JSON when ready: rest, ws_public, ws_private, ws_trade, api_key, api_secret.
     """
     _log_to_stderr(verbose)
-    market = MarketChoice(tape, seed, speed)
+    choice = MarketChoice(tape, seed, speed, market)
     going_wrong, tls = open_faults(faults), server_tls(tls_cert, tls_key)
-    asyncio.run(run_venue(market, port, faults=going_wrong, tls=tls))
+    asyncio.run(run_venue(choice, port, faults=going_wrong, tls=tls))
 
 
 def parse_params(pairs: list[str]) -> dict[str, object]:

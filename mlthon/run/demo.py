@@ -22,12 +22,23 @@ from mlthon.run.simulated_venue import SimulatedVenue
 from mlthon.run.status import print_status
 from mlthon.run.strategy_loader import load_strategy_class, make_strategy
 from mlthon.run.summary import Summary
+from mlthon.sim.terms import Product
 from mlthon.venues.bybit import Endpoints
 from mlthon.venues.bybit.seams import FaultSeams
 
-__all__ = ["DemoOptions", "run_demo"]
+__all__ = ["DEMO_STRATEGY", "DemoOptions", "run_demo"]
+
+DEMO_STRATEGY = "mlthon.strats.demo_strat:DemoStrat"
 
 _EXCHANGE = Exchange.Bybit
+
+# Its sizes are in coins by default; these are as many lots in contracts of a dollar.
+_SIZES_IN_CONTRACTS = {
+    "entry_qty_threshold": "25000",
+    "exit_qty_threshold": "15000",
+    "order_qty": "500",
+    "max_position": "2500",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +66,18 @@ async def run_demo(options: DemoOptions) -> None:
     with ExitStack() as stack:
         if options.as_json:
             stack.enter_context(redirect_stdout(sys.stderr))  # what the strategy prints is for people
-        strategy = make_strategy(load_strategy_class(options.strategy), {})
+        strategy_class = load_strategy_class(options.strategy)
         journal = stack.enter_context(EventLog(options.event_log)) if options.event_log else None
         venue = SimulatedVenue(options.market, clock, options.faults)
         try:
+            presets = _presets(options.strategy, venue)
+            strategy = make_strategy(strategy_class, presets)
             config = _reach(await venue.start(), venue)
             engine = LiveEngine(
                 strategy,
                 [BybitConnector(config, clock.now_ns)],
                 clock=clock,
-                params=options.params,
+                params={**presets, **options.params},
                 choose_defaults=lambda table: [
                     table.resolve(_EXCHANGE, venue.instrument.get_instrument_name())
                 ],
@@ -84,6 +97,14 @@ async def run_demo(options: DemoOptions) -> None:
     Summary.of(engine, _EXCHANGE, venue).check_ledgers()
 
 
+def _presets(strategy: str, venue: SimulatedVenue) -> dict[str, object]:
+    """What the strategy that comes along is to trade here, and how much at a time; nothing for any other."""
+    if strategy != DEMO_STRATEGY:
+        return {}
+    sizes = _SIZES_IN_CONTRACTS if venue.terms.product is Product.Inverse else {}
+    return {"instrument": venue.instrument.get_instrument_name(), **sizes}
+
+
 def _reach(endpoints: Endpoints, venue: SimulatedVenue) -> BybitConfig:
     """How the connector reaches the simulated venue."""
     return BybitConfig(
@@ -91,6 +112,8 @@ def _reach(endpoints: Endpoints, venue: SimulatedVenue) -> BybitConfig:
         ws_public_url=endpoints.ws_public,
         ws_private_url=endpoints.ws_private,
         ws_trade_url=endpoints.ws_trade,
+        ws_status_url=f"{endpoints.ws_public}/misc/status",
+        categories=(venue.terms.product.value,),
         api_key=venue.api_key,
         api_secret=venue.api_secret,
     )

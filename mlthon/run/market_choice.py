@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlthon.errors import ConfigError
 from mlthon.sim.synthetic import SyntheticMarket
+from mlthon.sim.terms import Product
 from mlthon.tape.binance import BinanceCapture
 from mlthon.venues.player import MarketSource
 
@@ -15,16 +16,24 @@ __all__ = ["MarketChoice"]
 
 @dataclass(frozen=True, slots=True)
 class MarketChoice:
-    """A recording, or else the synthetic market of a seed; ``speed`` divides the gaps between its events."""
+    """A recording, or else the synthetic market of a seed; ``speed`` divides the gaps between its events.
+
+    ``product`` is what the synthetic market trades; None: linear contracts. A recording has its own instrument.
+    """
 
     tape: Path | None
     seed: int
     speed: float
+    product: Product | None = None
 
     def __post_init__(self) -> None:
+        if self.product is not None and self.tape is not None:
+            raise ConfigError("--market: expected none with --tape, whose market is the recorded one")
         if not 0 < self.speed < float("inf"):
             raise ConfigError(f"--speed: expected a number above 0, got {self.speed:g}")
 
     def open(self) -> MarketSource:
         """Open the market; raises TapeError for a recording that cannot be read."""
-        return SyntheticMarket(self.seed) if self.tape is None else BinanceCapture(self.tape)
+        if self.tape is not None:
+            return BinanceCapture(self.tape)
+        return SyntheticMarket(self.seed, product=self.product or Product.Linear)

@@ -7,13 +7,15 @@ import logging
 import secrets
 import ssl
 
+from mlthon.basics.mldecimal import MLDecimal
+from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.clock import LiveClock
 from mlthon.instruments.instrument import Instrument
 from mlthon.run.market_choice import MarketChoice
 from mlthon.sim.account import Account
 from mlthon.sim.exchange import SimExchange
-from mlthon.sim.terms import Product, Terms, symbol_of
+from mlthon.sim.terms import Product, Terms
 from mlthon.venues.bybit import BybitVenue, Endpoints
 from mlthon.venues.bybit.seams import FaultSeams
 from mlthon.venues.player import Progress, play
@@ -34,8 +36,10 @@ class SimulatedVenue:
         self._choice = choice
         self._source = choice.open()
         self.instrument: Instrument = self._source.instrument
+        self.terms = Terms.of(self.instrument)
         self.exchange = SimExchange([self.instrument], clock.now_ns)
-        self.account: Account = self.exchange.add_account(_ACCOUNT, deposits_for(self.instrument))
+        self._deposits = deposits_for(self.terms)
+        self.account: Account = self.exchange.add_account(_ACCOUNT, self._deposits)
         self.api_key = secrets.token_hex(9)
         self.api_secret = secrets.token_hex(18)
         self._server = BybitVenue(
@@ -54,6 +58,14 @@ class SimulatedVenue:
         self._player = asyncio.create_task(self._play(), name="market player")
         return endpoints
 
+    def mark_price(self) -> Price | None:
+        """What the instrument is worth at the venue, if anything yet."""
+        return self.exchange.mark_price(self.terms.symbol)
+
+    def earned(self, coin: str) -> MLDecimal:
+        """How much more of a coin the account has now than at the start."""
+        return self.account.wallet(coin).balance - self._deposits[coin].to_mldecimal()
+
     async def market_ends(self) -> None:
         """Return when the recording has been played to its end; raises what is wrong with it."""
         assert self._player is not None
@@ -67,14 +79,12 @@ class SimulatedVenue:
         await self._server.close()
 
     async def _play(self) -> None:
-        symbol = symbol_of(self.instrument)
-        await play(self._source, self.exchange, symbol, self._choice.speed, self.progress)
+        await play(self._source, self.exchange, self.terms.symbol, self._choice.speed, self.progress)
         log.info("the recording has ended after %d events", self.progress.events)
 
 
-def deposits_for(instrument: Instrument) -> dict[str, Qty]:
-    """What the account needs to trade an instrument for a while."""
-    terms = Terms.of(instrument)
+def deposits_for(terms: Terms) -> dict[str, Qty]:
+    """What the account needs to trade on such terms for a while."""
     if terms.product is Product.Linear:
         return {terms.quote: _QUOTE_DEPOSIT}
     return {terms.quote: _QUOTE_DEPOSIT, terms.base: _BASE_DEPOSIT}

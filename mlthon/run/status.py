@@ -8,7 +8,7 @@ from mlthon.basics.defs import Exchange
 from mlthon.engine.strat_env import StratEnv
 from mlthon.run.output import Output
 from mlthon.run.simulated_venue import SimulatedVenue
-from mlthon.run.summary import mark_prices
+from mlthon.run.summary import decimals_of, mark_prices
 
 __all__ = ["print_status"]
 
@@ -25,9 +25,10 @@ async def print_status(env: StratEnv, exchange: Exchange, venue: SimulatedVenue,
         portfolio = env.portfolio
         unrealised = portfolio.unrealised(mark_prices(env, exchange, venue))
         pnl = portfolio.realised() + unrealised - portfolio.fees()
+        places = decimals_of(venue.terms.coin)
         output.line(
             f"{second:4d} s  {_top(env, exchange, venue)}  "
-            f"position {portfolio.position(venue.instrument).size:+,.3f}  pnl {pnl:+,.2f}  "
+            f"position {portfolio.position(venue.instrument).size:+,.3f}  pnl {pnl:+,.{places}f}  "
             f"orders {desk.counts['sent']:,} sent {len(desk.open_orders())} open  fills {portfolio.fills:,}  "
             f"{events_now - events:,} events/s {callbacks_now - callbacks:,} callbacks/s"
         )

@@ -11,8 +11,9 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import InstrumentError
 from mlthon.instruments.instrument import Instrument
+from mlthon.instruments.perpetual import Perpetual
 
-__all__ = ["DemoSettings", "find_instrument"]
+__all__ = ["DemoSettings", "find_instrument", "is_inverse"]
 
 DEFAULTS: Mapping[str, Any] = {
     "exchange": "Bybit",
@@ -77,6 +78,11 @@ def find_instrument(instruments: Iterable[Instrument], exchange: Exchange, ref: 
         f"DemoStrat: instrument: expected {ref!r} to fit one instrument of {exchange.name}, it fits"
         f" {len(fitting)}; there are {names or 'none'}"
     )
+
+
+def is_inverse(instrument: Instrument) -> bool:
+    """Tell whether an instrument is a contract settled in its base currency."""
+    return isinstance(instrument, Perpetual) and instrument.get_settlement_method() == "inverse"
 
 
 def keys_of(instrument: Instrument) -> set[str]:

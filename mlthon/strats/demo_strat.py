@@ -29,8 +29,8 @@ from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
 from mlthon.order.order import Order
 from mlthon.order.order_mgr import OrderMgr
-from mlthon.order.position import Position
-from mlthon.strats.demo_settings import DemoSettings, find_instrument
+from mlthon.order.position import InversePosition, Position
+from mlthon.strats.demo_settings import DemoSettings, find_instrument, is_inverse
 
 __all__ = ["DemoStrat"]
 
@@ -507,6 +507,8 @@ class DemoStrat(IStrategy):
         found = find_instrument(self._instruments_, settings.exchange, settings.instrument)
         if self._instrument_id_ not in (0, found.get_instrument_id()):
             raise ValueError("DemoStrat: instrument: it cannot be changed after the first start")
+        if not self._instrument_id_ and is_inverse(found):
+            self._position_ = InversePosition()
         self._instrument_id_ = found.get_instrument_id()
         self._price_step_ = settings.price_tick or found.get_price_tick_rules()
         self._qty_step_ = settings.qty_tick or found.get_quantity_tick_rules()

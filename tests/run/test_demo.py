@@ -31,6 +31,20 @@ def test_it_trades_and_the_ledgers_agree(mlthon_run):
     assert summary["venue"] == {"position": summary["position"], "fills": summary["fills"]}
 
 
+@pytest.mark.parametrize(
+    ("market", "instrument", "currency"),
+    [("inverse", "byt:perp:BTC-USD", "BTC"), ("spot", "byt:spot:BTC-USDT", "USDT")],
+)
+def test_it_trades_inverse_contracts_and_spot(mlthon_run, market, instrument, currency):
+    outcome = mlthon_run("demo", "--market", market, "--speed", 10, "--duration", 3, "--json")
+    summary = outcome.summary
+    assert (summary["instrument"], summary["currency"]) == (instrument, currency)
+    assert summary["fills"] > 0
+    assert summary["orders"]["open"] == 0
+    assert summary["venue"] == {"position": summary["position"], "fills": summary["fills"]}
+    assert "refused" not in outcome.err
+
+
 def test_every_order_has_one_end(mlthon_run):
     orders = mlthon_run("--speed", 10, "--duration", 4, "--json").summary["orders"]
     assert orders["sent"] == orders["rejected"] + orders["cancelled"] + orders["filled"]
