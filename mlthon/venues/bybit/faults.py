@@ -47,9 +47,13 @@ __all__ = ["BybitFaults"]
 
 
 class BybitFaults:
-    """One fault plan for one `BybitVenue`, which starts and stops it; what was injected can be read at any time."""
+    """One fault plan for one `BybitVenue`; what was injected can be read at any time.
 
-    def __init__(self, plan: FaultPlan) -> None:
+    It is carried out from the venue's start to its end, or from `begin` on where it is not `at_once`.
+    """
+
+    def __init__(self, plan: FaultPlan, *, at_once: bool = True) -> None:
+        self._at_once = at_once
         self._injector = FaultInjector(plan)
         self._connections: set[FaultyConnection] = set()
         self._hung: set[asyncio.Future[None]] = set()  # REST requests that will not be answered
@@ -73,6 +77,11 @@ class BybitFaults:
 
     def start(self, venue: Venue) -> None:
         self._venue = venue
+        if self._at_once:
+            self.begin()
+
+    def begin(self) -> None:
+        """Inject from now on, which is the time that `at_s` counts from."""
         self._injector.start(self)
 
     def stop(self) -> None:

@@ -1,0 +1,277 @@
+"""One chaos run: a plan and a strategy from a seed, real sockets between them, and two ledgers that must agree."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from chaos_plans import loses_news, random_plan
+from chaos_trader import BYBIT, ChaosTrader
+
+from mlthon.basics.defs import GtwStatus
+from mlthon.basics.price import Price
+from mlthon.basics.qty import Qty
+from mlthon.engine.clock import LiveClock
+from mlthon.engine.live import LiveEngine
+from mlthon.exchanges.bybit import BybitConfig, BybitConnector
+from mlthon.exchanges.socket import SocketLimits
+from mlthon.sim.account import Account
+from mlthon.sim.exchange import SimExchange
+from mlthon.sim.orders import EndReason, OrderState
+from mlthon.sim.synthetic import SyntheticMarket
+from mlthon.sim.terms import Product, symbol_of
+from mlthon.venues.bybit import BybitVenue, Endpoints
+from mlthon.venues.bybit.faults import BybitFaults
+from mlthon.venues.faults import FaultPlan
+from mlthon.venues.player import play
+
+TRADE_S = 0.8
+SETTLE_S = 20.0  # at most, for each step of it
+SPEED = 20.0
+PRODUCTS = (Product.Linear,) * 4
+
+
+class Disagreement(AssertionError):
+    """The two sides do not tell the same story; the text says in what."""
+
+
+@dataclass
+class Outcome:
+    """What a run came to."""
+
+    seed: int
+    plan: FaultPlan
+    product: Product
+    faults: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    fills: int = 0
+
+
+async def chaos_run(seed: int, plan: FaultPlan | None = None) -> Outcome:
+    """Trade through the faults of a seed, let everything settle, and compare; raises Disagreement."""
+    product = PRODUCTS[seed % len(PRODUCTS)]
+    plan = plan or random_plan(seed)
+    faults = BybitFaults(plan, at_once=False)
+    outcome = Outcome(seed, plan, product, faults.counts)
+    market = SyntheticMarket(seed, product=product)
+    exchange = SimExchange([market.instrument], time.time_ns)
+    account = exchange.add_account("chaos", {"USDT": Qty("100000000"), "BTC": Qty("10000")})
+    venue = BybitVenue(
+        exchange, time.time_ns, api_keys={"k": ("s", account)}, rate_scale=1000.0, faults=faults
+    )
+    trader = ChaosTrader(seed)
+    async with running(venue, exchange, market) as (endpoints, player):
+        clock = LiveClock()
+        engine = LiveEngine(
+            trader,
+            [BybitConnector(config(endpoints, product), clock.now_ns)],
+            clock=clock,
+            choose_defaults=lambda table: [table.resolve(BYBIT, market.instrument.get_instrument_name())],
+            slow_callback_ms=10_000.0,
+        )
+        try:
+            await engine.start()
+            faults.begin()
+            await asyncio.wait({player}, timeout=TRADE_S)
+            await settle(engine, venue, faults, trader, player, lossy=loses_news(plan))
+            await compare(engine, exchange, account, trader, symbol_of(market.instrument))
+        finally:
+            await engine.close()
+    outcome.requests = trader.asked.total()
+    outcome.fills = len(trader.fills)
+    return outcome
+
+
+def config(endpoints: Endpoints, product: Product) -> BybitConfig:
+    """A connector in a hurry: what takes seconds in life takes tenths of a second here."""
+    return BybitConfig(
+        rest_url=endpoints.rest,
+        ws_public_url=endpoints.ws_public,
+        ws_private_url=endpoints.ws_private,
+        ws_trade_url=endpoints.ws_trade,
+        api_key="k",
+        api_secret="s",
+        categories=(product.value,),
+        recv_window_ms=400,
+        request_timeout_ms=400,
+        retry_first_ms=10,
+        retry_longest_ms=50,
+        ready_timeout_ms=15_000,
+        silent_after_ms=1_000,
+        socket=SocketLimits(
+            connect_timeout_ms=2_000,
+            ping_interval_ms=500,
+            pong_timeout_ms=400,
+            first_pause_ms=5,
+            longest_pause_ms=50,
+        ),
+    )
+
+
+@asynccontextmanager
+async def running(
+    venue: BybitVenue, exchange: SimExchange, market: SyntheticMarket
+) -> AsyncIterator[tuple[Endpoints, asyncio.Task[None]]]:
+    """The venue, serving, and its market, being played."""
+    endpoints = await venue.start()
+    player = asyncio.create_task(play(market, exchange, symbol_of(market.instrument), SPEED))
+    try:
+        yield endpoints, player
+    finally:
+        player.cancel()
+        await asyncio.gather(player, return_exceptions=True)
+        await venue.close()
+
+
+# -- the end of it --------------------------------------------------------------------------------------------------
+
+
+async def settle(
+    engine: LiveEngine,
+    venue: BybitVenue,
+    faults: BybitFaults,
+    trader: ChaosTrader,
+    player: asyncio.Task[None],
+    *,
+    lossy: bool,
+) -> None:
+    """End the faults, the trading and the market, and wait until nothing is under way."""
+    gateway = engine.env.desks[BYBIT].gateway
+    trader.is_trading = False
+    faults.stop()
+    await until(lambda: gateway.status is GtwStatus.ReadyToTrade, lambda: f"the gateway is {gateway.status}")
+    await until(lambda: trader.is_answered, lambda: f"unanswered: {+(trader.asked - trader.told)}")
+    if lossy:  # what was lost without a trace is found out after the next gap
+        venue.drop_connections()
+        await until(lambda: gateway.status is not GtwStatus.ReadyToTrade, lambda: "no gap")
+        await until(lambda: gateway.status is GtwStatus.ReadyToTrade, lambda: f"{gateway.status}")
+    trader.cancel_all()
+    await until(lambda: trader.is_answered, lambda: f"unanswered: {+(trader.asked - trader.told)}")
+    await engine.stop()
+    player.cancel()
+    failed = engine.env.dispatcher.failure
+    if failed is not None:
+        raise failed
+
+
+async def compare(
+    engine: LiveEngine, exchange: SimExchange, account: Account, trader: ChaosTrader, symbol: str
+) -> None:
+    """Hold the strategy's books, and what it was told, to the venue's; raises Disagreement."""
+    exchange.check_conservation()
+    desk = engine.env.desks[BYBIT]
+    await until(lambda: not desk.open_orders(), lambda: f"open here: {desk.open_orders()}")
+    await until(
+        lambda: not exchange.open_orders(account), lambda: f"open there: {exchange.open_orders(account)}"
+    )
+    await until(
+        lambda: fills_told(engine, trader) == fills_booked(exchange, account),
+        lambda: difference(fills_told(engine, trader), fills_booked(exchange, account)),
+    )
+    check_orders(engine, exchange, account, trader)
+    check_stories(trader)
+    await check_money(engine, exchange, account, symbol)
+
+
+Fill = tuple[str, str, Price, Qty]
+
+
+def fills_told(engine: LiveEngine, trader: ChaosTrader) -> Counter[Fill]:
+    """What the strategy was told, by the name that the venue knows an order by."""
+    desk = engine.env.desks[BYBIT]
+    told: Counter[Fill] = Counter()
+    for name, side, price, qty in trader.fills:
+        order = desk.order(name)
+        assert order is not None
+        told[order.wire_id, side.name, price, qty] += 1
+    return told
+
+
+def fills_booked(exchange: SimExchange, account: Account) -> Counter[Fill]:
+    """What the venue's ledger holds."""
+    return Counter((fill.link_id, fill.side.name, fill.price, fill.qty) for fill in exchange.fills(account))
+
+
+def difference(told: Counter[Fill], booked: Counter[Fill]) -> str:
+    return f"fills told and not booked: {+(told - booked)}; booked and not told: {+(booked - told)}"
+
+
+ENDS = {"filled": OrderState.Filled, "cancelled": OrderState.Cancelled, "reject": OrderState.Rejected}
+
+
+def check_orders(engine: LiveEngine, exchange: SimExchange, account: Account, trader: ChaosTrader) -> None:
+    """Every order is at the venue what the strategy was told, and the other way round."""
+    desk = engine.env.desks[BYBIT]
+    booked = {order.link_id: order for order in exchange.recent_orders(account)}
+    for name in [about for what, about in trader.asked if what == "new"]:
+        order, story = desk.order(name), trader.stories[name]
+        there = booked.pop(order.wire_id, None) if order is not None else None
+        end = ENDS.get(next((event for event in reversed(story) if event in ENDS), ""))
+        if there is None:
+            expect(end is OrderState.Rejected, f"{name} is not known at the venue, and was told {story}")
+            continue
+        assert order is not None
+        ended_as = (
+            OrderState.Cancelled if there.state is OrderState.Rejected and "ack" in story else there.state
+        )
+        expect(end is ended_as, f"{name} is {there.state.name} at the venue, and was told {story}")
+        expect(order.cum_qty == there.cum_qty, f"{name}: filled {order.cum_qty} here, {there.cum_qty} there")
+        # A change that would have made a post-only order take ended it, and counts as refused.
+        if there.end_reason is not EndReason.PostOnlyWouldCross and there.price is not None:
+            ours, theirs = (order.price, order.qty), (there.price, there.qty)
+            expect(ours == theirs, f"{name}: {ours} here, {theirs} there; {story}")
+    expect(not booked, f"orders that the strategy has not sent: {list(booked)}")
+
+
+def check_stories(trader: ChaosTrader) -> None:
+    """Every request has one answer, and the callbacks about each order come in a legal order."""
+    expect(trader.told == trader.asked, f"answers {trader.told - trader.asked} too many")
+    for name, story in trader.stories.items():
+        expect(story[0] in ("ack", "reject") or is_early_refusal(story), f"{name}: begins with {story}")
+        ends = [event for event in story if event in ENDS]
+        expect(len(ends) == 1, f"{name}: ends {len(ends)} times: {story}")
+        after = story[story.index(ends[0]) + 1 :]
+        late = {"modify refused", "cancel refused", "modified", "cancel taken"}
+        expect(set(after) <= late, f"{name}: goes on after its end: {story}")
+
+
+def is_early_refusal(story: list[str]) -> bool:
+    """Whether requests about an order that was not acknowledged yet were refused first."""
+    early = story[: next(i for i, event in enumerate(story) if event in ("ack", "reject"))]
+    return set(early) <= {"modify refused", "cancel refused", "cancel taken"}
+
+
+async def check_money(engine: LiveEngine, exchange: SimExchange, account: Account, symbol: str) -> None:
+    """Position and profit are the venue's; the strategy's own books count fills in the order in which it heard."""
+    ours, theirs = engine.env.portfolio, account.position(symbol)
+    (instrument,) = exchange.instruments.values()
+    mine = ours.position(instrument)
+    expect(mine.size == theirs.size, f"position {mine.size} here, {theirs.size} there")
+    expect(mine.fees == theirs.fees, f"fees {mine.fees} here, {theirs.fees} there")
+    mark = theirs.mark_price
+    assert mark is not None
+    pnl, booked = mine.realised + mine.unrealised(mark), theirs.realised_pnl + theirs.unrealised_pnl
+    expect(pnl == booked, f"profit {pnl} here, {booked} there")
+    desk = engine.env.desks[BYBIT]
+    await until(
+        lambda: desk.venue_position(instrument) in (theirs.size, None if not ours.fills else theirs.size),
+        lambda: f"the venue's position was told as {desk.venue_position(instrument)}, it is {theirs.size}",
+    )
+
+
+def expect(holds: bool, complaint: str) -> None:
+    if not holds:
+        raise Disagreement(complaint)
+
+
+async def until(condition: Callable[[], bool], complaint: Callable[[], str]) -> None:
+    """Wait for a condition; raises Disagreement when it does not come about."""
+    deadline = time.monotonic() + SETTLE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Disagreement(complaint())
+        await asyncio.sleep(0.005)
