@@ -218,7 +218,7 @@ cdef class OrderStory:
 
     def on_fill_report(self, fill):
         self.events += 1
-        (exec_id, wire_id, exchange_id, _, side, price, qty, _, _, _, exec_ms, recv_ms) = fields_of(fill)
+        (exec_id, wire_id, exchange_id, _, side, price, qty, _, _, _, exec_ms, recv_ms, order_qty) = fields_of(fill)
         cdef DeskOrder order = self.find_order(wire_id, exchange_id)
         if order is None:
             self.count("foreign")
@@ -230,6 +230,8 @@ cdef class OrderStory:
         order.exec_ids.add(exec_id)
         self.learn_exchange_id(order, exchange_id)
         self.ack(order)
+        if order_qty is not None and order.modify_pending is not None:
+            self.settle_resize(order, order_qty)
         if add_overflows(order.filled, (<Qty?>qty).mantissa, &order.filled):
             raise OverflowError(f"{order.wire_id}: its fills sum to more than a quantity can be")
         self.count("fills")
@@ -274,6 +276,17 @@ cdef class OrderStory:
         self.note(MODIFIED, order, None)
         return self.tell(ON_MODIFY_ORDER_ACK, (self.exchange, order.client_id, new_price, new_qty,
                                                qty_from(order.leaves())))
+
+    cdef int settle_resize(self, DeskOrder order, Qty order_qty) except -1:
+        """See by a fill whether a pending modify has changed the quantity.
+
+        Fills may come before the report that shows the change, and what they leave open has to be told of the new
+        quantity: of the old one they may leave nothing, and the order would go on after it seemed to have ended.
+        """
+        _, _, _, new_price, new_qty = fields_of(order.modify_pending)
+        if new_qty is None or new_qty != order_qty or order.qty == order_qty:
+            return 0
+        return self.settle_modify(order, order.price if new_price is None else new_price, order_qty)
 
     cdef int refuse_modify(self, DeskOrder order, object code, str reason) except -1:
         if order.modify_pending is None:

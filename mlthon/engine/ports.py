@@ -138,6 +138,7 @@ class FillReport(NamedTuple):
     is_maker: bool
     exec_ms: int
     recv_ms: int
+    order_qty: Qty | None = None  # what the order was for when it was filled, where the venue says so
 
 
 class GatewayListener(Protocol):

@@ -140,7 +140,14 @@ class ScriptedGateway:
             values["cancel_code"] = CancelCode.CanceledByUser
         self.listener.on_order_report(OrderReport(**{**values, **changes}))  # type: ignore[arg-type]
 
-    def fill(self, request: NewOrderRequest, exec_id: str, qty: str, price: str | None = None) -> None:
+    def fill(
+        self,
+        request: NewOrderRequest,
+        exec_id: str,
+        qty: str,
+        price: str | None = None,
+        order_qty: str | None = None,
+    ) -> None:
         self.listener.on_fill_report(
             FillReport(
                 exec_id=exec_id,
@@ -155,6 +162,7 @@ class ScriptedGateway:
                 is_maker=True,
                 exec_ms=1,
                 recv_ms=2,
+                order_qty=None if order_qty is None else Qty(order_qty),
             )
         )
 

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from mlthon.basics.defs import CancelCode, Exchange, GtwRejectCode, OrderStatus, Side
+from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.ports import RequestKind
 
@@ -141,6 +142,34 @@ def test_a_modify_is_acknowledged_by_the_report_that_shows_it(bench, recorder):
         Qty("15"),
         Qty("13"),
     )
+
+
+def test_fills_of_a_changed_order_that_come_before_the_report_leave_what_the_change_left(bench, recorder):
+    bench.order()
+    request = bench.gateway.last_new()
+    bench.gateway.report(request, OrderStatus.New)
+    bench.env.send_modify_order(BYBIT, "a1", "101", "15")
+    bench.gateway.fill(request, "e1", "10", order_qty="15")
+    bench.gateway.fill(request, "e2", "5", order_qty="15")
+    bench.gateway.report(request, OrderStatus.Filled, cum="15", qty=Qty("15"), price=Price("101"))
+    assert recorder.names() == [
+        "on_new_order_ack",
+        "on_modify_order_ack",
+        "on_order_execution",
+        "on_order_execution",
+    ]
+    assert [call[6] for call in recorder.seen if call[0] == "on_order_execution"] == [Qty("5"), Qty("0")]
+    assert bench.env.desks[BYBIT].open_orders() == []
+
+
+def test_fills_of_the_quantity_before_a_change_do_not_prove_the_change(bench, recorder):
+    bench.order()
+    request = bench.gateway.last_new()
+    bench.gateway.report(request, OrderStatus.New)
+    bench.env.send_modify_order(BYBIT, "a1", None, "15")
+    bench.gateway.fill(request, "e1", "4", order_qty="10")
+    assert recorder.names() == ["on_new_order_ack", "on_order_execution"]
+    assert recorder.last("on_order_execution")[6] == Qty("6")
 
 
 def test_a_modify_that_its_orders_end_overtakes_is_rejected(bench, recorder):

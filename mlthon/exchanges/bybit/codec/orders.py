@@ -160,6 +160,7 @@ def decode_fill(row: Json, instrument: Instrument, recv_ms: int, where: str) -> 
         is_maker=flag(row, "isMaker", where),
         exec_ms=stamp_ms(row, "execTime", where),
         recv_ms=recv_ms,
+        order_qty=qty(row, "orderQty", where) if row.get("orderQty") else None,
     )
 
 
