@@ -1,7 +1,6 @@
 """Fills, orders and equity as Parquet files, exact to the last decimal.
 
-Times are UTC timestamps in nanoseconds, numbers decimal128(38, 18). The columns' memory becomes Arrow's without
-being copied.
+Times are UTC timestamps in nanoseconds, numbers decimal128(38, 18).
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlthon.backtest.columns import FixedColumn
+from mlthon._core.fixed_column import FixedColumn
 from mlthon.backtest.result import Result
 from mlthon.backtest.trace import MARK_OUTS_S, NOBODYS
 from mlthon.basics.defs import GtwRejectCode
@@ -135,7 +134,7 @@ def _decimals(column: FixedColumn) -> pyarrow.Array:
     for row, value in enumerate(column):
         if value is not None:
             known[row >> 3] |= 1 << (row & 7)
-    buffers = [pa.py_buffer(known), pa.py_buffer(column.data)]
+    buffers = [pa.py_buffer(known), pa.py_buffer(column.to_bytes())]
     return pa.Array.from_buffers(pa.decimal128(38, 18), len(column), buffers)
 
 

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mlthon.backtest.columns import FixedColumn
+from mlthon._core.fixed_column import FixedColumn
 from mlthon.backtest.trace import Trace
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -66,12 +66,12 @@ class Curve:
 
     def add(self, ns: int, mid: Price, position: Qty, pnl: Pnl) -> None:
         self.ns.append(ns)
-        self.mid.append(mid.mantissa)
-        self.position.append(position.mantissa)
-        self.realised.append(pnl.realised.mantissa)
-        self.unrealised.append(pnl.unrealised.mantissa)
-        self.fees.append(pnl.fees.mantissa)
-        self.funding.append(pnl.funding.mantissa)
+        self.mid.append(mid)
+        self.position.append(position)
+        self.realised.append(pnl.realised)
+        self.unrealised.append(pnl.unrealised)
+        self.fees.append(pnl.fees)
+        self.funding.append(pnl.funding)
 
     def net(self) -> Iterator[int]:
         """The mantissas of the net profit, point by point."""

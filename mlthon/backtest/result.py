@@ -60,7 +60,7 @@ class RunFacts:
     trades: int = 0
     load_s: float = 0.0  #: from the start of the process's work to the first event
     run_s: float = 0.0
-    venue: Mapping[str, float] = field(default_factory=dict)  #: what the exchange booked, to compare
+    venue: Mapping[str, object] = field(default_factory=dict)  #: what the exchange booked, to compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,7 @@ class Result:
             "mode": facts.mode,
             "strategy": facts.strategy,
             "instrument": ", ".join(entry.name for entry in self.instruments),
+            "currency": ", ".join(entry.coin for entry in self.coins),
             "params": {str(key): _plain(value) for key, value in facts.params.items()},
             "started_ns": self.trace.started_ns,
             "elapsed_s": round(self.elapsed_s, 3),

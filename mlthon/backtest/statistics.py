@@ -25,7 +25,7 @@ __all__ = [
 _NS_PER_S = 1_000_000_000
 _YEAR_S = 365 * 86_400  # these markets never close
 _PERIODS_S = (86_400, 3_600)
-_FEWEST_RETURNS = 24
+_FEWEST_RETURNS = 20  # a tape of a day is a little shorter than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ def sharpe_ratio(times: Sequence[int], equity: Sequence[int]) -> Sharpe | None:
 
     W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21(1), 1994, with nothing subtracted for
     interest. On a capital that stays the same, profits and returns have the same ratio, so no capital enters. The
-    deviation is the sample's (n - 1). Periods are days, or hours where there are fewer than 24 days, of a year of 365
+    deviation is the sample's (n - 1). Periods are days, or hours where there are fewer than 20 days, of a year of 365
     days of 24 hours. Scaling by the root assumes that profits of different periods do not depend on each other
     (A. W. Lo, "The Statistics of Sharpe Ratios", Financial Analysts Journal 58(4), 2002).
 
-    None where that would be a number without meaning: fewer than 24 whole hours, or profits that are all the same.
+    None where that would be a number without meaning: fewer than 20 whole hours, or profits that are all the same.
     """
     if not times:
         return None

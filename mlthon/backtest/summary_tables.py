@@ -121,7 +121,7 @@ def spread_ms(times: Distribution | None) -> str:
 def sharpe_text(coin: CoinResult) -> str:
     """The ratio and the returns behind it, or why there is none."""
     if coin.sharpe is None:
-        return "- (needs 24 hours)"
+        return "- (needs 20 hours)"
     period = "days" if coin.sharpe.period_s == 86_400 else "hours"
     return f"{coin.sharpe.ratio:,.2f} ({coin.sharpe.returns:,} {period})"
 

@@ -274,7 +274,7 @@ def _mark_money(mark: MarkOut) -> str:
 
 def _sharpe(coin: CoinResult) -> tuple[str, str]:
     if coin.sharpe is None:
-        return _UNKNOWN, "needs 24 hours or more"
+        return _UNKNOWN, "needs 20 hours or more"
     return f"{coin.sharpe.ratio:,.2f}", "annualised, " + sharpe_text(coin).partition("(")[2].rstrip(")")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from mlthon.backtest.columns import FixedColumn
+from mlthon._core.fixed_column import FixedColumn
 from mlthon.backtest.mark_outs import MarkOut
 from mlthon.backtest.pnl import Curve
 from mlthon.backtest.result import CoinResult, InstrumentResult, Result
@@ -20,6 +20,7 @@ __all__ = ["equity_chart", "mark_out_chart", "pnl_chart", "position_chart", "pri
 
 _MOST_POINTS = 4_000
 _MOST_FILLS = 4_000
+_DENSE = 400  # fills, from which on their marks are small
 _NS_PER_MS = 1_000_000
 _UNIT = 1e18
 
@@ -96,6 +97,7 @@ def price_chart(result: Result, number: int, entry: InstrumentResult) -> Chart:
     kept = _thinned(mids)
     data = [_line(_dates(curve.ns, kept), _floats(mids, kept), "mid", "--price")]
     fills, _ = thinned_fills(result, number)
+    size = 8 if len(fills) < _DENSE else 5
     kinds = (
         ("bought as maker", MAKER, True, "triangle-up", "--up"),
         ("sold as maker", MAKER, False, "triangle-down", "--down"),
@@ -119,10 +121,11 @@ def price_chart(result: Result, number: int, entry: InstrumentResult) -> Chart:
                     "y": _column(rows.price, own),
                     "customdata": _column(rows.qty, own),
                     "hovertemplate": "%{customdata:.6~g} at %{y:,.8~f}",
-                    "marker": {"symbol": symbol, "color": colour, "size": 8, "line": {"width": 1}},
+                    "marker": {"symbol": symbol, "color": colour, "size": size, "line": {"width": 1}},
                 }
             )
-    layout = {"xaxis": {"type": "date"}, "hovermode": "closest"}
+    run = [result.trace.started_ns / _NS_PER_MS, result.trace.ended_ns / _NS_PER_MS]
+    layout = {"xaxis": {"type": "date", "range": run}, "hovermode": "closest"}
     return {"data": data, "layout": layout}
 
 

@@ -11,7 +11,8 @@ from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
-from mlthon.backtest.columns import FixedColumn, TextColumn
+from mlthon._core.fixed_column import FixedColumn
+from mlthon.backtest.text_column import TextColumn
 from mlthon.basics.defs import GtwRejectCode, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -130,9 +131,7 @@ class Trace:
         for marks, awaited in zip(self.fills.marks, self._awaited, strict=True):
             while awaited and awaited[0][0] <= now_ns:
                 _, fill = awaited.popleft()
-                mid = self._mid(self.instruments[self.fills.instrument[fill]])
-                if mid is not None:
-                    marks[fill] = mid
+                marks[fill] = self._mid(self.fills.instrument[fill])
         self._set_due()
 
     def end(self, now_ns: int) -> None:
@@ -153,9 +152,9 @@ class Trace:
         rows.ns.append(self._now_ns())
         rows.event.append(event.value)
         rows.order.append(self._number_of(order))
-        rows.price.append(price.mantissa)
-        rows.qty.append(qty.mantissa)
-        rows.leaves_qty.append(order.leaves_qty.mantissa)
+        rows.price.append(price)
+        rows.qty.append(qty)
+        rows.leaves_qty.append(order.leaves_qty)
         rows.code.append(0 if code is None else code.value)
 
     def record_refusal(self, kind: RequestKind, code: GtwRejectCode) -> None:
@@ -179,7 +178,7 @@ class Trace:
         """Write down a payment, in the coin the instrument settles in; negative: paid."""
         self.funding_ns.append(ns)
         self.funding_instrument.append(self._numbers[instrument_id])
-        self.funding_amount.append(received.mantissa)
+        self.funding_amount.append(received)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -204,13 +203,12 @@ class Trace:
 
     # -- details -----------------------------------------------------------------------------------------------
 
-    def _mid(self, instrument: Instrument) -> int | None:
-        mid = self._mid_of(instrument.get_instrument_id())
-        return None if mid is None else mid.mantissa
+    def _mid(self, number: int) -> Price | None:
+        return self._mid_of(self.instruments[number].get_instrument_id())
 
     def _write_sample(self, ns: int) -> None:
-        for number, instrument in enumerate(self.instruments):
-            mid = self._mid(instrument)
+        for number in range(len(self.instruments)):
+            mid = self._mid(number)
             if mid is not None:
                 self.sample_ns.append(ns)
                 self.sample_instrument.append(number)
@@ -239,12 +237,12 @@ class Trace:
         rows.order.append(order)
         rows.instrument.append(instrument)
         rows.is_buy.append(fill.side is Side.Buy)
-        rows.price.append(fill.price.mantissa)
-        rows.qty.append(fill.qty.mantissa)
-        rows.fee.append(fill.fee.mantissa)
+        rows.price.append(fill.price)
+        rows.qty.append(fill.qty)
+        rows.fee.append(fill.fee)
         rows.fee_coin.append(self._coins.setdefault(fill.fee_currency, fill.fee_currency))
         rows.liquidity.append(liquidity)
-        rows.mid.append(self._mid(self.instruments[instrument]) if mid is None else mid.mantissa)
+        rows.mid.append(self._mid(instrument) if mid is None else mid)
         for after_s, marks, awaited in zip(MARK_OUTS_S, rows.marks, self._awaited, strict=True):
             marks.append(None)
             awaited.append((ns + after_s * _NS_PER_S, row))
