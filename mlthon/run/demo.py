@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import Awaitable, Mapping
 from contextlib import ExitStack, redirect_stdout
@@ -116,6 +117,7 @@ def _reach(endpoints: Endpoints, venue: SimulatedVenue) -> BybitConfig:
         categories=(venue.terms.product.value,),
         api_key=venue.api_key,
         api_secret=venue.api_secret,
+        rate_factor=math.ceil(venue.rate_scale),
     )
 
 

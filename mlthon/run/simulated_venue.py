@@ -42,11 +42,12 @@ class SimulatedVenue:
         self.account: Account = self.exchange.add_account(_ACCOUNT, self._deposits)
         self.api_key = secrets.token_hex(9)
         self.api_secret = secrets.token_hex(18)
+        self.rate_scale = max(choice.speed, 1.0)  # a faster market makes clients faster too
         self._server = BybitVenue(
             self.exchange,
             clock.now_ns,
             api_keys={self.api_key: (self.api_secret, self.account)},
-            rate_scale=max(choice.speed, 1.0),
+            rate_scale=self.rate_scale,
             faults=faults,
         )
         self.progress = Progress()

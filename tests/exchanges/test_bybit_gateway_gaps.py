@@ -166,7 +166,7 @@ async def test_an_order_that_vanished_during_a_gap_is_ended(venue: FakeBybit) ->
         del venue.orders["a"]
         venue.session("private").cut()
         await eventually(lambda: client.listener.orders["a"].status is OrderStatus.Cancelled)
-        assert "not known to the venue" in client.listener.orders["a"].reason
+        assert "no longer knows" in client.listener.orders["a"].reason
         await client.ready()
 
 

@@ -39,6 +39,33 @@ async def test_an_order_that_is_in_neither_list_yet_is_looked_for(venue: FakeByb
         assert client.listener.orders["a"].status is OrderStatus.Filled
 
 
+async def test_an_order_that_is_heard_of_while_it_is_looked_for_is_not_told_dead(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        await open_order(client, "a")
+        row = venue.orders.pop("a")
+        asked = len(venue.asked(HISTORY))
+        venue.session("private").cut()
+        await eventually(lambda: len(venue.asked(HISTORY)) > asked)
+        await venue.push("order", row | {"price": "49999.0", "updatedTime": str(venue.now_ms())})
+        await client.ready()
+        assert client.listener.about("a") == ["NewOrder accepted", "New", "New"]
+
+
+async def test_a_refusal_that_says_an_order_has_ended_is_looked_into(venue: FakeBybit) -> None:
+    async def refuse(session: Session, message: Json) -> None:
+        await venue.answer(session, message, 110001, "order not exists or too late to cancel")
+
+    async with Client(venue) as client:
+        await open_order(client, "a")
+        venue.orders["a"] |= {"orderStatus": "Filled", "cumExecQty": "0.010"}  # and nobody tells
+        venue.on_trade = refuse
+        client.cancel("a")
+        await client.settled("a", times=2)
+        client.modify("a", price="48000")
+        await eventually(lambda: client.listener.orders["a"].status is OrderStatus.Filled)
+        await eventually(lambda: client.listener.answers.total() == 3)
+
+
 @pytest.mark.parametrize("how", ["refused", "presumed gone"])
 async def test_an_order_that_turns_up_after_it_was_told_dead_is_cancelled(venue: FakeBybit, how: str) -> None:
     async def lose(session: Session, message: Json) -> None:

@@ -43,7 +43,7 @@ from mlthon.exchanges.bybit.codec.private import Fills, Orders, Positions, Walle
 from mlthon.exchanges.bybit.codec.trade import TradeAnswer
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.instruments import Instruments
-from mlthon.exchanges.bybit.known_orders import KnownOrders
+from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders
 from mlthon.exchanges.bybit.maintenance import MaintenanceWatch
 from mlthon.exchanges.bybit.order_entry import OrderEntry
 from mlthon.exchanges.bybit.order_routes import OrderRoutes
@@ -93,6 +93,7 @@ class BybitGateway:
         self._routes.on_answer = self.trade_answer
         self._routes.on_unanswered = self._entry.on_unanswered
         self._routes.on_not_sent = self._entry.on_not_sent
+        self._entry.on_doubt = self._doubt
         self._reports.on_sight = self._entry.on_sight
         self._reports.on_missing_fills = self._fills_missing
         self._reports.before_order = self._entry.on_report
@@ -109,6 +110,7 @@ class BybitGateway:
         self._not_ready = "not connected yet"  # why
         self._ready: asyncio.Future[None] | None = None
         self._recovering: set[tuple[str, str]] = set()
+        self._doubted: set[str] = set()  # orders that may have ended untold
         self._lacking: set[str] = set()  # orders some of whose fills are awaited
 
     # -- life ------------------------------------------------------------------------------------------------
@@ -275,10 +277,6 @@ class BybitGateway:
 
     def fetch_position(self, instrument: Instrument) -> None:
         async def ask() -> None:
-            if category_of(instrument) == SPOT:
-                why = f"leaves a balance of {instrument.get_base_currency()}, not a position"
-                self._refuse_for_spot(RequestKind.PositionInfo, instrument, why)
-                return
             self._reports.positions(instrument, await self._queries.positions(instrument))
 
         self._ask_of_contract(instrument, RequestKind.PositionInfo, ask)
@@ -301,9 +299,6 @@ class BybitGateway:
 
     def fetch_funding(self, instrument: Instrument) -> None:
         async def ask() -> None:
-            if category_of(instrument) == SPOT:
-                self._refuse_for_spot(RequestKind.FundingInfo, instrument, "is not funded")
-                return
             self._reports.tell.on_funding(instrument, *await self._queries.funding(instrument))
 
         self._ask_of_contract(instrument, RequestKind.FundingInfo, ask)
@@ -343,10 +338,26 @@ class BybitGateway:
             self.recover_fills(self._reports.instrument(report), report.wire_id, report.exchange_id)
             self._fills_missing(report)
 
-    def _refuse_for_spot(self, kind: RequestKind, pair: Instrument, why: str) -> None:
-        """Answer a question that only makes sense of contracts."""
-        detail = f"{pair.get_instrument_name()} is a spot pair, and {why}"
-        self._reports.tell.on_query_refused(kind, GtwRejectCode.InvalidRequest, detail)
+    def _doubt(self, order: KnownOrder) -> None:
+        """See to it that the end of an order is told, if it has ended."""
+        if order.wire_id not in self._doubted:
+            self._doubted.add(order.wire_id)
+            self._tasks.spawn(self._clear_up(order), f"the end of {order.wire_id}")
+
+    async def _clear_up(self, order: KnownOrder) -> None:
+        pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
+        try:
+            await asyncio.sleep(self._config.request_timeout_ms / 1_000)  # it is told by itself, mostly
+            while self._known.find(order.wire_id, order.exchange_id) is order:
+                try:
+                    await self._reconciliation.find_out(order)
+                except (VenueError, DecodeError) as error:
+                    log.warning("the end of %s: %s", order.wire_id or order.exchange_id, error)
+                else:
+                    return
+                await asyncio.sleep(pauses.next_s())
+        finally:
+            self._doubted.discard(order.wire_id)
 
     def _ask(self, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._status is GtwStatus.ReadyToTrade:

@@ -53,7 +53,7 @@ from mlthon.exchanges.bybit.codec.trade import (
     create_fields,
 )
 from mlthon.exchanges.bybit.config import BybitConfig
-from mlthon.exchanges.bybit.known_orders import KnownOrders, has_ended
+from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders, has_ended
 from mlthon.exchanges.bybit.order_routes import OrderRoutes, Route
 from mlthon.exchanges.bybit.queries import Queries
 from mlthon.exchanges.bybit.rate_limits import RateLimits, bucket_of
@@ -70,6 +70,7 @@ _MOST_IN_BATCH, _MOST_IN_SPOT_BATCH = 20, 10
 _KEPT_GIVEN_UP = 1_000
 _SHORTEST_WAIT_S = 0.005
 _SPOT_MARK = "-s"  # at the end of a request's id: its answer does not say what it is counted for
+_SAY_IT_ENDED = (GtwRejectCode.UnknownOrder, GtwRejectCode.TooLate)
 _OVERTAKEN = "answer after its effect was seen"
 
 _Request: TypeAlias = NewOrderRequest | ModifyOrderRequest | CancelOrderRequest
@@ -121,7 +122,10 @@ class _Pending:
 
 
 class OrderEntry:
-    """Sends requests, and follows each until its effect is known. The listener is told through ``reports``."""
+    """Sends requests, and follows each until its effect is known. The listener is told through ``reports``.
+
+    ``on_doubt`` is called with an order that we believe open, when a refusal says that it is not.
+    """
 
     def __init__(
         self,
@@ -148,6 +152,7 @@ class OrderEntry:
         self._inquiries = Background()
         self._last_req = 0
         self._req_prefix = f"{clock.local_ns():x}"  # the venue wants ids it has not seen before
+        self.on_doubt: Callable[[KnownOrder], None] = lambda _: None
         self.tally = Tally("order entry")
 
     # -- requests --------------------------------------------------------------------------------------------
@@ -282,7 +287,11 @@ class OrderEntry:
             log.warning("%s %s: %d %s; asking", pending.kind.name, pending.wire_id, fate.code, fate.text)
             self._inquire(pending)
         else:
-            self._refuse(pending, reject_code(fate.code), f"{fate.text} ({fate.code})")
+            code = reject_code(fate.code)
+            self._refuse(pending, code, f"{fate.text} ({fate.code})")
+            order = self._known.find(pending.order_key)
+            if order is not None and code in _SAY_IT_ENDED:
+                self.on_doubt(order)
 
     def _on_late_answer(self, answer: TradeAnswer) -> None:
         """An answer may come after its effect: the private stream is often faster.

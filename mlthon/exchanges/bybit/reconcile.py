@@ -58,7 +58,7 @@ class Reconciliation:
         if not self._mode_is_known:
             check_one_way(await self._queries.sample_positions())
             self._mode_is_known = True
-        believed_open = self._known.open()
+        believed_open = [(order, order.last) for order in self._known.open()]
         open_orders = await self._queries.open_orders()
         fills = await self._queries.fills_since(self._reports.last_fill_ms - _OVERLAP_MS)
         # Fills before states: an order's end is complete when it comes.
@@ -67,7 +67,7 @@ class Reconciliation:
         for report in open_orders:
             self._reports.order(report)
         listed = {_key(report) for report in open_orders}
-        missing = [order for order in believed_open if _key(order.last) not in listed]
+        missing = [(order, seen) for order, seen in believed_open if _key(seen) not in listed]
         await self._settle(missing)
         await self._positions()
         for balance in await self._queries.balances():
@@ -79,41 +79,53 @@ class Reconciliation:
             len(fills),
         )
 
-    async def _settle(self, missing: list[KnownOrder]) -> None:
-        """Find the end of orders that we believed open and the venue does not list.
+    async def find_out(self, order: KnownOrder) -> None:
+        """Find out what became of one order that may have ended untold; raises VenueError or DecodeError."""
+        await self._conclude(order, order.last, self._deadline())
+
+    async def _settle(self, missing: list[tuple[KnownOrder, OrderReport]]) -> None:
+        """Find the end of orders that we believed open and the venue does not list."""
+        if not missing:
+            return
+        deadline = self._deadline()
+        closed = {_key(report): report for report in await self._queries.closed_orders()}
+        for order, seen in missing:
+            end = closed.get(_key(seen))
+            if end is not None:
+                self._reports.order(end)
+            else:
+                await self._conclude(order, seen, deadline)
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._patience_s
+
+    async def _conclude(self, order: KnownOrder, seen: OrderReport, deadline: float) -> None:
+        """Ask for an order that was last `seen` so, until the venue knows it or somebody else has heard of it.
 
         The venue may take a while to list an order that has just ended. Only one that it does not know for as long
         as a request can be on its way is taken for gone.
         """
-        if not missing:
-            return
-        deadline = asyncio.get_running_loop().time() + self._patience_s
-        closed = {_key(report): report for report in await self._queries.closed_orders()}
-        for order in missing:
-            report = closed.get(_key(order.last)) or await self._look_for(order, deadline)
-            if report is not None:
-                self._reports.order(report)
-            elif self._is_news(order):
-                log.error("order %s is not known to the venue any more", _key(order.last))
-                now_ms = self._clock.local_ns() // _NS_PER_MS
-                self._entry.presume_gone(order.wire_id)
-                self._reports.order(order.gone("not known to the venue after a reconnect", now_ms))
-
-    async def _look_for(self, order: KnownOrder, deadline: float) -> OrderReport | None:
-        """Ask for an order until the venue knows it, the deadline has passed, or somebody else has found out."""
         loop = asyncio.get_running_loop()
         pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
-        while True:
+        while self._is_open_question(order, seen):
             is_late = loop.time() >= deadline
             report = await self._queries.find_order(order.instrument, order.wire_id, order.exchange_id)
-            if report is not None or is_late or not self._is_news(order):
-                return report
+            if report is not None:
+                self._reports.order(report)
+                return
+            if is_late:
+                break
             await asyncio.sleep(pauses.next_s())
+        if self._is_open_question(order, seen):
+            log.error("order %s is not known to the venue any more", _key(seen))
+            self._entry.presume_gone(order.wire_id)
+            now_ms = self._clock.local_ns() // _NS_PER_MS
+            self._reports.order(order.gone("the venue no longer knows the order", now_ms))
 
-    def _is_news(self, order: KnownOrder) -> bool:
-        """Whether nothing was heard of an order since the questions began, and nobody else is asking."""
+    def _is_open_question(self, order: KnownOrder, seen: OrderReport) -> bool:
+        """Whether nothing was heard of an order since it was seen so, and nobody else is asking."""
         still = self._known.find(order.wire_id, order.exchange_id)
-        return still is order and not self._entry.is_pending(_key(order.last))
+        return still is order and order.last is seen and not self._entry.is_pending(_key(seen))
 
     async def _positions(self) -> None:
         """Report all positions; the ones the venue does not list any more are asked for one by one."""
