@@ -48,16 +48,16 @@ class MeddlingWire:
         ] = {}  # of public GETs, by path
         self.asked: dict[str, int] = defaultdict(int)  # REST requests, by path
         self.opened: dict[str, int] = defaultdict(int)  # websockets, by channel
-        self.refuse_lines = False
+        self.refused: set[str] = set()  # channels on which nobody gets through
         self._lines: dict[str, list[Line]] = defaultdict(list)
-        self._venue: Endpoints
-        self._http: aiohttp.ClientSession
+        self.venue: Endpoints
+        self.http: aiohttp.ClientSession
         self._runner: web.AppRunner
 
     async def start(self, venue: Endpoints) -> Endpoints:
         """Listen in front of a venue; returns where."""
-        self._venue = venue
-        self._http = aiohttp.ClientSession(skip_auto_headers=["Content-Type"])
+        self.venue = venue
+        self.http = aiohttp.ClientSession(skip_auto_headers=["Content-Type"])
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -71,7 +71,7 @@ class MeddlingWire:
         for channel in self._lines:
             self.cut(channel)
         await self._runner.cleanup()
-        await self._http.close()
+        await self.http.close()
 
     def cut(self, channel: str) -> None:
         """End every line of a channel, without a word."""
@@ -82,6 +82,16 @@ class MeddlingWire:
         """Say something to the client that the venue has not said, or has said earlier."""
         (line,) = self._lines[channel]
         await line.client.send_str(message if isinstance(message, str) else orjson.dumps(message).decode())
+
+    def lines(self, channel: str) -> int:
+        """How many clients there are on a channel."""
+        return len(self._lines[channel])
+
+    def close_off(self, *channels: str) -> None:
+        """End the lines of these channels, and let nobody through until they are taken off `refused`."""
+        self.refused.update(channels)
+        for channel in channels:
+            self.cut(channel)
 
     def hold(self, channel: str) -> list[Json]:
         """Keep what the venue says from now on: returns the list it is put in."""
@@ -113,9 +123,9 @@ class MeddlingWire:
         query = request.rel_url.raw_query_string
         if path in self.query_changes:
             query = URL.build(query=self.query_changes[path](dict(request.query))).raw_query_string
-        url = URL(f"{self._venue.rest}{path}" + (f"?{query}" if query else ""), encoded=True)
+        url = URL(f"{self.venue.rest}{path}" + (f"?{query}" if query else ""), encoded=True)
         headers = {k: v for k, v in request.headers.items() if k.upper().startswith("X-BAPI")}
-        async with self._http.request(
+        async with self.http.request(
             request.method, url, data=await request.read() or None, headers=headers
         ) as answer:
             body, kept = (
@@ -135,12 +145,12 @@ class MeddlingWire:
 
     async def _pass_messages(self, request: web.Request) -> web.StreamResponse:
         channel = request.path.removeprefix("/v5/")
-        if self.refuse_lines:
+        if channel in self.refused:
             return web.Response(status=503)
         client = web.WebSocketResponse()
         await client.prepare(request)
-        there = f"{self._venue.rest.replace('http', 'ws', 1)}{request.rel_url}"
-        async with self._http.ws_connect(there) as venue:
+        there = f"{self.venue.rest.replace('http', 'ws', 1)}{request.rel_url}"
+        async with self.http.ws_connect(there) as venue:
             line = Line(request, client, venue)
             self._lines[channel].append(line)
             self.opened[channel] += 1

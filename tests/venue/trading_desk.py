@@ -32,6 +32,15 @@ SYMBOLS = {LINEAR: "BTCUSDT", INVERSE: "BTCUSD", SPOT: "BTC/USDT"}  # as the sim
 PATIENCE = SocketLimits(first_pause_ms=5, longest_pause_ms=50, stable_after_ms=60_000)
 
 
+async def eventually(condition: Callable[[], object], what: str = "") -> None:
+    """Wait until something holds; fails at the deadline."""
+    deadline = asyncio.get_running_loop().time() + DEADLINE_S
+    while not condition():
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"did not come true within {DEADLINE_S} s: {what or condition}")
+        await asyncio.sleep(0.002)
+
+
 class Call:
     """One callback: its name, and its arguments by the names of the published interface."""
 
@@ -160,11 +169,7 @@ class Desk:
 
     async def until(self, condition: Callable[[], object], what: str = "") -> None:
         """Wait until something holds that no callback tells."""
-        deadline = asyncio.get_running_loop().time() + DEADLINE_S
-        while not condition():
-            if asyncio.get_running_loop().time() > deadline:
-                raise AssertionError(f"did not come true within {DEADLINE_S} s: {what or condition}")
-            await asyncio.sleep(0.002)
+        await eventually(condition, what)
 
     # -- what the strategy asks ------------------------------------------------------------------------------
 
