@@ -89,6 +89,28 @@ async def test_a_tick_too_fine(caplog: pytest.LogCaptureFixture) -> None:
     assert [record for record in caplog.records if "BTCUSDT (linear) refused" in record.getMessage()]
 
 
+@card("BY-I07")
+async def test_hedge_mode() -> None:
+    """An account in hedge mode is refused at start, saying so."""
+    stage = Stage.of_all_products()
+    desk = Desk(stage)
+
+    def in_legs(message: Json) -> list[Json]:
+        rows = [
+            row | {"positionIdx": leg, "side": side}
+            for row in message["result"]["list"]
+            for leg, side in ((1, "Buy"), (2, "Sell"))
+        ]
+        return [message | {"result": message["result"] | {"list": rows}}]
+
+    desk.wire.to_client["/v5/position/list"] = in_legs
+    try:
+        with pytest.raises(VenueError, match="hedge"):
+            await desk.open()
+    finally:
+        await desk.close()
+
+
 @card("BY-I08")
 async def test_places() -> None:
     """Mainnet, testnet and demo trading are named in one word; demo trading takes orders by REST."""
