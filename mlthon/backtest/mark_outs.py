@@ -20,8 +20,8 @@ class MarkOut:
     """What fills had earned some time after each of them, if closed at the mid then, before fees.
 
     Positive when the market stood better than our price: above what we bought at, below what we sold at. At 0 s it is
-    the distance of our prices from the mid at the fill: what a maker was paid for waiting, a taker paid for haste.
-    What comes later takes from it what the other side knew.
+    the distance of our prices from the mid right after the fills: what a maker was paid for waiting, a taker paid for
+    haste. What comes later takes from it what the other side knew.
     """
 
     after_s: int

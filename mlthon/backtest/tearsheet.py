@@ -143,7 +143,7 @@ class _Page:
         ]
         if fall is not None and fall.money:
             rows.append(("Deepest fall", money(MLDecimal.from_mantissa(-fall.money))))
-            rows.append(("from, to", f"{_utc(fall.from_ns)[11:]}, {_utc(fall.to_ns)[11:]}"))
+            rows.append(("Fell from, to", f"{_utc(fall.from_ns)[11:]}, {_utc(fall.to_ns)[11:]}"))
         title = f"Equity and drawdown, {escape(coin.coin)}"
         return (
             f"{_section(title, _every(self._result), equity)}"
@@ -162,10 +162,11 @@ class _Page:
         price = self._chart("price and fills", price_chart(self._result, number, entry), tall=True)
         position = self._chart("position", position_chart(self._result, entry))
         marks = self._chart("mark-outs", mark_out_chart(entry)) if total else "<p>No fills.</p>"
+        held = "After each fill, in the instrument's quantity unit."
         about = "What fills had earned at the mid of some time later, before fees. Above 0 the market went our way."
         return (
             f"{_section(f'Fills on the price, {name}', note, price)}"
-            f'<div class="pair">{_section("Position", "", position)}{_section("Mark-outs", about, marks)}</div>'
+            f'<div class="pair">{_section("Position", held, position)}{_section("Mark-outs", about, marks)}</div>'
             f"{_section(f'Trading, {name}', '', self._trading(entry))}"
         )
 

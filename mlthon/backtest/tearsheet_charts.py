@@ -121,7 +121,12 @@ def price_chart(result: Result, number: int, entry: InstrumentResult) -> Chart:
                     "y": _column(rows.price, own),
                     "customdata": _column(rows.qty, own),
                     "hovertemplate": "%{customdata:.6~g} at %{y:,.8~f}",
-                    "marker": {"symbol": symbol, "color": colour, "size": size, "line": {"width": 1}},
+                    "marker": {
+                        "symbol": symbol,
+                        "color": colour,
+                        "size": size,
+                        "line": {"width": 1, "color": colour},
+                    },
                 }
             )
     run = [result.trace.started_ns / _NS_PER_MS, result.trace.ended_ns / _NS_PER_MS]

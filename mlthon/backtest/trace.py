@@ -164,7 +164,7 @@ class Trace:
     def record_fill(self, ns: int, fill: FillReport, mid: Price | None = None) -> None:
         """Write down a fill, at the time it was made.
 
-        Fills come in order of time. ``mid`` is that of the market before it; if not given, what `mid_of` says.
+        Fills come in order of time. ``mid`` is that at the fill, if it is not what `mid_of` says now.
         """
         number = self._numbers[fill.instrument_id]
         order = self._orders_by_wire_id.get(fill.wire_id, NOBODYS)
