@@ -13,6 +13,7 @@ class InstrumentFeed:
     bbo: bool
     trades: bool
     in_step: bool
+    level_id_decimals: int
     @property
     def exchange(self) -> Exchange: ...
     @property

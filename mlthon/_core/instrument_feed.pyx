@@ -46,22 +46,33 @@ cdef class InstrumentFeed:
     cdef public bint in_step              # the book is whole, and the strategy is being told: changes may come in
     cdef readonly int64_t followed        # changes that came in by `follow`
     cdef Dispatcher dispatcher
+    cdef int level_id_decimals_
     cdef int128 level_id_unit
     cdef Level told_bid, told_ask
     cdef Change *changes                  # what each level of the message being applied did
     cdef Py_ssize_t changes_capacity
 
     def __init__(self, Dispatcher dispatcher not None, exchange, instrument_id, *, int level_id_decimals=4):
-        if not 0 <= level_id_decimals <= 18:
-            raise ValueError(f"level_id_decimals: expected 0 to 18, got {level_id_decimals}")
+        self.level_id_decimals = level_id_decimals
         self.dispatcher = dispatcher
         self.exchange = exchange
         self.instrument_id = instrument_id
         self.book = PriceLevelBook()
-        self.level_id_unit = 1
-        for _ in range(18 - level_id_decimals):
-            self.level_id_unit *= 10
         self.forget_told()
+
+    @property
+    def level_id_decimals(self):
+        """To how many decimals level ids tell prices apart. To be set between messages; then `replay` the book."""
+        return self.level_id_decimals_
+
+    @level_id_decimals.setter
+    def level_id_decimals(self, int decimals):
+        if not 0 <= decimals <= 18:
+            raise ValueError(f"level_id_decimals: expected 0 to 18, got {decimals}")
+        self.level_id_decimals_ = decimals
+        self.level_id_unit = 1
+        for _ in range(18 - decimals):
+            self.level_id_unit *= 10
 
     def __dealloc__(self):
         PyMem_Free(self.changes)

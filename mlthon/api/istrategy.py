@@ -104,6 +104,8 @@ class IStrategy:
     def on_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Keep what is needed of the instruments; called once, with all that the run's exchanges list.
 
+        When a venue changes a rule, lists an instrument or stops trading one, it is called again, with all.
+
         >>> class Keeper(IStrategy):
         ...     def on_instruments(self, instruments):
         ...         self.by_name = {each.get_instrument_name(): each for each in instruments}

@@ -105,6 +105,8 @@ class LiveEngine:
         env.session.on_change = self._changed.set
         for connector in self._connectors:
             await asyncio.gather(connector.gateway.connect(), connector.feed.connect())
+        for connector in self._connectors:
+            connector.watch_instruments(env.update_instruments)
         self._started_ns = self._clock.now_ns()
         env.session.connect(env)
         env.session.start()

@@ -101,6 +101,23 @@ class MarketData:
         self._mark_steps()
         self._feed.subscribe(instrument, added)
 
+    def update_instrument(self, instrument: Instrument) -> None:
+        """Take over an instrument's new rules.
+
+        Where levels need finer ids from now on, the books are told anew, with new ids.
+        """
+        stream = self._streams.get(instrument.get_instrument_id())
+        if stream is None:
+            return
+        stream.instrument = instrument
+        decimals = _level_id_decimals(instrument)
+        if decimals <= stream.feed.level_id_decimals:
+            return
+        if self._live:
+            self._go_down(stream)
+        stream.feed.level_id_decimals = decimals
+        self._go_live_if_ready()
+
     def announce(self) -> None:
         """Tell a strategy that starts again everything about books that are already live."""
         if self._live:
@@ -177,9 +194,11 @@ class MarketData:
     # -- details -----------------------------------------------------------------------------------------------
 
     def _new_stream(self, instrument: Instrument) -> _Stream:
-        decimals = max(_LEVEL_ID_DECIMALS, instrument.get_price_precision() or 0)
         feed = InstrumentFeed(
-            self._dispatcher, self._exchange, instrument.get_instrument_id(), level_id_decimals=decimals
+            self._dispatcher,
+            self._exchange,
+            instrument.get_instrument_id(),
+            level_id_decimals=_level_id_decimals(instrument),
         )
         return _Stream(instrument, feed, frozenset())
 
@@ -216,3 +235,7 @@ class MarketData:
 
     def _tell_status(self, status: FeedHandlerStatus, detail: str) -> None:
         self._dispatcher.call("on_feed_handler_status", self._exchange, status, detail)
+
+
+def _level_id_decimals(instrument: Instrument) -> int:
+    return max(_LEVEL_ID_DECIMALS, instrument.get_price_precision() or 0)

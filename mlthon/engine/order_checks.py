@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlthon.basics.defs import GtwRejectCode
+from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
+from mlthon.instruments.perpetual import Perpetual
 
-__all__ = ["BrokenRule", "broken_rule"]
+__all__ = ["BrokenRule", "broken_rule", "why_closed"]
+
+_TRADING = "Trading"
+_FINEST = Qty.from_mantissa(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,30 +25,39 @@ class BrokenRule:
     reason: str
 
 
+def why_closed(instrument: Instrument) -> BrokenRule | None:
+    """Say why no new orders for an instrument are taken at present: halted, delisted; None: they are."""
+    status = instrument.get_status()
+    if status in (None, _TRADING):
+        return None
+    return BrokenRule(
+        GtwRejectCode.MarketClosed,
+        f"{instrument.get_instrument_name()} is not being traded: its status is {status}",
+    )
+
+
 def broken_rule(instrument: Instrument, price: Price | None, qty: Qty | None) -> BrokenRule | None:
     """Return the first of the instrument's rules that the values break; None: they are fine.
 
-    A price or a qty of None is not checked (a market order, an unchanged value).
+    A price or a qty of None is not checked (a market order, an unchanged value). The reason names the nearest value
+    that keeps the rule.
     """
     if price is not None and (rule := _broken_price_rule(instrument, price)) is not None:
         return rule
     if qty is not None and (rule := _broken_qty_rule(instrument, qty)) is not None:
         return rule
-    minimum = instrument.get_min_notional()
-    if minimum is not None and price is not None and qty is not None and price * qty < minimum:
-        return BrokenRule(
-            GtwRejectCode.InvalidNotional,
-            f"{price} x {qty} is below the minimum notional {minimum} of {instrument.get_instrument_name()}",
-        )
+    if price is not None and qty is not None:
+        return _broken_notional_rule(instrument, price, qty)
     return None
 
 
 def _broken_price_rule(instrument: Instrument, price: Price) -> BrokenRule | None:
-    name = instrument.get_instrument_name()
+    name, tick = instrument.get_instrument_name(), instrument.get_price_tick_rules()
+    nearest = price if tick is None else max(price.round_nearest(tick), tick)
     if price.sign() <= 0:
-        return BrokenRule(GtwRejectCode.InvalidPrice, f"price {price} of {name} is not above 0")
-    tick = instrument.get_price_tick_rules()
-    if tick is not None and (nearest := price.round_nearest(tick)) != price:
+        hint = "" if tick is None else f"; nearest is {tick}"
+        return BrokenRule(GtwRejectCode.InvalidPrice, f"price {price} of {name} is not above 0{hint}")
+    if nearest != price:
         return BrokenRule(
             GtwRejectCode.InvalidPrice,
             f"price {price} of {name} is off its tick {tick}; nearest is {nearest}",
@@ -52,18 +66,50 @@ def _broken_price_rule(instrument: Instrument, price: Price) -> BrokenRule | Non
 
 
 def _broken_qty_rule(instrument: Instrument, qty: Qty) -> BrokenRule | None:
-    name = instrument.get_instrument_name()
-    if qty.sign() <= 0:
-        return BrokenRule(GtwRejectCode.InvalidQty, f"qty {qty} of {name} is not above 0")
     lot = instrument.get_quantity_tick_rules()
-    if lot is not None and (nearest := qty.round_nearest(lot)) != qty:
-        return BrokenRule(
-            GtwRejectCode.InvalidQty, f"qty {qty} of {name} is off its lot {lot}; nearest is {nearest}"
-        )
-    minimum = instrument.get_min_quantity()
-    if minimum is not None and qty < minimum:
-        return BrokenRule(GtwRejectCode.InvalidQty, f"qty {qty} of {name} is below its minimum {minimum}")
-    maximum = instrument.get_max_quantity()
-    if maximum is not None and qty > maximum:
-        return BrokenRule(GtwRejectCode.InvalidQty, f"qty {qty} of {name} is above its maximum {maximum}")
-    return None
+    minimum, maximum = instrument.get_min_quantity(), instrument.get_max_quantity()
+    if qty.sign() <= 0:
+        broken = "is not above 0"
+    elif lot is not None and qty.round_nearest(lot) != qty:
+        broken = f"is off its lot {lot}"
+    elif minimum is not None and qty < minimum:
+        broken = f"is below its minimum {minimum}"
+    elif maximum is not None and qty > maximum:
+        broken = f"is above its maximum {maximum}"
+    else:
+        return None
+    nearest = _nearest_qty(qty, lot, minimum, maximum)
+    reason = f"qty {qty} of {instrument.get_instrument_name()} {broken}; nearest is {nearest}"
+    return BrokenRule(GtwRejectCode.InvalidQty, reason)
+
+
+def _nearest_qty(qty: Qty, lot: Qty | None, minimum: Qty | None, maximum: Qty | None) -> Qty:
+    step = lot or minimum or _FINEST
+    least = max((minimum or step).round_up(step), step)
+    nearest = max(qty.round_nearest(step), least)
+    return nearest if maximum is None else min(nearest, maximum.round_down(step))
+
+
+def _broken_notional_rule(instrument: Instrument, price: Price, qty: Qty) -> BrokenRule | None:
+    """Check what an order is worth in the quote currency; an inverse contract is worth one unit of it."""
+    least = instrument.get_min_notional()
+    if least is None:
+        return None
+    is_inverse = isinstance(instrument, Perpetual) and instrument.get_settlement_method() == "inverse"
+    notional = qty.to_mldecimal() if is_inverse else price * qty
+    if notional >= least:
+        return None
+    lot = instrument.get_quantity_tick_rules() or _FINEST
+    needed = least if is_inverse else _rounded_up(least, price)
+    return BrokenRule(
+        GtwRejectCode.InvalidNotional,
+        f"{price} x {qty} of {instrument.get_instrument_name()} is below its minimum notional {least}; "
+        f"nearest qty at this price is {Qty.from_mantissa(needed.mantissa).round_up(lot)}",
+    )
+
+
+def _rounded_up(notional: MLDecimal, price: Price) -> MLDecimal:
+    """The least quantity that is worth so much, at the 18th decimal: division alone rounds to the nearest."""
+    quotient = notional / price.to_mldecimal()
+    is_enough = Qty.from_mantissa(quotient.mantissa) * price >= notional
+    return quotient if is_enough else MLDecimal.from_mantissa(quotient.mantissa + 1)

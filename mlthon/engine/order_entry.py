@@ -17,7 +17,7 @@ from mlthon.basics.defs import TIF, Exchange, ExecInstructions, GtwRejectCode, O
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.access import Access, Refused, expect_exchange
-from mlthon.engine.order_checks import broken_rule
+from mlthon.engine.order_checks import BrokenRule, broken_rule, why_closed
 from mlthon.engine.order_desk import DeskOrder, OrderDesk, OrderRecord
 from mlthon.engine.ports import NewOrderRequest, RequestKind
 from mlthon.engine.wire_ids import WireIds
@@ -117,7 +117,8 @@ class OrderEntry:
                 exec_instr,
                 close_position,
             )
-            _check_rules(instrument, request.price, request.qty)
+            _refuse(why_closed(instrument))
+            _refuse(broken_rule(instrument, request.price, request.qty))
         except Refused as refusal:
             self.refused += 1
             self._note(RequestKind.NewOrder, refusal)
@@ -163,7 +164,8 @@ class OrderEntry:
                 raise Refused(
                     GtwRejectCode.InvalidQty, f"new qty {qty} is not above the {order.cum_qty} already filled"
                 )
-            _check_rules(order.instrument, price or order.price, qty or order.qty)
+            rules = self._access.instrument(exchange, order.instrument)  # which may have changed since
+            _refuse(broken_rule(rules, price or order.price, qty or order.qty))
         except Refused as refusal:
             self._note(RequestKind.ModifyOrder, refusal)
             self._dispatcher.post("on_modify_order_reject", exchange, client_id, refusal.code, refusal.reason)
@@ -231,8 +233,7 @@ def _open_order(desk: OrderDesk, client_id: str) -> DeskOrder:
     return order
 
 
-def _check_rules(instrument: Instrument, price: Price | None, qty: Qty | None) -> None:
-    rule = broken_rule(instrument, price, qty)
+def _refuse(rule: BrokenRule | None) -> None:
     if rule is not None:
         raise Refused(rule.code, rule.reason)
 

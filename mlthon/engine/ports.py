@@ -292,6 +292,12 @@ class Connector(Protocol):
 
     async def load_instruments(self) -> list[Instrument]: ...
 
+    def watch_instruments(self, tell: Callable[[Sequence[Instrument]], None]) -> None:
+        """From now on, tell of instruments that are new, whose rules have changed, or that are no longer traded.
+
+        Each is told whole; one that is no longer traded says so by its status.
+        """
+
     async def close(self) -> None:
         """Close feed and gateway, and release every socket."""
 

@@ -2,8 +2,9 @@
 
     CREATED -> CONNECTED -> RUNNING <-> STOPPING -> STOPPED -> RUNNING ...        any -> CLOSED
 
-`on_framework_connected` (login inside), `on_start`, `on_instruments` (once), `on_strat_params_update`, gateway and
-feed status; `on_stop`, the strategy's ack, and from then on no request until the next `on_start`.
+`on_framework_connected` (login inside), `on_start`, `on_instruments` (once, and again when they change),
+`on_strat_params_update`, gateway and feed status; `on_stop`, the ack, and from then on no request until the
+next `on_start`.
 """
 
 from __future__ import annotations
@@ -97,6 +98,13 @@ class Session:
         self._dispatcher.call("on_strat_params_update", dict(self._params))
         if self._dispatcher.failure is None:
             self._announce()
+
+    def tell_instruments(self) -> None:
+        """Tell all instruments anew, because some have changed: now, or at the next start."""
+        if self.may_send:
+            self._dispatcher.call("on_instruments", self._instruments())
+        else:
+            self._instruments_told = False
 
     def update_params(self, changes: Mapping[str, object]) -> None:
         """Change parameters, and tell a running strategy all of them."""

@@ -72,6 +72,7 @@ class StratEnv(IStratEnv):
         slow_callback_ms: float = DEFAULT_BUDGET_MS,
     ) -> None:
         self._clock = clock
+        self._instruments = instruments
         self._journal = journal
         self._thread = threading.get_ident()
         slow_callbacks = SlowCallbacks(slow_callback_ms)
@@ -118,6 +119,13 @@ class StratEnv(IStratEnv):
             self._record,
             order_record,
         )
+
+    def update_instruments(self, changed: Sequence[Instrument]) -> None:
+        """Take over instruments that are new or have changed, and tell the strategy of all instruments anew."""
+        for instrument in changed:
+            self._instruments.add(instrument)
+            self.feeds[instrument.get_exchange()].update_instrument(instrument)
+        self.session.tell_instruments()
 
     # -- lifecycle ---------------------------------------------------------------------------------------------
 

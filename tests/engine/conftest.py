@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -198,6 +198,8 @@ class ScriptedConnector:
 
     async def load_instruments(self) -> list[Instrument]:
         return list(self.instruments)
+
+    def watch_instruments(self, tell: Callable[[Sequence[Instrument]], None]) -> None: ...
 
     async def close(self) -> None: ...
 

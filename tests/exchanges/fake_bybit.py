@@ -116,6 +116,7 @@ class FakeBybit:
         self.instruments: list[Json] = [instrument_row()]  # linear
         self.inverse: list[Json] = []
         self.spot: list[Json] = []
+        self.left_out: set[str] = set()  # symbols that lists lack, and questions by name do not
         self.orders: dict[str, Json] = {}  # by link id, open and closed
         self.executions: list[Json] = []
         self.positions: list[Json] = []
@@ -384,7 +385,9 @@ class FakeBybit:
 
     def _listed(self, params: dict[str, str]) -> list[Json]:
         rows = {"linear": self.instruments, "inverse": self.inverse, "spot": self.spot}[params["category"]]
-        return [row for row in rows if row.get("symbol") == params.get("symbol", row.get("symbol"))]
+        if "symbol" in params:
+            return [row for row in rows if row.get("symbol") == params["symbol"]]
+        return [row for row in rows if row.get("symbol") not in self.left_out]
 
     def _orders(self, params: dict[str, str]) -> list[Json]:
         rows = [row for row in self.orders.values() if row["category"] == params["category"]]

@@ -1,4 +1,4 @@
-"""Bybit v5, linear contracts: market data, order entry, account.
+"""Bybit v5, linear and inverse perpetuals and spot pairs: market data, order entry, account.
 
 Written after the venue's documentation, and tried against recorded messages and the simulated venue; not against
 the live one.

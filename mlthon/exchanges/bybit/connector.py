@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import aiohttp
 
@@ -13,6 +13,7 @@ from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.feed import BybitFeed
 from mlthon.exchanges.bybit.gateway import BybitGateway
 from mlthon.exchanges.bybit.instruments import Instruments
+from mlthon.exchanges.bybit.listing_watch import ListingWatch
 from mlthon.exchanges.bybit.queries import Queries
 from mlthon.exchanges.bybit.rest import RestClient
 from mlthon.instruments.instrument import Instrument
@@ -23,7 +24,7 @@ log = logging.getLogger("mlthon.exchanges.bybit")
 
 
 class BybitConnector:
-    """Linear contracts of one Bybit account. Implements `mlthon.engine.ports.Connector`.
+    """One Bybit account, in the configured categories. Implements `mlthon.engine.ports.Connector`.
 
     ``now_ns`` is our clock, in nanoseconds since the epoch. Load the instruments before connecting: what the
     venue says about an instrument that was not loaded is ignored.
@@ -37,6 +38,7 @@ class BybitConnector:
         self._instruments = Instruments()
         self._rest = RestClient(config, self._http, clock)
         self._queries = Queries(self._rest, self._instruments, clock)
+        self._watch = ListingWatch(config, self._queries, self._instruments)
         self.feed = BybitFeed(config, self._http, clock)
         self.gateway = BybitGateway(config, self._http, clock, self._rest, self._queries, self._instruments)
 
@@ -54,8 +56,12 @@ class BybitConnector:
             log.info("%s: %d instruments", category, len(listing.instruments))
         return self._instruments.all()
 
+    def watch_instruments(self, tell: Callable[[Sequence[Instrument]], None]) -> None:
+        self._watch.start(tell)
+
     async def close(self) -> None:
         """Close feed and gateway, and release every socket."""
+        await self._watch.close()
         await self.feed.close()
         await self.gateway.close()
         if self._session is not None:

@@ -72,8 +72,12 @@ class Instruments:
         self.by_symbol: dict[tuple[str, str], Instrument] = {}
         self.by_id: dict[int, Instrument] = {}
 
-    def add(self, instruments: Iterable[Instrument]) -> None:
-        """Take in more of them, or their new rules; one whose id another symbol has is refused, with a log line."""
+    def add(self, instruments: Iterable[Instrument]) -> list[Instrument]:
+        """Take in more of them, or their new rules; returns those that were taken.
+
+        One whose id another symbol has is refused, with a line in the log.
+        """
+        taken = []
         for instrument in instruments:
             key = (category_of(instrument), instrument.get_exch_instr_id())
             number = instrument.get_instrument_id()
@@ -86,10 +90,16 @@ class Instruments:
                 continue
             self.by_symbol[key] = instrument
             self.by_id[number] = instrument
+            taken.append(instrument)
+        return taken
 
     def all(self) -> list[Instrument]:
         """All of them, in the venue's order."""
         return list(self.by_symbol.values())
+
+    def of(self, category: str) -> list[Instrument]:
+        """All of one category."""
+        return [instrument for (of, _), instrument in self.by_symbol.items() if of == category]
 
     def categories(self) -> list[str]:
         """The categories that they are of."""
@@ -98,8 +108,7 @@ class Instruments:
 
     def settle_coins(self, category: str) -> list[str]:
         """What the contracts of a category are settled in."""
-        contracts = [contract for (of, _), contract in self.by_symbol.items() if of == category]
-        return sorted({settle_coin(contract) for contract in contracts})
+        return sorted({settle_coin(contract) for contract in self.of(category)})
 
 
 def _decode_perpetual(row: Json, category: str, where: str) -> Perpetual:
