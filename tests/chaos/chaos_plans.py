@@ -1,4 +1,4 @@
-"""Fault plans drawn from a seed: one to five faults of any kind, now and then or all the time."""
+"""Fault plans drawn from a seed: two to seven faults of any kind, now and then or all the time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REFUSALS = (10006, 10016, 10403, 10429, 110007)
 def random_plan(seed: int) -> FaultPlan:
     """The plan of a seed."""
     rng = random.Random(f"plan {seed}")
-    faults = [rng.choice(KINDS)(rng) for _ in range(rng.randint(1, 5))]
+    faults = [rng.choice(KINDS)(rng) for _ in range(rng.randint(2, 7))]
     return FaultPlan.model_validate({"seed": seed, "faults": faults})
 
 

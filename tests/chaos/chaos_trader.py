@@ -12,7 +12,7 @@ from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
 
 BYBIT = Exchange.Bybit
-ACT_EVERY_MS = 8
+ACT_EVERY_MS = 5
 WEIGHTS = {"new": 50, "modify": 20, "cancel": 22, "cancel_all": 1}
 
 
@@ -29,6 +29,7 @@ class ChaosTrader:
         self.told: Counter[tuple[str, str]] = Counter()  # the final answers to it
         self.stories: defaultdict[str, list[str]] = defaultdict(list)
         self.fills: list[tuple[str, Side, Price, Qty]] = []
+        self.wallets: dict[str, Qty] = {}  # what was told last, by coin
         self.live: dict[str, None] = {}  # orders that have not ended, as far as we were told
         self._mid: Price | None = None
         self._bid: Price | None = None
@@ -126,7 +127,8 @@ class ChaosTrader:
     def price(self) -> Price:
         assert self._instrument is not None and self._mid is not None
         tick = self._instrument.get_price_tick_rules()
-        return self._mid.round_nearest(tick) + tick * self.rng.randint(-12, 12)
+        reach = self.rng.choice((5, 20, 200))
+        return self._mid.round_nearest(tick) + tick * self.rng.randint(-reach, reach)
 
     def qty(self) -> Qty:
         assert self._instrument is not None
@@ -184,3 +186,6 @@ class ChaosTrader:
     def on_order_cancelled(self, exchange: Exchange, name: str, *_: object) -> None:
         self.stories[name].append("cancelled")
         self.live.pop(name, None)
+
+    def on_wallet_info(self, exchange: Exchange, coin: str, total: Qty, available: Qty) -> None:
+        self.wallets[coin] = total

@@ -29,7 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "chaos")]
 
 from chaos_plans import random_plan  # noqa: E402
-from chaos_run import Outcome, chaos_run  # noqa: E402
+from chaos_run import TRADE_S, Outcome, chaos_run  # noqa: E402
 
 SECONDS_BETWEEN_REPORTS = 10
 
@@ -47,7 +47,7 @@ def main() -> int:
     failed: dict[int, str] = {}
     requests = fills = 0
     with ProcessPoolExecutor(options.jobs) as pool:
-        running = {pool.submit(one_run, seed, options.verbose): seed for seed in seeds}
+        running = {pool.submit(one_run, seed, options.trade, options.verbose): seed for seed in seeds}
         for count, done in enumerate(as_completed(running), 1):
             outcome, complaint = done.result()
             if complaint:
@@ -74,17 +74,18 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("-n", "--runs", type=int, default=500, help="how many (default 500)")
     parser.add_argument("--seed", type=int, help="of the first; the next ones count on (default: a new one)")
+    parser.add_argument("--trade", type=float, default=TRADE_S, help=f"seconds of it (default {TRADE_S})")
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="processes (default: all)")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the plan and the log")
     return parser.parse_args()
 
 
-def one_run(seed: int, verbose: bool) -> tuple[Outcome | None, str]:
+def one_run(seed: int, trade_s: float, verbose: bool) -> tuple[Outcome | None, str]:
     """What a run came to, and what is wrong with it in words, "" where nothing is."""
     if not verbose:
         logging.disable()
     try:
-        return asyncio.run(chaos_run(seed)), ""
+        return asyncio.run(chaos_run(seed, trade_s)), ""
     except Exception as error:
         where = traceback.format_exc() if verbose else ""
         return None, f"{type(error).__name__}: {error}\n{where}".rstrip()
