@@ -47,7 +47,7 @@ def card_list() -> str:
         f"| {number} | {statement} | {'unsupported: ' + unsupported if unsupported else 'passes'} |"
         for number, statement, unsupported in cards()
     ]
-    return "\n".join(["| card | behaviour | connector |", "|---|---|---|", *rows]) + "\n"
+    return "\n".join(["| card | behaviour | result |", "|---|---|---|", *rows]) + "\n"
 
 
 def _cards_in(path: Path) -> Iterator[Card]:
