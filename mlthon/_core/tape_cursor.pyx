@@ -93,6 +93,38 @@ cdef class TapeCursor:
         self.read_rate(rate)
         return ns, rate
 
+    def read_through(self):
+        """Read what is left without keeping it; returns how many levels and how many events there were.
+
+        What it costs is what the tape costs a compiled reader. Raises TapeError as iterating does.
+        """
+        cdef DepthUpdate update = DepthUpdate.__new__(DepthUpdate)
+        cdef PublicTrade trade = PublicTrade.__new__(PublicTrade)
+        cdef OrderChange change = OrderChange.__new__(OrderChange)
+        cdef RateUpdate rate = RateUpdate.__new__(RateUpdate)
+        cdef int64_t levels = 0
+        cdef int64_t events = 0
+        while self.next_kind != END:
+            if self.next_kind == DEPTH:
+                self.read_depth(update)
+                levels += update.bid_count + update.ask_count
+            elif self.next_kind == TRADE:
+                self.read_trade(trade)
+            elif ORDER_ADD <= self.next_kind <= ORDER_DELETE:
+                self.read_order(change)
+            else:
+                self.read_rate(rate)
+            events += 1
+        return levels, events
+
+    def skip_until(self, int64_t ns):
+        """Pass over the events before a time; returns how many. Their rows are not looked into."""
+        cdef int64_t events = 0
+        while self.next_ns < ns and self.next_kind != END:
+            self.skip()
+            events += 1
+        return events
+
     # -- events ----------------------------------------------------------------------------------------------
 
     cdef int read_depth(self, DepthUpdate into) except -1:
