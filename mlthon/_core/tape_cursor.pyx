@@ -131,7 +131,7 @@ cdef class TapeCursor:
         cdef int last_side = 0
         cdef Py_ssize_t end, bad
         self.check_next(DEPTH)
-        into.is_snapshot = self.flags[self.at] & SNAPSHOT
+        into.is_snapshot = self.flags[self.at] & SNAPSHOT != 0
         into.recv_ns = self.next_ns
         into.venue_ns = self.venue_ns[self.at]
         into.seq = self.seq[self.at]
@@ -184,9 +184,9 @@ cdef class TapeCursor:
                 f" got {self.side[row]}, {self.price[row]}, {self.qty[row]}"
             )
         into.action_index = self.next_kind - ORDER_ADD
-        into.is_snapshot = self.flags[row] & SNAPSHOT
+        into.is_snapshot = self.flags[row] & SNAPSHOT != 0
         into.is_first = not self.within_message
-        into.is_last = self.flags[row] & LAST_ROW
+        into.is_last = self.flags[row] & LAST_ROW != 0
         into.recv_ns = self.next_ns
         into.venue_ns = self.venue_ns[row]
         into.seq = self.seq[row]

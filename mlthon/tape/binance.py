@@ -10,19 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from math import gcd
 from pathlib import Path
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
-from mlthon.basics.defs import Exchange, InstrumentType
-from mlthon.basics.mldecimal import MLDecimal
-from mlthon.basics.price import Price
-from mlthon.basics.qty import Qty
 from mlthon.errors import GapError, TapeError
-from mlthon.instruments.instrument import Instrument, InstrumentFields
-from mlthon.instruments.instrument_ids import instrument_id, instrument_name
-from mlthon.instruments.perpetual import Perpetual
-from mlthon.instruments.spot import Spot
+from mlthon.instruments.instrument import Instrument
 from mlthon.tape.binance_messages import (
     DEPTH,
     SNAPSHOT,
@@ -38,12 +30,12 @@ from mlthon.tape.binance_messages import (
     venue_ns_of,
 )
 from mlthon.tape.capture_lines import CaptureLine, read_capture_lines
+from mlthon.tape.listing import Listing, instrument_of, split_symbol
 
 __all__ = ["BinanceCapture", "CaptureCounts"]
 
 MAX_LINES_BEFORE_SNAPSHOT = 10_000  # bounds the diffs that wait for the snapshot
 PROBED_DEPTH_MESSAGES = 50  # read, besides the snapshot, to find the tick and the lot
-QUOTE_CURRENCIES = ("USDT", "USDC", "FDUSD", "USD", "BTC")  # the first that ends a symbol counts
 
 MarketEvent = DepthUpdate | PublicTrade
 
@@ -86,18 +78,18 @@ class BinanceCapture:
         Tick and lot are the greatest steps that fit the prices and quantities of the snapshot and of the
         first messages. Reads the start of the file once; raises TapeError when it does not tell enough.
         """
-        probe = InstrumentProbe()
         reader = CaptureReader(self.path, CaptureCounts())
+        first: list[MarketEvent] = []
+        depth_messages = 0
         for event in reader.events():
-            probe.observe(event)
-            if probe.depth_messages > PROBED_DEPTH_MESSAGES:
+            first.append(event)
+            depth_messages += isinstance(event, DepthUpdate)
+            if depth_messages > PROBED_DEPTH_MESSAGES:
                 break
         if reader.is_perpetual is None:
             raise TapeError(f"{self.path}: expected depth messages beside the snapshot, got none")
-        try:
-            return probe.instrument(reader.symbol, perpetual=reader.is_perpetual)
-        except ValueError as error:
-            raise TapeError(f"{self.path}: {error}") from error
+        product = "linear" if reader.is_perpetual else "spot"
+        return instrument_of(Listing(reader.symbol, *reader.pair(), product), first, self.path)
 
     def events(self) -> Iterator[MarketEvent]:
         """Read it from its start, without the gaps."""
@@ -170,6 +162,13 @@ class CaptureReader:
             return []
         return self.sync.take_trade(decode_trade(payload, *stamps))
 
+    def pair(self) -> tuple[str, str]:
+        """The base and quote currencies of the symbol."""
+        try:
+            return split_symbol(self.symbol)
+        except ValueError as error:
+            raise TapeError(f"{self.path}: {error}") from error
+
     def check_symbol(self, symbol: str) -> None:
         if self.symbol == "":
             self.symbol = symbol
@@ -228,65 +227,3 @@ class BookSync:
             self.counts.trades_before_snapshot += 1
             return []
         return [trade]
-
-
-class InstrumentProbe:
-    """Finds an instrument's tick and lot in its market data."""
-
-    def __init__(self) -> None:
-        self.depth_messages = 0
-        self.tick_mantissa = 0  # greatest common divisor of the prices seen; 0: none yet
-        self.lot_mantissa = 0
-
-    def observe(self, event: MarketEvent) -> None:
-        if isinstance(event, DepthUpdate):
-            self.depth_messages += 1
-            levels = event.bids() + event.asks()
-        else:
-            levels = [(event.price, event.qty)]
-        self.tick_mantissa = gcd(self.tick_mantissa, *(price.mantissa for price, _ in levels))
-        self.lot_mantissa = gcd(self.lot_mantissa, *(qty.mantissa for _, qty in levels))
-
-    def instrument(self, symbol: str, *, perpetual: bool) -> Instrument:
-        """Raises ValueError when the symbol or the data do not tell enough."""
-        if self.tick_mantissa == 0 or self.lot_mantissa == 0:
-            raise ValueError("expected levels with prices and quantities, got none: tick and lot are unknown")
-        base, quote = split_symbol(symbol)
-        kind = InstrumentType.Perpetual if perpetual else InstrumentType.Spot
-        name = instrument_name(Exchange.Bybit, kind, f"{base}-{quote}")
-        tick = Price.from_mantissa(self.tick_mantissa)
-        lot = Qty.from_mantissa(self.lot_mantissa)
-        fields = InstrumentFields(
-            instrument_id=instrument_id(Exchange.Bybit, name),
-            instrument_type=kind,
-            instrument_name=name,
-            exch_instr_id=symbol,
-            exchange=Exchange.Bybit,
-            mlt_symbol=f"{base}-{quote}",
-            price_tick_rules=tick,
-            quantity_tick_rules=lot,
-            multiplier=MLDecimal(1),
-            min_quantity=lot,
-            base_currency=base,
-            quote_currency=quote,
-            quantification="base",
-            price_precision=decimals(tick),
-            quantity_precision=decimals(lot),
-        )
-        return Perpetual(settlement_method="linear", **fields) if perpetual else Spot(**fields)
-
-
-def split_symbol(symbol: str) -> tuple[str, str]:
-    """Split ``BTCUSDT`` into ``BTC`` and ``USDT``; ValueError where the quote currency is not a known one."""
-    for quote in QUOTE_CURRENCIES:
-        base = symbol.removesuffix(quote)
-        if base and base != symbol:
-            return base, quote
-    raise ValueError(
-        f"expected a symbol that ends in one of {', '.join(QUOTE_CURRENCIES)}, got {symbol[:40]!r}"
-    )
-
-
-def decimals(step: Price | Qty) -> int:
-    exponent = step.to_decimal().as_tuple().exponent
-    return max(0, -int(exponent))

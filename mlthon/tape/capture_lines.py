@@ -1,15 +1,18 @@
 """The lines of a raw capture: when the bytes came, and what they said.
 
-A capture is text, gzipped or not, one message a line: the local receive time in nanoseconds, a space, and the
-message as it came off the wire, a JSON object. Lines are read one at a time, so a capture may be of any size.
+A capture is text, packed (gzip, xz, zip) or not, one message a line: the local receive time in nanoseconds, a
+space, and the message as it came off the wire, a JSON object. Lines are read one at a time, so a capture may be of
+any size.
 """
 
 from __future__ import annotations
 
 import gzip
+import lzma
+import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -20,6 +23,9 @@ from mlthon.errors import TapeError
 MAX_LINE_BYTES = 16 * 1024 * 1024  # a snapshot of 5,000 levels a side is about 300 kB
 MAX_TIME_NS = 2**63 - 1
 GZIP_MAGIC = b"\x1f\x8b"
+XZ_MAGIC = b"\xfd7zXZ\x00"
+ZIP_MAGIC = b"PK\x03\x04"
+MAGIC_BYTES = 6
 SHOWN_BYTES = 60
 
 
@@ -49,19 +55,41 @@ def read_capture_lines(path: Path) -> Iterator[CaptureLine]:
 
 @contextmanager
 def open_capture(path: Path) -> Iterator[BinaryIO]:
-    """Open a capture for reading, unpacking it when its first bytes say that it is gzipped."""
+    """Open a file for reading, unpacking it when its first bytes say that it is packed (gzip, xz, a zip of one file).
+
+    Raises TapeError when it cannot be opened, or is a zip of several files.
+    """
     try:
         file = path.open("rb")
     except OSError as error:
         raise TapeError(f"{path}: cannot be opened: {error.strerror or error}") from error
-    with file:
-        packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    with ExitStack() as stack:
+        stack.enter_context(file)
+        magic = file.read(MAGIC_BYTES)
         file.seek(0)
-        if not packed:
+        if magic.startswith(GZIP_MAGIC):
+            yield cast("BinaryIO", stack.enter_context(gzip.GzipFile(fileobj=file)))
+        elif magic.startswith(XZ_MAGIC):
+            yield cast("BinaryIO", stack.enter_context(lzma.LZMAFile(file)))
+        elif magic.startswith(ZIP_MAGIC):
+            yield stack.enter_context(open_zip(file, path))
+        else:
             yield file
-            return
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            yield cast("BinaryIO", unpacked)
+
+
+@contextmanager
+def open_zip(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
+    """Open the only file in a zip."""
+    try:
+        archive = zipfile.ZipFile(file)
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(names) != 1:
+            raise TapeError(f"{path}: expected a zip of one file, got {len(names)}")
+        member = archive.open(names[0])
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        raise TapeError(f"{path}: expected a zip that can be read: {error}") from error
+    with archive, member:
+        yield cast("BinaryIO", member)
 
 
 def read_line(stream: BinaryIO, path: Path, number: int) -> bytes:
@@ -70,9 +98,9 @@ def read_line(stream: BinaryIO, path: Path, number: int) -> bytes:
         line = stream.readline(MAX_LINE_BYTES + 1)
     except EOFError as error:
         raise TapeError(
-            f"{path}: line {number}: expected the end of the gzip stream, the file is cut off"
+            f"{path}: line {number}: expected the end of the packed stream, the file is cut off"
         ) from error
-    except (zlib.error, OSError) as error:
+    except (zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError) as error:
         raise TapeError(f"{path}: line {number}: cannot be read: {error}") from error
     if len(line) > MAX_LINE_BYTES:
         raise TapeError(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlthon.errors import ConfigError, TapeError
-from mlthon.tape.binance import BinanceCapture
 from mlthon.tape.cache import cached
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ def open_tape(
     """
     try:
         from mlthon.tape.format import FORMAT_VERSION  # noqa: PLC0415  (all this needs pyarrow, an extra)
+        from mlthon.tape.recordings import recording_at  # noqa: PLC0415
         from mlthon.tape.tape import Tape  # noqa: PLC0415
         from mlthon.tape.writer import write_tape  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -42,7 +42,7 @@ def open_tape(
         return Tape(path, clock_offset_ns=clock_offset_ns)
 
     def convert(target: Path) -> None:
-        write_tape(target, BinanceCapture(path), path.name, on_rows)
+        write_tape(target, recording_at(path), path.name, on_rows)
 
     return Tape(cached(path, FORMAT_VERSION, convert), clock_offset_ns=clock_offset_ns, source_path=path)
 

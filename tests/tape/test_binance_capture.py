@@ -409,7 +409,7 @@ def test_cut_off_gzip(tape: Path, kept: float) -> None:
     tape.write_bytes(packed[: int(len(packed) * kept)])
     got: list[Any] = []
     with pytest.raises(
-        TapeError, match=r"line \d+: expected the end of the gzip stream, the file is cut off"
+        TapeError, match=r"line \d+: expected the end of the packed stream, the file is cut off"
     ) as caught:
         play_into(got, tape)
     assert f"line {len(got) + 1}:" in str(caught.value)
