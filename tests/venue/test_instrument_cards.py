@@ -12,7 +12,7 @@ from trading_desk import INVERSE, LINEAR, SPOT, Desk, eventually
 
 from mlthon._core.dispatch import Dispatcher
 from mlthon.api.istrat_env import MDSub
-from mlthon.basics.defs import Exchange
+from mlthon.basics.defs import Exchange, GtwRejectCode
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.market_data import MarketData
@@ -87,6 +87,33 @@ async def test_a_tick_too_fine(caplog: pytest.LogCaptureFixture) -> None:
     finally:
         await desk.close()
     assert [record for record in caplog.records if "BTCUSDT (linear) refused" in record.getMessage()]
+
+
+@card("BY-I05")
+async def test_a_tick_that_changes(open_desk: OpenDesk) -> None:
+    """A tick that changes while running is announced, and orders are held to the new one."""
+    desk = await open_desk(instruments_every_ms=20)
+    desk.wire.to_client[LIST] = lambda message: change_rows(message, with_tick("0.50"))
+    await desk.until(lambda: loaded(desk)[LINEAR].get_price_tick_rules() == Price("0.5"))
+    desk.order("1", price="59000.1")
+    reject = await desk.wait("on_new_order_reject", client_id="1", reject_code=GtwRejectCode.InvalidPrice)
+    assert "off its tick 0.5" in reject.reject_reason
+
+
+@card("BY-I06")
+async def test_delisting(open_desk: OpenDesk) -> None:
+    """A delisting while running is announced, and orders on the instrument are refused with MarketClosed."""
+    desk = await open_desk(instruments_every_ms=20)
+    desk.wire.to_client[LIST] = lambda message: change_rows(
+        message,
+        lambda row: row | {"status": "Closed"} if row.get("contractType") == "LinearPerpetual" else row,
+    )
+    await desk.until(
+        lambda: loaded(desk).get(LINEAR) is None or loaded(desk)[LINEAR].get_status() != "Trading"
+    )
+    desk.order("1")
+    await desk.wait("on_new_order_reject", client_id="1", reject_code=GtwRejectCode.MarketClosed)
+    await desk.resting("2", SPOT)
 
 
 @card("BY-I07")
