@@ -23,7 +23,10 @@ from mlthon._core.timers import TimerQueue
 from mlthon.basics.defs import Exchange, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
+from mlthon.instruments.perpetual import Perpetual
 from mlthon.order.books.price_level_book import PriceLevelBook
+from mlthon.sim.exchange import SimExchange
+from mlthon.sim.orders import NewOrder
 
 __all__ = ["REPETITIONS", "WORKLOADS"]
 
@@ -287,6 +290,50 @@ def match_one_taker() -> Piece:
         buy=Side.Buy,
         qty=Qty("1"),
         price=Price("60000"),
+    )
+
+
+def match_depth_25(own_price: str) -> Piece:
+    """Messages of 25 levels to an engine in which one order rests."""
+    engine = MatchingEngine()
+    account = engine.add_account()
+    bids, asks = ladder(200)
+    engine.apply_depth(DepthUpdate(bids, asks, is_snapshot=True))
+    engine.place(1, account, Side.Buy, Qty("1"), Price(own_price))
+    there, back = updates_of(25)
+    return loop("apply(a); apply(b)", apply=engine.apply_depth, a=there, b=back, operations=2)
+
+
+@workload
+def match_depth_25_elsewhere() -> Piece:
+    """No level of the messages is at the order's price: they are passed on as they are."""
+    return match_depth_25("59000")
+
+
+@workload
+def match_depth_25_at_an_order() -> Piece:
+    return match_depth_25("60000.0")
+
+
+@workload
+def sim_place_and_cancel() -> Piece:
+    """An order comes to rest in the simulated exchange, and is cancelled; nobody listens."""
+    instrument = Perpetual(
+        exch_instr_id="BTCUSDT",
+        quote_currency="USDT",
+        settlement_method="linear",
+        price_tick_rules="0.10",
+        quantity_tick_rules="0.001",
+        min_quantity="0.001",
+    )
+    exchange = SimExchange([instrument], now_ns=lambda: NOW_NS)
+    exchange.apply_depth("BTCUSDT", DepthUpdate(*ladder(50), is_snapshot=True))
+    return loop(
+        "cancel(account, 'BTCUSDT', order_id=place(account, order).order_id)",
+        cancel=exchange.cancel,
+        place=exchange.place,
+        account=exchange.add_account("alice", {"USDT": Qty("100000")}),
+        order=NewOrder("BTCUSDT", Side.Buy, Qty("1"), Price("59999")),
     )
 
 

@@ -85,7 +85,8 @@ cdef class JoinedBook:
     cdef bint differs(self, DepthUpdate told) noexcept
     cdef bint side_differs(self, int side, const Level *levels, Py_ssize_t count) noexcept
     cdef DepthUpdate changes_with(self, DepthUpdate told)
-    cdef int tell_displayed(self, int side, const Level *levels, Py_ssize_t count) except -1
+    cdef int tell_message(self, int side, const Level *levels, Py_ssize_t count) except -1
+    cdef int tell_touched(self, int side) except -1
 
 cdef inline int128 smaller(int128 a, int128 b) noexcept:
     return a if a < b else b

@@ -14,7 +14,7 @@ from mlthon._core.int128 cimport INT128_MAX, div_scaled_overflows, int128, mul_s
 from mlthon._core.market_event cimport DepthUpdate, depth_update_from
 from mlthon._core.market_side cimport MarketSide
 from mlthon._core.price_book cimport BookSide, Level, Place, PriceLevelBook
-from mlthon._core.resting_orders cimport Order, Queue, RestingSide, free_order
+from mlthon._core.resting_orders cimport Order, Queue, RestingSide, free_order, spans
 
 cdef enum:
     FIRST_CAPACITY = 64               # levels of an array; doubled whenever it does not suffice
@@ -336,9 +336,7 @@ cdef class JoinedBook:
         if clients.size == 0 and taken.size == 0:
             return False
         for index in range(count):
-            if clients.find(levels[index].price) is not NULL:
-                return True
-            if taken.size and taken.find(levels[index].price) is not NULL:
+            if is_overlaid(taken, clients, levels[index].price):
                 return True
         return False
 
@@ -348,21 +346,33 @@ cdef class JoinedBook:
         cdef DepthUpdate changes
         self.told.size = 0
         if told is not None:
-            self.tell_displayed(0, told.levels, told.bid_count)
-        self.tell_displayed(0, self.touched[0].items, self.touched[0].size)
+            self.tell_message(0, told.levels, told.bid_count)
+        self.tell_touched(0)
         bid_count = self.told.size
         if told is not None:
-            self.tell_displayed(1, told.levels + told.bid_count, told.ask_count)
-        self.tell_displayed(1, self.touched[1].items, self.touched[1].size)
+            self.tell_message(1, told.levels + told.bid_count, told.ask_count)
+        self.tell_touched(1)
         changes = depth_update_from(self.told.items, bid_count, self.told.size - bid_count)
         changes.seq = self.market_seq
         changes.venue_ns = self.market_ns
         return changes
 
-    cdef int tell_displayed(self, int side, const Level *levels, Py_ssize_t count) except -1:
+    cdef int tell_message(self, int side, const Level *levels, Py_ssize_t count) except -1:
+        cdef BookSide taken = self.market(side).taken
+        cdef RestingSide clients = self.clients(side)
         cdef Py_ssize_t index
         for index in range(count):
-            push(&self.told, Level(levels[index].price, self.shown(side, levels[index].price)))
+            push(&self.told, levels[index])
+            if is_overlaid(taken, clients, levels[index].price):
+                self.told.items[self.told.size - 1].qty = self.shown(side, levels[index].price)
+        return 0
+
+    cdef int tell_touched(self, int side) except -1:
+        cdef Py_ssize_t index
+        cdef int128 price
+        for index in range(self.touched[side].size):
+            price = self.touched[side].items[index].price
+            push(&self.told, Level(price, self.shown(side, price)))
         return 0
 
     cdef int end_irreducible(self, RestingSide clients) except -1:
@@ -378,6 +388,13 @@ cdef class JoinedBook:
                     self.end_maker(order, REDUCE_ONLY)
                 order = following
         return 0
+
+
+cdef inline bint is_overlaid(BookSide taken, RestingSide clients, int128 price) noexcept:
+    """Whether clients rest at a price, or have taken from it, so that the market's own quantity is not displayed."""
+    if spans(clients, price) and clients.find(price) is not NULL:
+        return True
+    return taken.size > 0 and taken.find(price) is not NULL
 
 
 cdef int keep(BookSide side, const Level *levels, Py_ssize_t count) except -1:

@@ -56,5 +56,13 @@ cdef class RestingSide:
     cdef Py_ssize_t slot(self, int128 price) noexcept
     cdef int insert(self, Py_ssize_t index, int128 price) except -1
 
+# Whether a price is between a side's worst and best queue, those included.
+cdef inline bint spans(RestingSide side, int128 price) noexcept:
+    if side.size == 0:
+        return False
+    if side.is_bid:
+        return side.queues[0].price <= price <= side.queues[side.size - 1].price
+    return side.queues[side.size - 1].price <= price <= side.queues[0].price
+
 cdef Order *new_order() except NULL
 cdef void free_order(Order *order) noexcept

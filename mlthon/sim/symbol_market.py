@@ -71,8 +71,8 @@ class SymbolMarket:
                 .round_down(self._lot)
                 .to_mldecimal()
             )
-        self.value(price, order.qty)
-        return self.terms.outlay(order.side, price, order.qty)
+        value = self.value(price, order.qty)
+        return order.qty.to_mldecimal() if self.terms.is_spot and order.side is Side.Sell else value
 
     def _price_to_meet(self, side: Side) -> Price | None:
         best = self.engine.best_ask() if side is Side.Buy else self.engine.best_bid()
