@@ -12,37 +12,52 @@ that is not realised included, is below the maintenance margins of the positions
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.sim.ledger import ZERO, Purse, total_of
+from mlthon.sim.order_archive import OrderArchive
 from mlthon.sim.orders import Limits, Position, SimOrder, Wallet
 from mlthon.sim.terms import Terms
 
 __all__ = ["Account"]
 
 
-@dataclass(slots=True)
 class Exposure:
     """What an account's open orders in one symbol could cost; reduce-only orders cost nothing."""
 
-    buys: MLDecimal = ZERO  # in the coin that buying takes
-    sells: MLDecimal = ZERO
-    open_orders: int = 0
+    __slots__ = ("_outlays", "buys", "sells")
 
-    def add(self, side: Side, outlay: MLDecimal) -> None:
-        if side is Side.Buy:
-            self.buys += outlay
+    def __init__(self) -> None:
+        self.buys = ZERO  # in the coin that buying takes
+        self.sells = ZERO
+        self._outlays: dict[int, MLDecimal] = {}  # by open order: what it counts in the sums above
+
+    def __len__(self) -> int:
+        """How many orders are open."""
+        return len(self._outlays)
+
+    def follow(self, terms: Terms, order: SimOrder) -> None:
+        """Count what is open of an order, instead of what was counted of it before."""
+        change = -self._outlays.pop(order.order_id, ZERO)
+        if order.state.is_open:
+            outlay = open_outlay(terms, order)
+            self._outlays[order.order_id] = outlay
+            change += outlay
+        if order.side is Side.Buy:
+            self.buys += change
         else:
-            self.sells += outlay
+            self.sells += change
 
     def worst_value(
         self, held: MLDecimal, more_buys: MLDecimal = ZERO, more_sells: MLDecimal = ZERO
     ) -> MLDecimal:
-        """The largest position at cost, of either sign, that may come of `held`, of this and so much more."""
-        return max(abs(held), abs(held + self.buys + more_buys), abs(held - self.sells - more_sells))
+        """The largest position at cost, of either sign, that may come of `held`, of this and so much more.
+
+        Orders on either side only add: the largest is all that is bought, or all that is sold.
+        """
+        return max(held + self.buys + more_buys, self.sells + more_sells - held)
 
 
 class Account:
@@ -60,6 +75,7 @@ class Account:
         self.name = name
         self.index = index  # the matching engines' number of it
         self.purse = purse
+        self.archive = OrderArchive(limits.history)
         self._terms = terms
         self._mark_price = mark_price
         self._maintenance_rate = limits.maintenance_rate
@@ -191,17 +207,11 @@ class Account:
             return False
 
     def open_orders_in(self, symbol: str) -> int:
-        return self._exposure[symbol].open_orders
+        return len(self._exposure[symbol])
 
-    def follow(self, before: SimOrder | None, after: SimOrder) -> None:
-        """Keep up with an order of this account that changed from `before` (None: new) to `after`."""
-        exposure, terms = self._exposure[after.symbol], self._terms[after.symbol]
-        if before is not None and before.is_open:
-            exposure.add(before.side, -open_outlay(terms, before))
-            exposure.open_orders -= 1
-        if after.is_open:
-            exposure.add(after.side, open_outlay(terms, after))
-            exposure.open_orders += 1
+    def follow(self, order: SimOrder) -> None:
+        """Keep up with an order of this account that is new, or has changed."""
+        self._exposure[order.symbol].follow(self._terms[order.symbol], order)
 
     def _available(self, coin: str) -> MLDecimal:
         """The same as its wallet's, without the rest of the wallet: it is asked with every order."""

@@ -88,8 +88,8 @@ class SimExchange:
         self._terms = {symbol: market.terms for symbol, market in self._markets.items()}
         self._ledger = Ledger(self._terms.values())
         self._outbox = Outbox()
-        self._settlement = Settlement(self._ledger, self._outbox, self.fees, self.limits.history, now_ns)
-        self._checks = OrderChecks(self._settlement.archive, self.limits.max_open_orders, now_ns)
+        self._settlement = Settlement(self._ledger, self._outbox, self.fees, now_ns)
+        self._checks = OrderChecks(self.limits.max_open_orders, now_ns)
         self._accounts: list[Account] = []
         self._liquidator = Liquidator(self._markets, self._accounts, self._settlement)
 
@@ -108,7 +108,6 @@ class SimExchange:
             market.engine.add_account()
         account = Account(name, index, purse, self._terms, self.mark_price, self.limits)
         self._accounts.append(account)
-        self._settlement.open_archive(account)
         return account
 
     def attach(self, listener: SimListener) -> None:
@@ -133,13 +132,12 @@ class SimExchange:
             whole=order.tif is TIF.FOK,
             post_only=order.post_only,
             reduce_only=order.reduce_only,
-            self_trade=order.self_trade.value,
+            self_trade=order.self_trade,
             max_value=max_value,
             lot=market.lot,
         )
         self._settlement.put(account, placed)
-        self._follow_request(market, placed, is_new=True)
-        return self._told(account, placed)
+        return self._follow_request(account, market, placed, is_new=True)
 
     def amend(
         self,
@@ -161,8 +159,7 @@ class SimExchange:
         assert after.price is not None, "a market order never rests"
         market.engine.amend(after.order_id, after.price, after.leaves_qty)
         self._settlement.put(account, after)
-        self._follow_request(market, after)
-        return self._told(account, after)
+        return self._follow_request(account, market, after)
 
     def cancel(
         self, account: Account, symbol: str, *, order_id: int | None = None, link_id: str | None = None
@@ -170,9 +167,10 @@ class SimExchange:
         """End an open order. Raises Refused."""
         market = self._market(symbol)
         order = self._checks.find_open(account, symbol, order_id, link_id)
-        self._cancel(market, account, order)
+        cancelled = self._cancel(market, account, order)
         self._liquidate_if_marked(market)
-        return self._told(account, order)
+        self._outbox.deliver()
+        return cancelled
 
     def cancel_all(self, account: Account, symbol: str) -> list[SimOrder]:
         """End all of an account's open orders in a symbol, the oldest first. Raises Refused."""
@@ -273,30 +271,30 @@ class SimExchange:
 
     def open_orders(self, account: Account, symbol: str | None = None) -> list[SimOrder]:
         """An account's open orders, the oldest first."""
-        orders = self._settlement.archive(account).open_orders()
+        orders = account.archive.open_orders()
         return [order for order in orders if symbol is None or order.symbol == symbol]
 
     def recent_orders(self, account: Account) -> list[SimOrder]:
         """An account's closed orders, as many as are remembered, in the order in which they closed."""
-        return list(self._settlement.archive(account).closed_orders())
+        return list(account.archive.closed_orders())
 
     def find_order(
         self, account: Account, order_id: int | None = None, link_id: str | None = None
     ) -> SimOrder | None:
         """An order by the exchange's id, or else by the client's; None when unknown or forgotten."""
-        return self._settlement.archive(account).find(order_id, link_id)
+        return account.archive.find(order_id, link_id)
 
     def fills(self, account: Account) -> list[SimFill]:
         """An account's fills, as many as are remembered, the oldest first."""
-        return list(self._settlement.archive(account).fills)
+        return list(account.archive.fills)
 
     def payments(self, account: Account) -> list[SimPayment]:
         """What an account paid and received as funding, as much as is remembered, the oldest first."""
-        return list(self._settlement.archive(account).payments)
+        return list(account.archive.payments)
 
     def fill_count(self, account: Account) -> int:
         """How many fills an account has had, forgotten ones included."""
-        return self._settlement.archive(account).fill_count
+        return account.archive.fill_count
 
     def qty_ahead(self, order: SimOrder) -> Qty:
         """What must trade at an open order's price before its turn; raises KeyError when it does not rest."""
@@ -338,13 +336,22 @@ class SimExchange:
         self._settlement.settle(market, trade=trade)
         self._liquidator.check(market.terms.coins)
 
-    def _follow_request(self, market: SymbolMarket, order: SimOrder, *, is_new: bool = False) -> None:
-        """Book what a request for an order did, and liquidate whom it has made bankrupt."""
-        if not market.engine.concerns_clients():
+    def _follow_request(
+        self, account: Account, market: SymbolMarket, order: SimOrder, *, is_new: bool = False
+    ) -> SimOrder:
+        """Book what a request for an order did, and tell; returns the order as it is then."""
+        if market.engine.concerns_clients():
+            self._settlement.settle(
+                market, placed=order if is_new else None, changed=None if is_new else order
+            )
+            self._liquidator.check(market.terms.coins)
+            after = account.archive.find(order.order_id)
+            assert after is not None, "history holds more than one operation can close"
+            order = after
+        else:
             self._settlement.tell_quiet(market, order)
-            return
-        self._settlement.settle(market, placed=order if is_new else None, changed=None if is_new else order)
-        self._liquidator.check(market.terms.coins)
+        self._outbox.deliver()
+        return order
 
     def _liquidate_if_marked(self, market: SymbolMarket) -> None:
         """Liquidate whom cancels have made bankrupt: they fill nobody, but may move the mark."""
@@ -366,10 +373,3 @@ class SimExchange:
         ended = self._settlement.end(account, order, OrderState.Cancelled, EndReason.ByUser)
         self._settlement.tell_quiet(market, ended)
         return ended
-
-    def _told(self, account: Account, order: SimOrder) -> SimOrder:
-        """The order as it is after the operation; then everybody is told."""
-        after = self._settlement.archive(account).find(order.order_id)
-        assert after is not None, "history holds more than one operation can close"
-        self._outbox.deliver()
-        return after

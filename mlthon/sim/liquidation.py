@@ -44,7 +44,7 @@ class Liquidator:
         return [(account, coin) for account in self._accounts for coin in coins if account.is_bankrupt(coin)]
 
     def _liquidate(self, account: Account, coin: str) -> None:
-        for order in tuple(self._settlement.archive(account).open_orders()):
+        for order in tuple(account.archive.open_orders()):
             if self._markets[order.symbol].terms.outlay_coin(order.side) == coin:
                 self._cancel(account, order)
         # Freed margin changes no equity, but a book without those orders may be marked otherwise.

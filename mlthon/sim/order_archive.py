@@ -22,18 +22,17 @@ class OrderArchive:
         self.fill_count = 0  # forgotten ones included
         self.payments: deque[SimPayment] = deque(maxlen=history)
 
-    def put(self, order: SimOrder) -> SimOrder | None:
-        """Keep the latest state of an order; returns the one before."""
-        before = self._open.pop(order.order_id, None)
-        if before is None and order.link_id:
+    def put(self, order: SimOrder) -> None:
+        """Keep the latest state of an order."""
+        was_open = self._open.pop(order.order_id, None) is not None
+        if not was_open and order.link_id:
             self._id_of_link[order.link_id] = order.order_id
-        if order.is_open:
+        if order.state.is_open:
             self._open[order.order_id] = order
         else:
             self._closed[order.order_id] = order
             if len(self._closed) > self._history:
                 self._closed.popitem(last=False)
-        return before
 
     def add_fill(self, fill: SimFill) -> None:
         self.fills.append(fill)

@@ -10,7 +10,6 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.sim.account import Account
 from mlthon.sim.ledger import ZERO
-from mlthon.sim.order_archive import OrderArchive
 from mlthon.sim.orders import NewOrder, OrderState, Refusal, Refused, SimOrder
 from mlthon.sim.symbol_market import LARGEST_QTY, SymbolMarket
 from mlthon.sim.terms import Terms
@@ -21,13 +20,7 @@ __all__ = ["OrderChecks", "bounds"]
 class OrderChecks:
     """Holds orders to the rules of what they trade, and to what their account can cover."""
 
-    def __init__(
-        self,
-        archive: Callable[[Account], OrderArchive],
-        max_open_orders: int,
-        now_ns: Callable[[], int],
-    ) -> None:
-        self._archive = archive
+    def __init__(self, max_open_orders: int, now_ns: Callable[[], int]) -> None:
         self._max_open_orders = max_open_orders
         self._now_ns = now_ns
 
@@ -40,7 +33,7 @@ class OrderChecks:
             market.check_value(order.qty)
         else:
             market.check_qty(order.qty)
-        if order.link_id and self._archive(account).is_link_used(order.link_id):
+        if order.link_id and account.archive.is_link_used(order.link_id):
             raise Refused(Refusal.DuplicateLinkId, f"link id: {order.link_id!r} was used before")
         if account.open_orders_in(order.symbol) >= self._max_open_orders:
             raise Refused(Refusal.TooManyOrders, f"orders: at most {self._max_open_orders} in {order.symbol}")
@@ -67,14 +60,14 @@ class OrderChecks:
 
     def find_open(self, account: Account, symbol: str, order_id: int | None, link_id: str | None) -> SimOrder:
         """The open order that a request names, by the exchange's id or else by the client's."""
-        order = self._archive(account).find(order_id, link_id)
+        order = account.archive.find(order_id, link_id)
+        if order is not None and order.symbol == symbol and order.state.is_open:
+            return order
         name = f"link id {link_id!r}" if order_id is None else f"id {order_id}"
         if order is None or order.symbol != symbol:
             raise Refused(Refusal.UnknownOrder, f"order: none with {name} in {symbol}")
-        if not order.is_open:
-            reason = Refusal.OrderFilled if order.state is OrderState.Filled else Refusal.OrderEnded
-            raise Refused(reason, f"order: the one with {name} is {order.state.name}")
-        return order
+        reason = Refusal.OrderFilled if order.state is OrderState.Filled else Refusal.OrderEnded
+        raise Refused(reason, f"order: the one with {name} is {order.state.name}")
 
     def amended(
         self, account: Account, market: SymbolMarket, before: SimOrder, price: Price | None, qty: Qty | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mlthon.basics.defs import TIF, OrderType, Side
@@ -46,7 +46,7 @@ _LEVERAGE = MLDecimal("10")
 _MAINTENANCE_RATE = MLDecimal("0.005")
 
 
-class SelfTrade(Enum):
+class SelfTrade(IntEnum):
     """What happens when an incoming order meets a resting order of its own account.
 
     The incoming order's choice counts. The values are the matching engine's codes.

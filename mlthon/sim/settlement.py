@@ -11,7 +11,6 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.sim.account import Account
 from mlthon.sim.ledger import ZERO, ZERO_QTY, Ledger
-from mlthon.sim.order_archive import OrderArchive
 from mlthon.sim.orders import (
     EndReason,
     Fees,
@@ -34,15 +33,11 @@ OPPOSITE = {Side.Buy: Side.Sell, Side.Sell: Side.Buy}
 class Settlement:
     """Books fills, keeps the state of orders, and queues what there is to tell."""
 
-    def __init__(
-        self, ledger: Ledger, outbox: Outbox, fees: Fees, history: int, now_ns: Callable[[], int]
-    ) -> None:
+    def __init__(self, ledger: Ledger, outbox: Outbox, fees: Fees, now_ns: Callable[[], int]) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._fees = fees
-        self._history = history
         self._now_ns = now_ns
-        self._archives: dict[str, OrderArchive] = {}  # by account name
         self._owners: dict[int, Account] = {}  # of open orders
         self._fills_made = 0  # and payments
         self._orders_made = 0
@@ -79,17 +74,11 @@ class Settlement:
             updated_ns=now_ns,
         )
 
-    def open_archive(self, account: Account) -> None:
-        self._archives[account.name] = OrderArchive(self._history)
-
-    def archive(self, account: Account) -> OrderArchive:
-        return self._archives[account.name]
-
     def put(self, account: Account, order: SimOrder) -> None:
         """Keep an order's new state."""
-        before = self._archives[account.name].put(order)
-        account.follow(before, order)
-        if order.is_open:
+        account.archive.put(order)
+        account.follow(order)
+        if order.state.is_open:
             self._owners[order.order_id] = account
         else:
             self._owners.pop(order.order_id, None)
@@ -170,7 +159,7 @@ class Settlement:
             coin=market.terms.coin,
             exec_ns=self._now_ns(),
         )
-        self._archives[account.name].payments.append(payment)
+        account.archive.payments.append(payment)
         self._outbox.on_funding(payment)
         self._outbox.on_position(account, market.symbol)
         self._outbox.on_wallet(account, market.terms.coins)
@@ -225,7 +214,7 @@ class Settlement:
         other_id: int,
     ) -> SimOrder:
         """Book one fill; returns the order after it."""
-        before = self._archives[account.name].open_order(order_id)
+        before = account.archive.open_order(order_id)
         terms, side = market.terms, before.side
         closed = self._ledger.book(account.purse, market.symbol, side, price, qty)
         if other_id == 0:
@@ -263,7 +252,7 @@ class Settlement:
             realised_pnl=closed.realised,
             exec_ns=now_ns,
         )
-        self._archives[account.name].add_fill(fill)
+        account.archive.add_fill(fill)
         self._outbox.on_fill(fill)
         return order
 
@@ -271,7 +260,7 @@ class Settlement:
         self, order_id: int, reason: EndReason, met_id: int, placed: SimOrder | None
     ) -> SimOrder:
         account = self._owners[order_id]
-        order = self._archives[account.name].open_order(order_id)
+        order = account.archive.open_order(order_id)
         if reason is EndReason.ValueSpent and not order.by_value:
             reason = EndReason.FundsSpent  # that was the value it could go to
         # Only an order that never stood is rejected; one amended to where it would take is cancelled.
