@@ -10,13 +10,15 @@ import asyncio
 import os
 import random
 
+import pytest
 from bybit_messages import fill_row
 from fake_bybit import FakeBybit, Session, eventually, hang_up, http, refusal
-from gateway_client import Client
+from gateway_client import BTC, Client
 
 from mlthon.basics.defs import GtwStatus, OrderStatus
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
+from mlthon.engine.ports import CancelOrderRequest
 from mlthon.exchanges.bybit.codec.fields import Json
 
 SEED = int(os.environ.get("MLTHON_TEST_SEED", "20240808"))
@@ -45,7 +47,10 @@ class Chaos:
         if fate == "refuse":
             await self.venue.answer(session, message, 110007, "not enough")
             return
-        known = self.book(message)
+        if message["op"] == "order.cancel-batch":
+            await self.take_batch(session, message, fate)
+            return
+        known = self.book(message["op"], message["args"][0])
         if fate == "garble":
             await session.send('{"reqId":')
         elif fate == "cut":
@@ -59,11 +64,28 @@ class Chaos:
         if known:
             await self.tell("order", self.venue.orders[message["args"][0]["orderLinkId"]])
 
-    def book(self, message: Json) -> bool:
+    async def take_batch(self, session: Session, message: Json, fate: str) -> None:
+        """Cancel what there is of a batch; answer, or not, or less than was asked."""
+        items = message["args"][0]["request"]
+        known = [self.book("order.cancel", item) for item in items]
+        codes = [{"code": 0 if was_known else 110001, "msg": ""} for was_known in known]
+        if fate == "cut":
+            session.cut()
+        elif fate == "unknown":
+            await self.venue.answer(session, message, 10016, "internal error")
+        elif fate != "mute":
+            answered = items[:-1] if fate == "garble" else items
+            lists = {"data": {"list": answered}, "retExtInfo": {"list": codes[: len(answered)]}}
+            await self.venue.answer(session, message, **lists)
+        for item, was_known in zip(items, known, strict=True):
+            if was_known:
+                await self.tell("order", self.venue.orders[item["orderLinkId"]])
+
+    def book(self, op: str, body: Json) -> bool:
         """Carry out a request; returns whether there was an order for it."""
-        body, orders = message["args"][0], self.venue.orders
+        orders = self.venue.orders
         link_id = body["orderLinkId"]
-        if message["op"] == "order.create":
+        if op == "order.create":
             assert link_id not in orders, "an order was sent twice"
             orders[link_id] = {**fill_row("", link_id), **self.venue.row_of(body)} | {
                 "orderStatus": "New",
@@ -73,7 +95,7 @@ class Chaos:
             }
         elif orders.get(link_id, {}).get("orderStatus") not in OPEN:
             return False
-        elif message["op"] == "order.amend":
+        elif op == "order.amend":
             orders[link_id] |= {"price": body["price"]}
         else:
             orders[link_id] |= {"orderStatus": "Cancelled", "cancelType": "CancelByUser"}
@@ -139,6 +161,10 @@ async def trade(client: Client, chaos: Chaos, rng: random.Random) -> int:
         if rng.random() < 0.4:
             client.cancel(f"w{rng.randint(0, number)}")
             requests += 1
+        if rng.random() < 0.1:
+            several = sorted({f"w{rng.randint(0, number)}" for _ in range(4)})
+            client.call(client.gateway.send_cancels, [CancelOrderRequest(each, "", BTC) for each in several])
+            requests += len(several)
         for _ in range(rng.randint(0, 2)):
             await chaos.fill_some()
         if rng.random() < 0.1:
@@ -148,11 +174,14 @@ async def trade(client: Client, chaos: Chaos, rng: random.Random) -> int:
     return requests
 
 
-async def test_every_request_has_one_answer_and_every_order_its_true_end(venue: FakeBybit) -> None:
+@pytest.mark.parametrize("order_entry", ["websocket", "rest"])
+async def test_every_request_has_one_answer_and_every_order_its_true_end(
+    venue: FakeBybit, order_entry: str
+) -> None:
     print(f"seed {SEED}")
     rng = random.Random(SEED)
     chaos = Chaos(venue, rng)
-    async with Client(venue) as client:
+    async with Client(venue, order_entry=order_entry) as client:
         requests = await trade(client, chaos, rng)
         await eventually(
             lambda: client.listener.answers.total() >= requests, f"all answers, seed {SEED}", within_s=15

@@ -196,7 +196,7 @@ async def test_many_cancels_go_in_batches_and_none_is_refused(venue: FakeBybit) 
     async with Client(venue, rate_factor=1) as client:
         wire_ids = [f"n{number}" for number in range(35)]
         for wire_id in wire_ids:
-            client.gateway._known.admit(client_report(client, wire_id), BTC)
+            client.gateway._reports._known.admit(client_report(client, wire_id), BTC)
             venue.orders[wire_id] = order_row(wire_id)
         client.call(client.gateway.send_cancels, cancels(*wire_ids))
         await client.settled(*wire_ids)

@@ -111,7 +111,7 @@ async def test_a_refused_order_that_is_alive_is_cancelled(venue: FakeBybit) -> N
 async def test_fills_that_an_open_order_counts_are_asked_for(
     venue: FakeBybit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlthon.exchanges.bybit.gateway._FILLS_LATE_S", 0.05)
+    monkeypatch.setattr("mlthon.exchanges.bybit.loose_ends._FILLS_LATE_S", 0.05)
     async with Client(venue) as client:
         await open_order(client, "a")
         partly = {"orderStatus": "PartiallyFilled", "cumExecQty": "0.004", "updatedTime": str(venue.now_ms())}
@@ -123,7 +123,7 @@ async def test_fills_that_an_open_order_counts_are_asked_for(
         asked = len(venue.asked(EXECUTIONS))
         await venue.push("order", order_row("a", **partly))
         await eventually(lambda: client.listener.about("a").count("PartiallyFilled") == 2)
-        assert not client.gateway._known.lacks_fills("a")
+        assert not client.gateway._reports._known.lacks_fills("a")
         assert len(venue.asked(EXECUTIONS)) == asked
 
 

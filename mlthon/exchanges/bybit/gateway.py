@@ -23,7 +23,6 @@ from mlthon.engine.ports import (
     GatewayListener,
     ModifyOrderRequest,
     NewOrderRequest,
-    OrderReport,
     RequestKind,
 )
 from mlthon.errors import (
@@ -43,7 +42,8 @@ from mlthon.exchanges.bybit.codec.private import Fills, Orders, Positions, Walle
 from mlthon.exchanges.bybit.codec.trade import TradeAnswer
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.instruments import Instruments
-from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders
+from mlthon.exchanges.bybit.known_orders import KnownOrders
+from mlthon.exchanges.bybit.loose_ends import LooseEnds
 from mlthon.exchanges.bybit.maintenance import MaintenanceWatch
 from mlthon.exchanges.bybit.order_entry import OrderEntry
 from mlthon.exchanges.bybit.order_routes import OrderRoutes
@@ -65,7 +65,6 @@ __all__ = ["BybitGateway"]
 log = logging.getLogger("mlthon.exchanges.bybit")
 
 _ZERO = Qty("0")
-_FILLS_LATE_S = 1.0
 
 
 class BybitGateway:
@@ -84,7 +83,7 @@ class BybitGateway:
         self._clock = clock
         self._rest = rest
         self._queries = queries
-        self._known = known = KnownOrders()
+        known = KnownOrders()
         self._reports = Reports(instruments, known)
         self._private = PrivateStream(config, http, clock, rest.signer, instruments.by_symbol, _Private(self))
         self._trade = TradeStream(config, http, clock, rest.signer, _Trade(self))
@@ -93,11 +92,12 @@ class BybitGateway:
         self._routes.on_answer = self.trade_answer
         self._routes.on_unanswered = self._entry.on_unanswered
         self._routes.on_not_sent = self._entry.on_not_sent
-        self._entry.on_doubt = self._doubt
         self._reports.on_sight = self._entry.on_sight
-        self._reports.on_missing_fills = self._fills_missing
         self._reports.before_order = self._entry.on_report
         self._reconciliation = Reconciliation(config, queries, known, self._entry, self._reports, clock)
+        self._loose_ends = LooseEnds(config, queries, known, self._reports, self._reconciliation)
+        self._entry.on_doubt = self._loose_ends.on_doubt
+        self._reports.on_missing_fills = self._loose_ends.on_missing_fills
         rest.on_rate_limit = self._tell_rate_limit
         self._announcements = MaintenanceWatch(config, http, clock, queries, self.maintained)
         self._announced = ""  # the maintenance that the venue has announced, and not ended
@@ -109,9 +109,6 @@ class BybitGateway:
         self._maintenance = ""  # why, in the venue's words
         self._not_ready = "not connected yet"  # why
         self._ready: asyncio.Future[None] | None = None
-        self._recovering: set[tuple[str, str]] = set()
-        self._doubted: set[str] = set()  # orders that may have ended untold
-        self._lacking: set[str] = set()  # orders some of whose fills are awaited
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -155,6 +152,7 @@ class BybitGateway:
         self._ready = None
         self._was_ready = False
         await self._tasks.close()
+        await self._loose_ends.close()
         await self._announcements.close()
         self._announced = ""
         await self._trade.close()
@@ -304,60 +302,7 @@ class BybitGateway:
         self._ask_of_contract(instrument, RequestKind.FundingInfo, ask)
 
     def recover_fills(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
-        order = (wire_id, exchange_id)
-        if order not in self._recovering:
-            self._recovering.add(order)
-            self._tasks.spawn(self._recover_fills(instrument, wire_id, exchange_id), f"fills of {wire_id}")
-
-    async def _recover_fills(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
-        pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
-        try:
-            while True:
-                try:
-                    fills = await self._queries.fills_of(instrument, wire_id, exchange_id)
-                    break
-                except (VenueError, DecodeError) as error:
-                    log.warning("fills of %s: %s", wire_id or exchange_id, error)
-                await asyncio.sleep(pauses.next_s())
-        finally:
-            self._recovering.discard((wire_id, exchange_id))
-        for fill in fills:
-            self._reports.fill(fill)
-
-    def _fills_missing(self, report: OrderReport) -> None:
-        """Give the fills of an open order a moment to come by themselves, then ask for them."""
-        if report.wire_id in self._lacking:
-            return
-        self._lacking.add(report.wire_id)
-        asyncio.get_running_loop().call_later(_FILLS_LATE_S, self._ask_for_missing_fills, report)
-
-    def _ask_for_missing_fills(self, report: OrderReport) -> None:
-        self._lacking.discard(report.wire_id)
-        if self._ready is not None and self._known.lacks_fills(report.wire_id):
-            log.warning("%s: %s filled, but not all fills came; asking", report.wire_id, report.cum_qty)
-            self.recover_fills(self._reports.instrument(report), report.wire_id, report.exchange_id)
-            self._fills_missing(report)
-
-    def _doubt(self, order: KnownOrder) -> None:
-        """See to it that the end of an order is told, if it has ended."""
-        if order.wire_id not in self._doubted:
-            self._doubted.add(order.wire_id)
-            self._tasks.spawn(self._clear_up(order), f"the end of {order.wire_id}")
-
-    async def _clear_up(self, order: KnownOrder) -> None:
-        pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
-        try:
-            await asyncio.sleep(self._config.request_timeout_ms / 1_000)  # it is told by itself, mostly
-            while self._known.find(order.wire_id, order.exchange_id) is order:
-                try:
-                    await self._reconciliation.find_out(order)
-                except (VenueError, DecodeError) as error:
-                    log.warning("the end of %s: %s", order.wire_id or order.exchange_id, error)
-                else:
-                    return
-                await asyncio.sleep(pauses.next_s())
-        finally:
-            self._doubted.discard(order.wire_id)
+        self._loose_ends.recover_fills(instrument, wire_id, exchange_id)
 
     def _ask(self, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._status is GtwStatus.ReadyToTrade:
