@@ -24,7 +24,6 @@ from mlthon._core.dispatch cimport (
     Batch,
     Dispatcher,
 )
-from mlthon._core.int128 cimport int128
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
 from mlthon._core.price_book cimport ADDED, DELETED, MODIFIED, BookSide, Change, Level, PriceLevelBook
 
@@ -38,19 +37,6 @@ cdef class InstrumentFeed:
     The four flags say what is subscribed: changes by price, changes by level id, the best levels, public trades.
     A level id is the price times `10 ** level_id_decimals`.
     """
-
-    cdef readonly object exchange
-    cdef readonly object instrument_id
-    cdef readonly PriceLevelBook book
-    cdef public bint price_levels, levels, bbo, trades
-    cdef public bint in_step              # the book is whole, and the strategy is being told: changes may come in
-    cdef readonly int64_t followed        # changes that came in by `follow`
-    cdef Dispatcher dispatcher
-    cdef int level_id_decimals_
-    cdef int128 level_id_unit
-    cdef Level told_bid, told_ask
-    cdef Change *changes                  # what each level of the message being applied did
-    cdef Py_ssize_t changes_capacity
 
     def __init__(self, Dispatcher dispatcher not None, exchange, instrument_id, *, int level_id_decimals=4):
         self.level_id_decimals = level_id_decimals
@@ -87,9 +73,9 @@ cdef class InstrumentFeed:
 
         Returns whether the book is sound, that is, not crossed. A crossed book makes no callbacks.
         """
-        return self.apply_message(update, tell)
+        return self.apply_message(update, tell, update.recv_ns)
 
-    cdef bint apply_message(self, DepthUpdate update, bint tell) except -1:
+    cdef bint apply_message(self, DepthUpdate update, bint tell, int64_t recv_ns) except -1:
         if update.is_snapshot:
             self.book.clear()
         self.reserve(update.bid_count + update.ask_count)
@@ -98,7 +84,7 @@ cdef class InstrumentFeed:
         if self.book.is_crossed():
             return False
         if tell:
-            self.tell(update)
+            self.tell(update, recv_ns)
         return True
 
     def follow(self, DepthUpdate update not None) -> bool:
@@ -107,7 +93,11 @@ cdef class InstrumentFeed:
         Where it was not (the book is out of step, the update a whole book, or the book crossed by it), the update
         has to be judged by whoever keeps the book in step; to have been applied here before does no harm then.
         """
-        if not self.in_step or update.is_snapshot or not self.apply_message(update, True):
+        return self.follow_at(update, update.recv_ns)
+
+    cdef bint follow_at(self, DepthUpdate update, int64_t recv_ns) except -1:
+        """The same for an update that arrives at another time than it says."""
+        if not self.in_step or update.is_snapshot or not self.apply_message(update, True, recv_ns):
             return False
         self.followed += 1
         return True
@@ -150,6 +140,24 @@ cdef class InstrumentFeed:
         finally:
             self.dispatcher.end_batch()
 
+    cdef int tell_trade_at(self, PublicTrade trade, int64_t recv_ns) except -1:
+        """Tell one public trade, which arrives at another time than it says."""
+        cdef Level level
+        cdef Batch batch
+        self.followed += 1
+        if not self.trades or not self.dispatcher.wants(ON_PUBLIC_TRADE):
+            return 0
+        level.price = trade.price_mantissa
+        level.qty = trade.qty_mantissa
+        cdef object recv_ms = recv_ns // NS_PER_MS
+        self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
+        try:
+            self.dispatcher.more_to_come = False
+            self.dispatcher.public_trade(&batch, trade.taker_index, &level, trade.venue_ns // NS_PER_MS)
+        finally:
+            self.dispatcher.end_batch()
+        return 0
+
     cdef int reserve(self, Py_ssize_t count) except -1:
         cdef Change *grown
         if count <= self.changes_capacity:
@@ -169,7 +177,7 @@ cdef class InstrumentFeed:
 
     # -- callbacks: what a message tells is known before the first of them is made, so the last one is, too ----------
 
-    cdef int tell(self, DepthUpdate update) except -1:
+    cdef int tell(self, DepthUpdate update, int64_t recv_ns) except -1:
         """Make the callbacks of a message that has been applied, if it causes any."""
         cdef Batch batch
         cdef bint bid_moved = self.bbo and self.has_moved(0, self.book.bid_side, &self.told_bid)
@@ -177,7 +185,7 @@ cdef class InstrumentFeed:
         cdef Py_ssize_t changes = self.count_to_tell(update.bid_count + update.ask_count)
         if changes == 0 and not bid_moved and not ask_moved:
             return 0
-        cdef object recv_ms = update.recv_ns // NS_PER_MS
+        cdef object recv_ms = recv_ns // NS_PER_MS
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             self.tell_changes(update, changes, bid_moved or ask_moved, &batch)

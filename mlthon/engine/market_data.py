@@ -146,6 +146,10 @@ class MarketData:
         stream = self._streams.get(instrument_id)
         return stream.feed.follow if stream is not None else None
 
+    def instrument_feed(self, instrument_id: int) -> InstrumentFeed | None:
+        stream = self._streams.get(instrument_id)
+        return stream.feed if stream is not None else None
+
     def on_trades(self, instrument_id: int, trades: Sequence[PublicTrade]) -> None:
         self._events += 1
         stream = self._streams.get(instrument_id)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from mlthon._core.enums import OrderEvent, RequestKind
+from mlthon._core.instrument_feed import InstrumentFeed
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import (
@@ -241,6 +242,9 @@ class FeedListener(Protocol):
 
         The sink returns whether it took the change. What it did not take goes to `on_depth`, as everything may.
         """
+
+    def instrument_feed(self, instrument_id: int) -> InstrumentFeed | None:
+        """The same for compiled callers: where changes and trades may go straight in; None where nothing may."""
 
     def on_trades(self, instrument_id: int, trades: Sequence[PublicTrade]) -> None: ...
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from mlthon.basics.defs import GtwStatus
 from mlthon.engine.order_desk import DeskOrder, OrderDesk
 
-__all__ = ["withdraw_orders"]
+__all__ = ["withdraw", "withdraw_orders"]
 
 _LOOK_AGAIN_S = 0.02
 _PAUSE_AFTER_REFUSAL_S = 1.0
@@ -34,7 +34,7 @@ async def withdraw_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:
             refused = _refused(desks)
             next_try = now + _PAUSE_AFTER_REFUSAL_S
         if now >= next_try:
-            _withdraw(desks)
+            withdraw(desks)
         await asyncio.sleep(_LOOK_AGAIN_S)
         still_left = _open_orders(desks)
         if len(still_left) < len(left):
@@ -43,7 +43,8 @@ async def withdraw_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:
     return left
 
 
-def _withdraw(desks: Collection[OrderDesk]) -> None:
+def withdraw(desks: Collection[OrderDesk]) -> None:
+    """Ask to cancel every open order of which that has not been asked; the gateways pace it."""
     for desk in desks:
         orders = [
             order for order in desk.open_orders() if not (order.cancel_pending or order.withdrawal_pending)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m mlthon.run [demo|venue] ...``.
+"""The command line: ``python -m mlthon.run [demo|backtest|venue|...] ...``.
 
 Exit codes: 0 it ran; 2 the command line, the strategy file or the tape cannot be used; 3 the strategy's books and
 the venue's disagree; 4 the strategy raised; 5 the venue cannot be reached or refused; 6 orders may still be open at
@@ -8,18 +8,15 @@ the venue; 1 anything else.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-import yaml
 from rich.console import Console
 
 from mlthon.engine.slow_callbacks import DEFAULT_BUDGET_MS
 from mlthon.errors import (
-    ConfigError,
     DataError,
     LedgerMismatch,
     MLThonError,
@@ -28,11 +25,9 @@ from mlthon.errors import (
     UsageError,
     VenueError,
 )
+from mlthon.run.backtest_command import backtest
 from mlthon.run.compare import run_compare
-from mlthon.run.demo import DEMO_STRATEGY, DemoOptions, run_demo
-from mlthon.run.market_choice import MarketChoice
-from mlthon.run.venue import run_venue
-from mlthon.run.venue_options import open_faults, server_tls
+from mlthon.run.option_values import log_to_stderr, parse_params, positive
 from mlthon.sim.terms import Product
 
 __all__ = ["main"]
@@ -55,6 +50,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.command()(backtest)
 
 Tape = Annotated[
     Path | None,
@@ -80,7 +77,7 @@ def demo(
         typer.Option(
             "--strategy", metavar="SPEC", help="The strategy: module:Class, or path/to/file.py:Class."
         ),
-    ] = DEMO_STRATEGY,
+    ] = "mlthon.strats.demo_strat:DemoStrat",
     param: Annotated[
         list[str] | None,
         typer.Option(
@@ -117,15 +114,19 @@ def demo(
 
     The strategy runs behind the real connector, over real sockets. Ctrl-C ends it cleanly.
     """
-    _log_to_stderr(verbose)
+    from mlthon.run.demo import DemoOptions, run_demo  # noqa: PLC0415  (the network's libraries take their time)
+    from mlthon.run.market_choice import MarketChoice  # noqa: PLC0415
+    from mlthon.run.venue_options import open_faults  # noqa: PLC0415
+
+    log_to_stderr(verbose)
     options = DemoOptions(
         strategy=strategy,
         params=parse_params(param or []),
         market=MarketChoice(tape, seed, speed, market),
-        duration_s=_positive("--duration", duration),
+        duration_s=positive("--duration", duration),
         as_json=as_json,
         event_log=event_log,
-        slow_callback_ms=_positive("--slow-ms", slow_ms),
+        slow_callback_ms=positive("--slow-ms", slow_ms),
         faults=open_faults(faults),
     )
     asyncio.run(run_demo(options))
@@ -183,35 +184,14 @@ def bybit(
 
     Prints one line of JSON when ready: rest, ws_public, ws_private, ws_trade, api_key, api_secret.
     """
-    _log_to_stderr(verbose)
+    from mlthon.run.market_choice import MarketChoice  # noqa: PLC0415  (the network's libraries take their time)
+    from mlthon.run.venue import run_venue  # noqa: PLC0415
+    from mlthon.run.venue_options import open_faults, server_tls  # noqa: PLC0415
+
+    log_to_stderr(verbose)
     choice = MarketChoice(tape, seed, speed, market)
     going_wrong, tls = open_faults(faults), server_tls(tls_cert, tls_key)
     asyncio.run(run_venue(choice, port, faults=going_wrong, tls=tls))
-
-
-def parse_params(pairs: list[str]) -> dict[str, object]:
-    """Read ``key=value`` pairs whose values are YAML scalars; raises ConfigError.
-
-    >>> parse_params(["size=3", "name=fast one", "edge='0.5'", "on=true", "skip=null"])
-    {'size': 3, 'name': 'fast one', 'edge': '0.5', 'on': True, 'skip': None}
-    """
-    params: dict[str, object] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--param: expected key=value, got {pair!r}")
-        if key.strip() in params:
-            raise ConfigError(f"--param: {key.strip()} is given twice")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ConfigError(f"--param {key}: expected a YAML scalar, got {text!r}") from None
-        if isinstance(value, dict | list):
-            raise ConfigError(
-                f"--param {key}: expected a YAML scalar, got a {type(value).__name__}: {text!r}"
-            )
-        params[key.strip()] = value
-    return params
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -235,29 +215,3 @@ def _show_strategy_traceback(error: StrategyError) -> None:
 
     if error.__cause__ is not None:
         traceback.print_exception(error.__cause__)
-
-
-def _positive(option: str, value: float) -> float:
-    if not 0 < value < float("inf"):
-        raise ConfigError(f"{option}: expected a number above 0, got {value:g}")
-    return value
-
-
-def _log_to_stderr(verbose: bool) -> None:
-    """Send logs to stderr: stdout is for results."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)-7s %(message)s",
-        datefmt="%H:%M:%S",
-        stream=sys.stderr,
-    )
-    logging.getLogger("aiohttp.server").addFilter(_in_one_line)
-
-
-def _in_one_line(record: logging.LogRecord) -> bool:
-    """Say in a line what aiohttp would show a traceback for: a peer that does not speak HTTP is no fault of ours."""
-    if record.exc_info is not None and record.exc_info[1] is not None:
-        error = record.exc_info[1]
-        record.msg = f"{record.getMessage()}: {type(error).__name__}: {' '.join(str(error).split())}"
-        record.args = record.exc_info = None
-    return True

@@ -1,0 +1,79 @@
+# The loop of a backtest, for other compiled modules.
+
+from libc.stdint cimport int64_t
+from mlthon._core.followed_market cimport FollowedMarket
+from mlthon._core.instrument_feed cimport InstrumentFeed
+from mlthon._core.market_event cimport DepthUpdate, PublicTrade
+from mlthon._core.tape_cursor cimport TapeCursor
+from mlthon._core.timers cimport TimerQueue
+
+cdef enum:                            # the order of what is due at the same time; a tape's event comes last
+    SAMPLE = 0                        # the run's own record
+    TIMER = 1                         # the strategy's timers
+    HOUSE = 2                         # what exchanges do by the clock: funding
+    PRIVATE = 3                       # requests that reach an exchange, reports that reach the strategy
+    NEWS = 4                          # market data that reaches the strategy
+    RANKS = 5
+
+cdef class SimClock:
+    cdef int64_t ns
+
+cdef class MarketView:
+    cdef public bint is_lost          # the strategy's book is to be given anew, when it is not displayed crossed
+    cdef object instrument_id
+    cdef object listener              # FeedListener
+    cdef object delay                 # None: always `delay_ns`
+    cdef int64_t delay_ns
+    cdef object ask_anew
+    cdef InstrumentFeed feed          # None: nothing is wanted yet
+    cdef bint wants_book
+    cdef bint wants_trades
+
+    cdef int64_t arrival_ns(self, int64_t now_ns) except -1
+    cdef int tell(self, object news, int64_t now_ns) except -1
+    cdef int tell_depth(self, DepthUpdate update, int64_t now_ns) except -1
+    cdef int tell_trade(self, PublicTrade trade, int64_t now_ns) except -1
+
+cdef class Market:
+    cdef FollowedMarket engine
+    cdef object catch_up
+    cdef MarketView view              # None: nobody watches
+
+cdef class Lane:
+    cdef Market market
+    cdef int64_t next_ns              # when its next event is there
+    cdef TapeCursor cursor            # None: `events`
+    cdef DepthUpdate update           # what the cursor fills
+    cdef PublicTrade trade
+    cdef object events                # iterator of (gap_ns, event)
+    cdef object event                 # what comes next
+
+    cdef int advance(self) except -1
+    cdef object take(self)
+
+cdef class Replay:
+    cdef readonly SimClock clock
+    cdef readonly int64_t messages    # of the tapes: books and trades
+    cdef readonly int64_t levels      # in the books
+    cdef readonly int64_t trades
+    cdef list lanes
+    cdef int64_t[RANKS] due_ns        # when the next of each rank is due
+    cdef TimerQueue private
+    cdef object news                  # deque of (due_ns, view, event or function)
+    cdef int64_t last_news_ns         # when the last of the news is due
+    cdef object scheduler
+    cdef object dispatcher
+    cdef object sampler
+    cdef object house
+    cdef int64_t house_period_ns
+    cdef bint woken
+    cdef bint stopped
+
+    cdef Lane first(self)
+    cdef int play_event(self, Lane lane) except -1
+    cdef int pass_on(self, MarketView view, object news) except -1
+    cdef int send_news(self, MarketView view, object news) except -1
+    cdef int64_t earliest(self) noexcept
+    cdef bint do_next(self, int64_t until_ns) except -1
+    cdef int deliver_next(self) except -1
+    cdef int tell_next(self) except -1

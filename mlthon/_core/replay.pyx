@@ -1,0 +1,380 @@
+"""The loop of a backtest: tapes merged by time, one simulated clock, and all that is due between their events.
+
+What is due at one moment happens in a fixed order: the run's own record, the strategy's timers, what exchanges do by
+the clock, private messages (requests and reports), market data on its way to the strategy, and last the next event
+of a tape. Within each of these it is first come, first served; of two tapes, the one that was added first.
+
+Invariants: the clock never runs backwards; nothing happens before it is due; what is due is done before anything
+later. Same tapes, same calls, same run: there is no randomness and no other clock.
+"""
+
+from collections import deque
+
+cimport cython
+from libc.stdint cimport INT64_MAX, int64_t
+
+from mlthon._core.followed_market cimport FollowedMarket
+from mlthon._core.market_event cimport DepthUpdate, PublicTrade
+from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, TRADE, TapeCursor
+from mlthon._core.timers cimport TimerQueue
+
+cdef int64_t NEVER = INT64_MAX
+
+
+@cython.final
+cdef class SimClock:
+    """The time of a simulation, which stands still until the loop moves it on.
+
+    >>> SimClock(1_000).now_ns()
+    1000
+    """
+
+    def __init__(self, int64_t now_ns=0):
+        self.ns = now_ns
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch, UTC."""
+        return self.ns
+
+
+@cython.final
+cdef class MarketView:
+    """What a strategy sees of one market, and how long that takes to reach it.
+
+    ``listener`` is told whole messages (`FeedListener`), and asked for the book's own entrance, which takes the short
+    way. ``delay`` is asked ``next_ns(now_ns)`` for each message; a delay that is always the same says so in
+    ``constant_ns``, and is asked once. ``ask_anew()`` is called when the book that the strategy is told of crosses;
+    while `is_lost`, it is called after every change instead of telling the change.
+    """
+
+    def __init__(self, instrument_id, listener, delay, ask_anew):
+        self.instrument_id = instrument_id
+        self.listener = listener
+        constant_ns = getattr(delay, "constant_ns", None)
+        self.delay = delay if constant_ns is None else None
+        self.delay_ns = 0 if constant_ns is None else constant_ns
+        self.ask_anew = ask_anew
+
+    def open(self, *, bint book, bint trades):
+        """Say what is wanted; called again, with more."""
+        self.wants_book = self.wants_book or book
+        self.wants_trades = self.wants_trades or trades
+        self.feed = self.listener.instrument_feed(self.instrument_id)
+
+    def close(self):
+        """Say that nothing is wanted any more."""
+        self.wants_book = self.wants_trades = False
+        self.feed = None
+
+    cdef int64_t arrival_ns(self, int64_t now_ns) except -1:
+        """When what is sent now would arrive."""
+        return now_ns + (self.delay_ns if self.delay is None else <int64_t>self.delay.next_ns(now_ns))
+
+    cdef int tell(self, object news, int64_t now_ns) except -1:
+        if isinstance(news, DepthUpdate):
+            return self.tell_depth(news, now_ns)
+        if isinstance(news, PublicTrade):
+            return self.tell_trade(news, now_ns)
+        news()
+        return 0
+
+    cdef int tell_depth(self, DepthUpdate update, int64_t now_ns) except -1:
+        if not self.wants_book or (self.feed is not None and self.feed.follow_at(update, now_ns)):
+            return 0
+        if update.recv_ns != now_ns:
+            update = update.copy()
+            update.recv_ns = now_ns
+        if not self.listener.on_depth(self.instrument_id, update):
+            self.ask_anew()
+        return 0
+
+    cdef int tell_trade(self, PublicTrade trade, int64_t now_ns) except -1:
+        if self.wants_trades and self.feed is not None:
+            self.feed.tell_trade_at(trade, now_ns)
+        return 0
+
+
+@cython.final
+cdef class Market:
+    """One symbol of a simulated exchange, as the loop plays tapes into it.
+
+    ``engine`` is its matching engine; ``catch_up(trade)`` books what an event did to clients, and tells of it;
+    ``trade`` is the event if it was a trade, else None.
+    """
+
+    def __init__(self, FollowedMarket engine not None, catch_up):
+        self.engine = engine
+        self.catch_up = catch_up
+
+    def watch(self, MarketView view not None):
+        """Show what happens to a strategy."""
+        self.view = view
+
+
+@cython.final
+cdef class Lane:
+    """One tape being played into one market: a cursor, or an iterator of ``(gap_ns, event)``.
+
+    `next_ns` is when its next event is there. A cursor's events are read into the same two objects over and over.
+    """
+
+    def __init__(self, source, Market market not None):
+        self.market = market
+        if isinstance(source, TapeCursor):
+            self.cursor = source
+            self.update = DepthUpdate([], [])
+            self.trade = PublicTrade.__new__(PublicTrade)
+        else:
+            self.events = iter(source)
+        self.advance()
+        if self.event is not None:
+            self.next_ns = self.event.recv_ns
+
+    cdef int advance(self) except -1:
+        """Find out when the next event is there."""
+        if self.cursor is not None:
+            if self.cursor.next_kind == END:
+                self.next_ns = NEVER
+            elif self.cursor.next_kind != BROKEN:     # what is wrong is raised by the read
+                self.next_ns = self.cursor.next_ns
+            return 0
+        following = next(self.events, None)
+        if following is None:
+            self.event = None
+            self.next_ns = NEVER
+        else:
+            gap_ns, self.event = following
+            self.next_ns += gap_ns
+        return 0
+
+    cdef object take(self):
+        """The next event, borrowed until the one after it is taken; None for one that is none of a market's."""
+        cdef object event = self.event
+        if self.cursor is not None:
+            if self.cursor.next_kind == DEPTH:
+                self.cursor.read_depth(self.update)
+                event = self.update
+            elif self.cursor.next_kind == TRADE:
+                self.cursor.read_trade(self.trade)
+                event = self.trade
+            else:
+                self.cursor.skip()
+        self.advance()
+        return event
+
+
+@cython.final
+cdef class Replay:
+    """Plays tapes, and does what is due meanwhile.
+
+    ``scheduler`` and ``dispatcher`` are a strategy's; ``set_sampler`` names who keeps the record of the run.
+    """
+
+    def __init__(self, SimClock clock not None):
+        self.clock = clock
+        self.lanes = []
+        self.private = TimerQueue()
+        self.news = deque()
+        self.due_ns[:] = [NEVER, NEVER, NEVER, NEVER, NEVER]
+
+    # -- what takes part ---------------------------------------------------------------------------------------
+
+    def add_tape(self, source, Market market not None):
+        """Play a `TapeCursor`, or ``(gap_ns, event)`` pairs that begin at their first event's `recv_ns`."""
+        self.lanes.append(Lane(source, market))
+
+    def attach(self, scheduler, dispatcher):
+        """Fire a strategy's timers, and deliver what its environment calls post."""
+        self.scheduler = scheduler
+        self.dispatcher = dispatcher
+        scheduler.on_change = self.timers_changed
+        self.timers_changed()
+
+    def set_sampler(self, sampler):
+        """Call ``sampler.sample(now_ns)`` before the first thing that happens at or after its ``next_due_ns``."""
+        self.sampler = sampler
+        self.due_ns[SAMPLE] = sampler.next_due_ns
+
+    def every(self, int64_t period_ns, function):
+        """Call at whole multiples of a period."""
+        self.house = function
+        self.house_period_ns = period_ns
+        self.due_ns[HOUSE] = (self.clock.ns // period_ns + 1) * period_ns
+
+    @property
+    def next_ns(self) -> int:
+        """When the tapes' next event is due; `NEVER` when all have ended."""
+        cdef Lane lane = self.first()
+        return NEVER if lane is None else lane.next_ns
+
+    # -- what is to happen -------------------------------------------------------------------------------------
+
+    def later(self, int64_t due_ns, function, *args):
+        """Let a private message arrive."""
+        self.private.add(due_ns, (function, args))
+        if due_ns < self.due_ns[PRIVATE]:
+            self.due_ns[PRIVATE] = due_ns
+
+    def send(self, MarketView view not None, news):
+        """Send market data to the strategy: an event, which is copied, or a function to call when it arrives."""
+        self.send_news(view, news)
+
+    def timers_changed(self):
+        """Take note that the scheduler may have something else to do next."""
+        due_ns = self.scheduler.next_due_ns()
+        self.due_ns[TIMER] = NEVER if due_ns is None else due_ns
+
+    def wake(self):
+        """Take note that the dispatcher has something to deliver, or that the strategy has failed."""
+        self.woken = True
+
+    def stop(self):
+        """End `play` before the tapes do."""
+        self.stopped = True
+
+    # -- the loop ----------------------------------------------------------------------------------------------
+
+    def play_first(self):
+        """Play what happens at the first moment of the tapes: it sets the clock, and shows a market to start with."""
+        cdef Lane lane = self.first()
+        cdef int64_t first_ns
+        if lane is None or lane.next_ns == NEVER:
+            return
+        first_ns = lane.next_ns
+        self.clock.ns = first_ns
+        self.play_event(lane)
+
+    def play(self, int64_t until_ns=NEVER):
+        """Play until the tapes end and the last of their news has arrived, or until a time, `stop`, or a failure."""
+        cdef Lane lane = self.first()
+        cdef int64_t due_ns
+        while not self.stopped:
+            due_ns = self.earliest()
+            if self.woken or due_ns <= lane.next_ns or lane.next_ns > until_ns:
+                if not self.do_next(until_ns if lane.next_ns != NEVER else min(until_ns, self.last_news_ns)):
+                    return
+            else:
+                if lane.next_ns > self.clock.ns:
+                    self.clock.ns = lane.next_ns
+                self.play_event(lane)
+                lane = self.first()
+
+    def play_quietly(self, int64_t until_ns, is_done):
+        """Let pass what is due, without a tape, until a time, or until `is_done()`."""
+        while not is_done():
+            if not self.do_next(until_ns):
+                self.clock.ns = max(self.clock.ns, until_ns)
+                return
+
+    cdef Lane first(self):
+        """The tape whose event is due first."""
+        cdef Lane lane
+        cdef Lane first = None
+        for lane in self.lanes:
+            if first is None or lane.next_ns < first.next_ns:
+                first = lane
+        return first
+
+    cdef int play_event(self, Lane lane) except -1:
+        cdef FollowedMarket engine = lane.market.engine
+        cdef DepthUpdate changes
+        cdef object event = lane.take()
+        if isinstance(event, DepthUpdate):
+            self.messages += 1
+            self.levels += (<DepthUpdate>event).bid_count + (<DepthUpdate>event).ask_count
+            changes = engine.follow_depth(event)
+            if engine.is_eventful():
+                lane.market.catch_up(None)
+            elif changes is not None and lane.market.view is not None:
+                self.pass_on(lane.market.view, changes)
+        elif event is not None:
+            self.messages += 1
+            self.trades += 1
+            changes = engine.follow_trade(event)
+            if engine.is_eventful():
+                lane.market.catch_up(event)
+            elif lane.market.view is not None:
+                self.pass_on(lane.market.view, event)
+                if changes is not None:
+                    self.pass_on(lane.market.view, changes)
+        return 0
+
+    cdef int pass_on(self, MarketView view, object news) except -1:
+        """Let the strategy hear of what concerned no client: at once, where nothing has to come before."""
+        if view.is_lost and isinstance(news, DepthUpdate):
+            view.ask_anew()
+        elif view.delay is None and view.delay_ns == 0 and not self.woken and self.earliest() > self.clock.ns:
+            view.tell(news, self.clock.ns)
+        else:
+            self.send_news(view, news)
+        return 0
+
+    cdef int send_news(self, MarketView view, object news) except -1:
+        cdef int64_t due_ns = view.arrival_ns(self.clock.ns)
+        if due_ns < self.last_news_ns:
+            due_ns = self.last_news_ns            # nothing overtakes
+        self.last_news_ns = due_ns
+        if self.due_ns[NEWS] == NEVER:
+            self.due_ns[NEWS] = due_ns
+        if isinstance(news, DepthUpdate):
+            news = (<DepthUpdate>news).copy()
+        elif isinstance(news, PublicTrade):
+            news = (<PublicTrade>news).copy()
+        self.news.append((due_ns, view, news))
+        return 0
+
+    cdef int64_t earliest(self) noexcept:
+        """When something is due besides the tapes."""
+        cdef int64_t due_ns = self.due_ns[0]
+        cdef int rank
+        for rank in range(1, RANKS):
+            if self.due_ns[rank] < due_ns:
+                due_ns = self.due_ns[rank]
+        return due_ns
+
+    cdef bint do_next(self, int64_t until_ns) except -1:
+        """Do the one thing that is due first; False when nothing is due by then."""
+        cdef int64_t due_ns
+        cdef int rank = 0
+        if self.woken:
+            self.woken = False
+            self.dispatcher.deliver_waiting()
+            if self.dispatcher.failure is not None:
+                self.stopped = True
+            return True
+        due_ns = self.earliest()
+        if due_ns == NEVER or due_ns > until_ns:
+            return False
+        while self.due_ns[rank] != due_ns:
+            rank += 1
+        if due_ns > self.clock.ns:
+            self.clock.ns = due_ns
+        if rank == NEWS:
+            self.tell_next()
+        elif rank == PRIVATE:
+            self.deliver_next()
+        elif rank == TIMER:
+            self.scheduler.fire_due()
+            self.timers_changed()
+        elif rank == HOUSE:
+            self.due_ns[rank] += self.house_period_ns
+            self.house()
+        else:
+            self.sampler.sample(self.clock.ns)
+        if self.sampler is not None:
+            self.due_ns[SAMPLE] = self.sampler.next_due_ns
+        return True
+
+    cdef int deliver_next(self) except -1:
+        _, (function, args) = self.private.pop_due(self.clock.ns)
+        due_ns = self.private.next_due_ns()
+        self.due_ns[PRIVATE] = NEVER if due_ns is None else due_ns
+        function(*args)
+        return 0
+
+    cdef int tell_next(self) except -1:
+        cdef MarketView view
+        _, view, news = self.news.popleft()
+        self.due_ns[NEWS] = self.news[0][0] if self.news else NEVER
+        view.tell(news, self.clock.ns)
+        return 0

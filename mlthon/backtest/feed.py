@@ -1,0 +1,120 @@
+"""Market data of the simulated exchange, as it reaches the strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.replay import Market, MarketView, Replay
+from mlthon.api.istrat_env import MDSub
+from mlthon.backtest.latency import Latency
+from mlthon.engine.ports import FeedListener
+from mlthon.errors import UsageError
+from mlthon.instruments.instrument import Instrument
+from mlthon.sim.exchange import SimExchange
+from mlthon.sim.terms import symbol_of
+
+__all__ = ["BacktestFeed"]
+
+_BOOKS = frozenset({MDSub.PriceLevelBook, MDSub.LevelBook, MDSub.BBO})
+
+
+class BacktestFeed:
+    """What a simulated exchange displays, some time later. Implements `mlthon.engine.ports.Feed`.
+
+    A subscription takes the time of a request; then the whole book comes, and after it every change, as the venue's
+    stream has it. A book that is displayed crossed, as recordings with missing messages make it, is lost to the
+    strategy until it no longer is.
+    """
+
+    def __init__(
+        self, exchange: SimExchange, markets: Mapping[str, Market], replay: Replay, latency: Latency
+    ) -> None:
+        self._exchange = exchange
+        self._markets = markets
+        self._replay = replay
+        self._latency = latency
+        self._listener: FeedListener | None = None
+        self._views: dict[str, MarketView] = {}
+
+    def attach(self, listener: FeedListener) -> None:
+        self._listener = listener
+
+    async def connect(self) -> None:
+        """Nothing has to be waited for."""
+
+    async def close(self) -> None:
+        for view in self._views.values():
+            view.close()
+
+    def unsupported_subs(self) -> frozenset[MDSub]:
+        return frozenset({MDSub.OrderBook})
+
+    def subscribe(self, instrument: Instrument, subs: frozenset[MDSub]) -> None:
+        now_ns = self._replay.clock.now_ns()
+        self._replay.later(now_ns + self._latency.order.next_ns(now_ns), self._open, instrument, subs)
+
+    # -- what the exchange shows -------------------------------------------------------------------------------
+
+    def on_depth(self, symbol: str, update: DepthUpdate) -> None:
+        """Send a change of the displayed book on its way."""
+        view = self._views.get(symbol)
+        if view is None:
+            return
+        if view.is_lost:
+            self._send_book(symbol)
+        else:
+            self._replay.send(view, update)
+
+    def on_trade(self, symbol: str, trade: PublicTrade) -> None:
+        """Send a public trade on its way."""
+        view = self._views.get(symbol)
+        if view is not None:
+            self._replay.send(view, trade)
+
+    # -- details -----------------------------------------------------------------------------------------------
+
+    def _open(self, instrument: Instrument, subs: frozenset[MDSub]) -> None:
+        """A subscription has reached the exchange."""
+        symbol, number = symbol_of(instrument), instrument.get_instrument_id()
+        listener, send = self._told, self._replay.send
+        view = self._views.get(symbol)
+        if view is None:
+            ask_anew = partial(self._ask_anew, symbol)
+            view = self._views[symbol] = MarketView(number, listener, self._latency.feed, ask_anew)
+            self._markets[symbol].watch(view)
+        wants_book = bool(subs & _BOOKS)
+        send(view, partial(view.open, book=wants_book, trades=MDSub.PublicTrades in subs))
+        if wants_book:
+            self._send_book(symbol)
+        send(view, partial(listener.on_stream_ready, number))
+
+    def _ask_anew(self, symbol: str) -> None:
+        """Ask for the whole book again: the strategy's has crossed, or the exchange's may not be crossed any more."""
+        if self._views[symbol].is_lost:
+            self._send_book(symbol)
+            return
+        now_ns = self._replay.clock.now_ns()
+        self._replay.later(now_ns + self._latency.order.next_ns(now_ns), self._send_book, symbol)
+
+    def _send_book(self, symbol: str) -> None:
+        """Send the whole displayed book, or wait until it is not crossed."""
+        view, book = self._views[symbol], self._exchange.book(symbol)
+        view.is_lost = book.is_crossed()
+        if view.is_lost:
+            return
+        whole = DepthUpdate(
+            [(level.get_price(), level.get_qty()) for level in book.bids()],
+            [(level.get_price(), level.get_qty()) for level in book.asks()],
+            is_snapshot=True,
+            venue_ns=self._exchange.market_ns(symbol),
+            seq=self._exchange.market_seq(symbol),
+        )
+        self._replay.send(view, whole)
+
+    @property
+    def _told(self) -> FeedListener:
+        if self._listener is None:
+            raise UsageError("BacktestFeed: expected attach(listener) before a subscription")
+        return self._listener

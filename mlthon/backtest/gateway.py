@@ -1,0 +1,291 @@
+"""Order entry of the simulated exchange, as it looks from the strategy's side of the wire.
+
+Each request travels to the exchange and is answered from there; what the exchange tells of orders, fills, positions
+and balances travels back. Nothing overtakes on either way. What the account looked like is told as of the moment at
+which it was told, however long that takes to arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.replay import Replay
+from mlthon.backtest.feed import BacktestFeed
+from mlthon.backtest.latency import Latency
+from mlthon.backtest.story import available, fill_report, new_order, order_report, reject_code
+from mlthon.backtest.trace import Trace
+from mlthon.basics.defs import GtwRejectCode, GtwStatus
+from mlthon.basics.qty import Qty
+from mlthon.engine.ports import (
+    CancelOrderRequest,
+    GatewayListener,
+    ModifyOrderRequest,
+    NewOrderRequest,
+    RequestKind,
+)
+from mlthon.errors import UsageError
+from mlthon.instruments.instrument import Instrument
+from mlthon.instruments.spot import Spot
+from mlthon.sim.account import Account
+from mlthon.sim.exchange import SimExchange
+from mlthon.sim.orders import Origin, Refused, SimFill, SimOrder, SimPayment
+from mlthon.sim.terms import symbol_of
+
+__all__ = ["BacktestGateway"]
+
+_NS_PER_MS = 1_000_000
+_NOTHING = Qty("0")
+
+
+class BacktestGateway:
+    """One account at a simulated exchange. Implements `mlthon.engine.ports.Gateway`, and listens to the exchange."""
+
+    def __init__(
+        self,
+        exchange: SimExchange,
+        account: Account,
+        feed: BacktestFeed,
+        replay: Replay,
+        latency: Latency,
+        trace: Trace,
+    ) -> None:
+        self._trace = trace
+        self._exchange = exchange
+        self._account = account
+        self._feed = feed
+        self._replay = replay
+        self._latency = latency
+        self._listener: GatewayListener | None = None
+        self._status = GtwStatus.Connecting
+        self._instruments = dict(exchange.instruments)
+        self._last_arrival_ns = self._last_answer_ns = 0
+        exchange.attach(self)
+
+    @property
+    def status(self) -> GtwStatus:
+        return self._status
+
+    def attach(self, listener: GatewayListener) -> None:
+        self._listener = listener
+
+    async def connect(self) -> None:
+        """Nothing has to be waited for: tell what the account holds, and be ready."""
+        self._status = GtwStatus.ReadyToTrade
+        tell = self._told
+        for symbol, instrument in self._instruments.items():
+            if not isinstance(instrument, Spot):
+                tell.on_position(instrument, self._account.position(symbol).size)
+        for coin in self._account.coins:
+            tell.on_wallet(coin, *available(self._account.wallet(coin)))
+        tell.on_status(self._status, "")
+
+    async def close(self) -> None:
+        self._status = GtwStatus.Connecting
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def send_new(self, request: NewOrderRequest) -> None:
+        self._send(self._place, request)
+
+    def send_modify(self, request: ModifyOrderRequest) -> None:
+        self._send(self._amend, request)
+
+    def send_cancel(self, request: CancelOrderRequest) -> None:
+        self._send(self._cancel, request)
+
+    def send_cancels(self, requests: Sequence[CancelOrderRequest]) -> None:
+        for request in requests:
+            self.send_cancel(request)
+
+    def send_cancel_all(self, instrument: Instrument) -> None:
+        self._send(self._cancel_all, instrument)
+
+    # -- questions ---------------------------------------------------------------------------------------------
+
+    def fetch_order_status(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
+        self._send(self._tell_order_status, instrument, wire_id)
+
+    def fetch_orders(self, instrument: Instrument | None) -> None:
+        self._send(self._tell_orders, instrument)
+
+    def recover_fills(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
+        self._send(self._tell_fills, wire_id)
+
+    def fetch_position(self, instrument: Instrument) -> None:
+        self._send(self._tell_position, instrument)
+
+    def fetch_wallet(self, coin: str) -> None:
+        self._send(self._tell_wallet, coin)
+
+    def fetch_account(self) -> None:
+        self._send(self._tell_account)
+
+    def fetch_funding(self, instrument: Instrument) -> None:
+        self._send(self._tell_funding, instrument)
+
+    # -- what the exchange tells, as its listener --------------------------------------------------------------
+
+    def on_order(self, order: SimOrder) -> None:
+        if order.account == self._account.name:
+            self._answer(self._arrived_order, order)
+
+    def on_fill(self, fill: SimFill) -> None:
+        if fill.account != self._account.name:
+            return
+        report = fill_report(fill, self._instruments[fill.symbol], fill.exec_ns)
+        if fill.origin is Origin.Liquidation:
+            self._trace.record_liquidation(fill.exec_ns, report)
+        else:
+            self._trace.record_fill(fill.exec_ns, report)
+        self._answer(self._arrived_fill, fill)
+
+    def on_funding(self, payment: SimPayment) -> None:
+        """Write it down; the strategy is told by the wallet that follows, as venues do."""
+        if payment.account == self._account.name:
+            number = self._instruments[payment.symbol].get_instrument_id()
+            self._trace.record_funding(payment.exec_ns, number, -payment.amount)
+
+    def on_position(self, account: Account, symbol: str) -> None:
+        if account is self._account:
+            self._answer(self._told.on_position, self._instruments[symbol], account.position(symbol).size)
+
+    def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
+        if account is self._account:
+            for coin in coins:
+                self._answer(self._told.on_wallet, coin, *available(account.wallet(coin)))
+
+    def on_depth(self, symbol: str, update: DepthUpdate) -> None:
+        self._feed.on_depth(symbol, update)
+
+    def on_trade(self, symbol: str, trade: PublicTrade) -> None:
+        self._feed.on_trade(symbol, trade)
+
+    # -- requests at the exchange ------------------------------------------------------------------------------
+
+    def _place(self, request: NewOrderRequest) -> None:
+        symbol = symbol_of(request.instrument)
+        self._try(
+            RequestKind.NewOrder,
+            request,
+            lambda: self._exchange.place(self._account, new_order(request, symbol)),
+        )
+
+    def _amend(self, request: ModifyOrderRequest) -> None:
+        symbol = symbol_of(request.instrument)
+        self._try(
+            RequestKind.ModifyOrder,
+            request,
+            lambda: self._exchange.amend(
+                self._account, symbol, link_id=request.wire_id, price=request.new_price, qty=request.new_qty
+            ),
+        )
+
+    def _cancel(self, request: CancelOrderRequest) -> None:
+        symbol = symbol_of(request.instrument)
+        self._try(
+            RequestKind.CancelOrder,
+            request,
+            lambda: self._exchange.cancel(self._account, symbol, link_id=request.wire_id),
+        )
+
+    def _try(
+        self,
+        kind: RequestKind,
+        request: NewOrderRequest | ModifyOrderRequest | CancelOrderRequest,
+        carry_out: Callable[[], SimOrder],
+    ) -> None:
+        """Carry out a request, and answer it."""
+        wire_id = request.wire_id
+        try:
+            order = carry_out()
+        except Refused as refused:
+            code = reject_code(refused.reason, is_spot=isinstance(request.instrument, Spot))
+            self._answer(self._told.on_request_refused, kind, wire_id, code, refused.text)
+        else:
+            self._answer(self._told.on_request_accepted, kind, wire_id, str(order.order_id))
+
+    def _cancel_all(self, instrument: Instrument) -> None:
+        self._exchange.cancel_all(self._account, symbol_of(instrument))
+        self._answer(self._told.on_cancel_all_accepted, instrument)
+
+    # -- answers to questions ----------------------------------------------------------------------------------
+
+    def _tell_order_status(self, instrument: Instrument, wire_id: str) -> None:
+        order = self._exchange.find_order(self._account, link_id=wire_id)
+        if order is None:
+            detail = f"the venue does not know order {wire_id}"
+            self._answer(
+                self._told.on_query_refused, RequestKind.OrderStatus, GtwRejectCode.UnknownOrder, detail
+            )
+            return
+        self._answer(lambda: self._told.on_order_status(order_report(order, instrument, self._now_ns())))
+
+    def _tell_orders(self, instrument: Instrument | None) -> None:
+        symbol = None if instrument is None else symbol_of(instrument)
+        orders = self._exchange.open_orders(self._account, symbol)
+        self._answer(
+            lambda: self._told.on_orders(
+                [order_report(order, self._instruments[order.symbol], self._now_ns()) for order in orders]
+            )
+        )
+
+    def _tell_fills(self, wire_id: str) -> None:
+        for fill in self._exchange.fills(self._account):
+            if fill.link_id == wire_id:
+                self._answer(self._arrived_fill, fill)
+
+    def _tell_position(self, instrument: Instrument) -> None:
+        is_spot = isinstance(instrument, Spot)
+        size = _NOTHING if is_spot else self._account.position(symbol_of(instrument)).size
+        self._answer(self._told.on_position, instrument, size)
+
+    def _tell_wallet(self, coin: str) -> None:
+        self._answer(self._told.on_wallet, coin, *available(self._account.wallet(coin)))
+
+    def _tell_account(self) -> None:
+        self._answer(self._told.on_account, str(self._account.index + 1))
+
+    def _tell_funding(self, instrument: Instrument) -> None:
+        symbol = symbol_of(instrument)
+        if isinstance(instrument, Spot):
+            detail = f"{instrument.get_instrument_name()} is not funded"
+            self._answer(
+                self._told.on_query_refused, RequestKind.FundingInfo, GtwRejectCode.InvalidRequest, detail
+            )
+            return
+        rate = self._exchange.funding_rate(symbol).to_float()
+        due_ms = self._exchange.funding_due_ns(symbol) // _NS_PER_MS
+        self._answer(self._told.on_funding, instrument, rate, due_ms)
+
+    # -- both ways ---------------------------------------------------------------------------------------------
+
+    def _send(self, arrive: Callable[..., None], *args: Any) -> None:
+        """Let something reach the exchange."""
+        now_ns = self._now_ns()
+        due_ns = max(now_ns + self._latency.order.next_ns(now_ns), self._last_arrival_ns)
+        self._last_arrival_ns = due_ns
+        self._replay.later(due_ns, arrive, *args)
+
+    def _answer(self, arrive: Callable[..., object], *args: Any) -> None:
+        """Let something reach the strategy's side."""
+        now_ns = self._now_ns()
+        due_ns = max(now_ns + self._latency.response.next_ns(now_ns), self._last_answer_ns)
+        self._last_answer_ns = due_ns
+        self._replay.later(due_ns, arrive, *args)
+
+    def _arrived_order(self, order: SimOrder) -> None:
+        self._told.on_order_report(order_report(order, self._instruments[order.symbol], self._now_ns()))
+
+    def _arrived_fill(self, fill: SimFill) -> None:
+        self._told.on_fill_report(fill_report(fill, self._instruments[fill.symbol], self._now_ns()))
+
+    def _now_ns(self) -> int:
+        return self._replay.clock.now_ns()
+
+    @property
+    def _told(self) -> GatewayListener:
+        if self._listener is None:
+            raise UsageError("BacktestGateway: expected attach(listener) before it is used")
+        return self._listener

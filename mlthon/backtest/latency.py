@@ -1,0 +1,110 @@
+"""How long messages take: market data, requests, and answers.
+
+A delay is asked once a message. What was sent later never arrives earlier: the loop keeps each direction in order,
+as a connection does.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from mlthon.errors import ConfigError
+
+__all__ = ["ConstantDelay", "Delay", "Latency", "NormalDelay", "RecordedDelay"]
+
+_NS_PER_MS = 1_000_000
+
+
+class Delay(Protocol):
+    """How long the next message of one direction takes."""
+
+    def next_ns(self, now_ns: int) -> int:
+        """Nanoseconds from ``now_ns``, when it is sent, to its arrival; 0 or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantDelay:
+    """Always the same.
+
+    >>> ConstantDelay(5_000_000).next_ns(0)
+    5000000
+    """
+
+    constant_ns: int
+
+    def __post_init__(self) -> None:
+        if self.constant_ns < 0:
+            raise ConfigError(f"latency: expected 0 ns or more, got {self.constant_ns}")
+
+    def next_ns(self, now_ns: int) -> int:
+        return self.constant_ns
+
+
+class NormalDelay:
+    """Drawn from a normal distribution, never below ``least_ns``. The same seed draws the same delays.
+
+    >>> delay = NormalDelay(5_000_000, 1_000_000, seed=1)
+    >>> [delay.next_ns(0) for _ in range(3)]
+    [6288184, 6449445, 5066335]
+    """
+
+    def __init__(self, mean_ns: int, deviation_ns: int, *, seed: int, least_ns: int = 0) -> None:
+        if min(mean_ns, deviation_ns, least_ns) < 0:
+            raise ConfigError(
+                f"latency: expected 0 ns or more, got {mean_ns} with a deviation of {deviation_ns}, least {least_ns}"
+            )
+        self._mean_ns = mean_ns
+        self._deviation_ns = deviation_ns
+        self._least_ns = least_ns
+        self._random = Random(seed)
+
+    def next_ns(self, now_ns: int) -> int:
+        drawn_ns = round(self._random.gauss(self._mean_ns, self._deviation_ns))
+        return max(drawn_ns, self._least_ns)
+
+
+class RecordedDelay:
+    """What was measured once: each message takes what the last one before it took, by the time it is sent.
+
+    ``measured`` are ``(sent_ns, delay_ns)``, in order of time; before the first of them, it counts.
+
+    >>> RecordedDelay([(100, 7), (200, 9)]).next_ns(150)
+    7
+    """
+
+    def __init__(self, measured: Sequence[tuple[int, int]]) -> None:
+        if not measured:
+            raise ConfigError("latency: expected at least one measurement, got none")
+        self._sent_ns = [sent_ns for sent_ns, _ in measured]
+        self._delays_ns = [delay_ns for _, delay_ns in measured]
+        if self._sent_ns != sorted(self._sent_ns) or min(self._delays_ns) < 0:
+            raise ConfigError("latency: expected measurements in order of time, of 0 ns or more")
+
+    def next_ns(self, now_ns: int) -> int:
+        return self._delays_ns[max(bisect_right(self._sent_ns, now_ns) - 1, 0)]
+
+
+def _five_ms() -> Delay:
+    return ConstantDelay(5 * _NS_PER_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The three ways a message can go; 5 ms each unless said otherwise.
+
+    ``feed`` is from a change at the exchange to the strategy, ``order`` from the strategy to the exchange, and
+    ``response`` what answers, reports and fills take back.
+    """
+
+    feed: Delay = field(default_factory=_five_ms)
+    order: Delay = field(default_factory=_five_ms)
+    response: Delay = field(default_factory=_five_ms)
+
+    @classmethod
+    def constant_ms(cls, feed: float, order: float, response: float) -> Latency:
+        """The same every time, in milliseconds."""
+        return cls(*(ConstantDelay(round(ms * _NS_PER_MS)) for ms in (feed, order, response)))

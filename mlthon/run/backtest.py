@@ -1,0 +1,80 @@
+"""``python -m mlthon.run backtest``: a strategy on recorded markets, in simulated time."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlthon.backtest.backtest import Backtest, MarketSource, Settings
+from mlthon.backtest.summary_tables import summary_tables
+from mlthon.run import STARTED_S
+from mlthon.run.event_log import EventLog
+from mlthon.run.output import Output
+from mlthon.run.strategy_loader import load_strategy_class, make_strategy
+
+__all__ = ["BacktestOptions", "run_backtest"]
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestOptions:
+    """What the command line asked for."""
+
+    tapes: list[Path | MarketSource]
+    strategy: str
+    params: Mapping[str, object]
+    settings: Settings
+    as_json: bool
+    report: Path | None
+    save: Path | None
+    event_log: Path | None
+    slow_callback_ms: float
+
+
+def run_backtest(options: BacktestOptions) -> None:
+    """Run to the end, and show what came of it, also after a failure.
+
+    Raises StrategyError when the strategy raised, OrdersLeftOpen when its orders could not all be cancelled,
+    LedgerMismatch when its books and the exchange's disagree, and what cannot be loaded.
+    """
+    output = Output(options.as_json)
+    with ExitStack() as stack:
+        if options.as_json:
+            stack.enter_context(redirect_stdout(sys.stderr))  # what the strategy prints is for people
+        strategy = make_strategy(load_strategy_class(options.strategy), {})
+        journal = stack.enter_context(EventLog(options.event_log)) if options.event_log else None
+        backtest = Backtest(
+            options.tapes,
+            strategy,
+            params=options.params,
+            settings=options.settings,
+            journal=journal,
+            slow_callback_ms=options.slow_callback_ms,
+        )
+        backtest.load()
+        load_s = time.perf_counter() - STARTED_S
+        begun_s = time.perf_counter()
+        try:
+            try:
+                backtest.play()
+            finally:
+                backtest.close()
+        finally:
+            _show(backtest, options, output, load_s, time.perf_counter() - begun_s)
+    backtest.check_ledgers()
+
+
+def _show(backtest: Backtest, options: BacktestOptions, output: Output, load_s: float, run_s: float) -> None:
+    result = backtest.result(load_s=load_s, run_s=run_s)
+    if options.report is not None:
+        result.write_report(options.report)
+    if options.save is not None:
+        result.save(options.save)
+    if options.as_json:
+        output.result(result.to_json())
+    else:
+        for table in summary_tables(result):
+            output.show(table)

@@ -1,0 +1,147 @@
+"""Orders in a backtest: fills, queue, and what passes each other on the way."""
+
+from __future__ import annotations
+
+from scripted import LINEAR, Scripted, Tape, amend, book, cancel, order, trade
+
+from mlthon.backtest.backtest import Backtest, Settings
+from mlthon.backtest.latency import Latency
+from mlthon.basics.defs import TIF, CancelCode, GtwRejectCode, Side
+from mlthon.basics.qty import Qty
+
+STORY = (
+    "on_new_order_ack",
+    "on_new_order_reject",
+    "on_modify_order_ack",
+    "on_modify_order_reject",
+    "on_cancel_order_ack",
+    "on_cancel_order_reject",
+    "on_order_execution",
+    "on_order_cancelled",
+)
+
+
+def run(tape: Tape, *acts, latency: Latency | None = None) -> tuple[Scripted, Backtest]:
+    strategy = Scripted(*acts)
+    backtest = Backtest([tape], strategy, settings=Settings(latency=latency))
+    backtest.run()
+    backtest.check_ledgers()
+    return strategy, backtest
+
+
+def test_an_order_filled_three_then_seven_is_a_position_of_ten_and_one_closed_order():
+    tape = Tape(
+        book(0, [("100.0", "5")], [("100.1", "3")], whole=True),
+        book(200, [], [("100.1", "0"), ("100.2", "1")]),
+        trade(400, Side.Sell, "100.1", "7"),
+        book(500, [("100.0", "4")], []),
+    )
+    strategy, backtest = run(tape, (100, order("a1", Side.Buy, "100.1", "10")))
+    assert strategy.names(*STORY) == ["on_new_order_ack", "on_order_execution", "on_order_execution"]
+    fills = [args for name, args in strategy.told if name == "on_order_execution"]
+    assert [(args[4], args[5]) for args in fills] == [(Qty("3"), Qty("7")), (Qty("7"), Qty("0"))]
+    env = backtest.env
+    assert env.portfolio.position(LINEAR).size == Qty("10")
+    [desk] = env.desks.values()
+    assert (desk.counts["filled"], desk.open_orders()) == (1, [])
+
+
+def test_requests_take_their_time_and_so_do_answers():
+    tape = Tape(book(0, [("100.0", "5")], [("100.1", "3")], whole=True), book(1000, [("99.9", "1")], []))
+    _, backtest = run(
+        tape, (100, order("a1", Side.Buy, "100.0", "1")), latency=Latency.constant_ms(1, 20, 30)
+    )
+    steps = backtest.trace.orders
+    assert [ns - steps.ns[0] for ns in steps.ns][:2] == [0, 50_000_000]
+
+
+def test_a_cancel_that_a_fill_overtakes_is_refused_and_the_fill_stands():
+    tape = Tape(
+        book(0, [("100.0", "5")], [("100.1", "3")], whole=True),
+        trade(210, Side.Sell, "99.9", "50"),
+        book(1000, [("99.9", "1")], []),
+    )
+    strategy, _ = run(
+        tape,
+        (100, order("a1", Side.Buy, "100.0", "1")),
+        (205, cancel("a1")),
+        latency=Latency.constant_ms(0, 20, 20),
+    )
+    assert strategy.names(*STORY) == ["on_new_order_ack", "on_order_execution", "on_cancel_order_reject"]
+    assert strategy.last("on_cancel_order_reject")[2] is GtwRejectCode.TooLate
+
+
+def test_an_amend_that_arrives_after_the_fill_is_refused():
+    tape = Tape(
+        book(0, [("100.0", "5")], [("100.1", "3")], whole=True),
+        trade(210, Side.Sell, "99.9", "50"),
+        book(1000, [("99.9", "1")], []),
+    )
+    strategy, _ = run(
+        tape,
+        (100, order("a1", Side.Buy, "100.0", "1")),
+        (205, amend("a1", "100.1", None)),
+        latency=Latency.constant_ms(0, 20, 20),
+    )
+    assert strategy.names(*STORY) == ["on_new_order_ack", "on_order_execution", "on_modify_order_reject"]
+    assert strategy.last("on_modify_order_reject")[2] is GtwRejectCode.TooLate
+
+
+def test_the_book_that_an_order_meets_is_that_of_its_arrival():
+    tape = Tape(
+        book(0, [("100.0", "5")], [("100.1", "3")], whole=True),
+        book(105, [], [("100.1", "0"), ("100.2", "3")]),
+        book(1000, [("99.9", "1")], []),
+    )
+    strategy, _ = run(
+        tape,
+        (100, order("a1", Side.Buy, "100.1", "1", tif=TIF.IOC)),
+        latency=Latency.constant_ms(0, 20, 0),
+    )
+    assert strategy.names(*STORY) == ["on_new_order_ack", "on_order_cancelled"]
+    assert strategy.last("on_order_cancelled")[2:][0] is True
+
+
+def test_post_only_that_would_take_is_rejected_and_fok_ends_whole():
+    tape = Tape(book(0, [("100.0", "5")], [("100.1", "3")], whole=True), book(1000, [("99.9", "1")], []))
+    strategy, _ = run(
+        tape,
+        (100, order("a1", Side.Buy, "100.1", "1", post_only=True)),
+        (200, order("a2", Side.Buy, "100.1", "4", tif=TIF.FOK)),
+        (300, order("a3", Side.Buy, "100.0", "1", close=True)),
+    )
+    assert strategy.names(*STORY) == [
+        "on_new_order_reject",
+        "on_new_order_ack",
+        "on_order_cancelled",
+        "on_new_order_reject",
+    ]
+    rejects = [args[2] for name, args in strategy.told if name == "on_new_order_reject"]
+    assert rejects == [GtwRejectCode.PostOnlyWouldCross, GtwRejectCode.ReduceOnlyRefused]
+
+
+def test_what_was_taken_stays_taken_until_the_book_changes_there():
+    tape = Tape(
+        book(0, [("100.0", "5")], [("100.1", "3")], whole=True),
+        book(500, [("99.9", "1")], []),
+        book(900, [], [("100.1", "4")]),
+        book(2000, [("99.8", "1")], []),
+    )
+    strategy, backtest = run(
+        tape,
+        (100, order("a1", Side.Buy, "100.1", "3", tif=TIF.IOC)),
+        (600, order("a2", Side.Buy, "100.1", "3", tif=TIF.IOC)),
+        (1000, order("a3", Side.Buy, "100.1", "3", tif=TIF.IOC)),
+    )
+    assert [args[1] for name, args in strategy.told if name == "on_order_execution"] == ["a1", "a3"]
+    assert backtest.env.portfolio.position(LINEAR).size == Qty("6")
+
+
+def test_orders_left_open_are_cancelled_and_told_unsolicited():
+    tape = Tape(book(0, [("100.0", "5")], [("100.1", "3")], whole=True), book(1000, [("99.9", "1")], []))
+    acts = [(100 + n, order(f"a{n}", Side.Buy, "99.0", "1")) for n in range(5)]
+    strategy, backtest = run(tape, *acts)
+    assert strategy.names("on_order_cancelled") == ["on_order_cancelled"] * 5
+    assert strategy.last("on_order_cancelled")[2] is True
+    assert strategy.last("on_order_cancelled")[5] is CancelCode.CanceledByUser
+    assert backtest.left_open == []
