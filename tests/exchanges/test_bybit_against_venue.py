@@ -112,7 +112,7 @@ class Rig:
         """Whether the last report of every order is the exchange's last word."""
         told = {wire_id: (r.status, r.cum_qty, r.price, r.qty) for wire_id, r in self.listener.orders.items()}
         booked = {
-            order.link_id: (STATUSES[order.state], order.cum_qty, order.price, order.qty)
+            order.link_id: (STATUSES[order.state], order.cum_qty, order.price or NO_PRICE, order.qty)
             for order in self.exchange.recent_orders(self.account) + self.exchange.open_orders(self.account)
         }
         return told == booked
@@ -123,6 +123,7 @@ class Rig:
         return self.listener.named("position")[-1][2] == size
 
 
+NO_PRICE = Price("0")  # of market orders
 STATUSES = {
     OrderState.New: OrderStatus.New,
     OrderState.PartiallyFilled: OrderStatus.PartiallyFilled,
