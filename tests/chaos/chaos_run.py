@@ -102,6 +102,7 @@ def config(endpoints: Endpoints, product: Product) -> BybitConfig:
         retry_first_ms=10,
         retry_longest_ms=50,
         ready_timeout_ms=15_000,
+        rate_factor=1_000,
         silent_after_ms=1_000,
         socket=SocketLimits(
             connect_timeout_ms=2_000,

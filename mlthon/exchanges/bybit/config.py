@@ -46,6 +46,8 @@ class BybitConfig:
     * `instruments_every_ms`: how often the venue is asked whether the instruments have changed.
     * `order_entry`: which way orders go. While the trade stream is down, they go by REST anyway. `rate_factor`
       multiplies the documented request rates, for simulated venues.
+    * `ca_file`: certificates (PEM) to trust instead of the system's, for a venue of one's own. There is no way to
+      trust any.
 
     >>> BybitConfig("https://api.bybit.com", "wss://a/v5/public", "wss://a/v5/private", "wss://a/v5/trade",
     ...             categories=("linear", "spot"), api_key="key", api_secret="secret")
@@ -72,6 +74,7 @@ class BybitConfig:
     rate_factor: int = 1
     clock_every_ms: int = 60_000  # between two measurements of the venue's clock
     ready_timeout_ms: int = 30_000  # for the first login and all that has to be asked after it
+    ca_file: str = ""
     socket: SocketLimits = field(default_factory=SocketLimits)
 
     @classmethod

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 
 import aiohttp
 
 from mlthon.basics.defs import Exchange
+from mlthon.errors import ConfigError
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.feed import BybitFeed
@@ -33,6 +35,7 @@ class BybitConnector:
     def __init__(self, config: BybitConfig, now_ns: Callable[[], int]) -> None:
         self.exchange = Exchange.Bybit
         self._config = config
+        self._tls = _trusting(config.ca_file) if config.ca_file else True
         self._session: aiohttp.ClientSession | None = None
         clock = VenueClock(now_ns)
         self._instruments = Instruments()
@@ -70,5 +73,16 @@ class BybitConnector:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._tls))
         return self._session
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    """What verifies certificates by those in a file; raises ConfigError."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        what = error.strerror or str(error)
+        raise ConfigError(
+            f"bybit: ca_file: expected a file of certificates (PEM), got {ca_file}: {what}"
+        ) from error
