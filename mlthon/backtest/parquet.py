@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlthon._core.fixed_column import FixedColumn
+from mlthon.backtest.extras import require_extras
 from mlthon.backtest.result import Result
 from mlthon.backtest.trace import MARK_OUTS_S, NOBODYS
 from mlthon.basics.defs import GtwRejectCode
@@ -27,10 +28,9 @@ _LIQUIDITY = ("taker", "maker", "liquidation")
 
 def write_tables(result: Result, folder: Path) -> None:
     """Write fills.parquet, orders.parquet and equity.parquet into a folder; raises ConfigError."""
-    try:
-        import pyarrow.parquet as pq  # noqa: PLC0415  (an extra, and heavy)
-    except ImportError:
-        raise ConfigError("Parquet files need pyarrow: install the extra 'data'") from None
+    require_extras(tables=True)
+    import pyarrow.parquet as pq  # noqa: PLC0415  (an extra, and heavy)
+
     tables = {"fills": _fills(result), "orders": _orders(result), "equity": _equity(result)}
     for name, table in tables.items():
         path = folder / f"{name}.parquet"

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from mlthon.backtest.extras import require_extras
 from mlthon.backtest.mark_outs import MarkOut
 from mlthon.backtest.result import CoinResult, InstrumentResult, Result
 from mlthon.backtest.summary_tables import bps, money, percent, sharpe_text, spread_ms
@@ -25,7 +26,6 @@ from mlthon.backtest.tearsheet_charts import (
     thinned_fills,
 )
 from mlthon.basics.mldecimal import MLDecimal
-from mlthon.errors import ConfigError
 
 __all__ = ["tearsheet"]
 
@@ -34,10 +34,9 @@ _UNKNOWN = "-"
 
 def tearsheet(result: Result) -> str:
     """The page. Needs plotly, for its JavaScript; raises ConfigError where that is missing."""
-    try:
-        from plotly.offline import get_plotlyjs  # noqa: PLC0415  (an extra, and heavy)
-    except ImportError:
-        raise ConfigError("a report needs plotly: install the extra 'report'") from None
+    require_extras(report=True)
+    from plotly.offline import get_plotlyjs  # noqa: PLC0415  (an extra, and heavy)
+
     page = _Page(result)
     body = "\n".join(page.parts())
     own = files("mlthon.backtest")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlthon.backtest.backtest import Backtest, MarketSource, Settings
+from mlthon.backtest.extras import require_extras
 from mlthon.backtest.summary_tables import summary_tables
 from mlthon.run import STARTED_S
 from mlthon.run.event_log import EventLog
@@ -41,6 +42,7 @@ def run_backtest(options: BacktestOptions) -> None:
     LedgerMismatch when its books and the exchange's disagree, and what cannot be loaded.
     """
     output = Output(options.as_json)
+    require_extras(report=options.report is not None, tables=options.save is not None)
     with ExitStack() as stack:
         if options.as_json:
             stack.enter_context(redirect_stdout(sys.stderr))  # what the strategy prints is for people
@@ -68,13 +70,14 @@ def run_backtest(options: BacktestOptions) -> None:
 
 
 def _show(backtest: Backtest, options: BacktestOptions, output: Output, load_s: float, run_s: float) -> None:
+    """Tell what came of it before files are written: a full disk costs the files alone."""
     result = backtest.result(load_s=load_s, run_s=run_s)
-    if options.report is not None:
-        result.write_report(options.report)
-    if options.save is not None:
-        result.save(options.save)
     if options.as_json:
         output.result(result.to_json())
     else:
         for table in summary_tables(result):
             output.show(table)
+    if options.report is not None:
+        result.write_report(options.report)
+    if options.save is not None:
+        result.save(options.save)

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 from trace_run import NS_PER_S, START_NS, Run, perpetual
 
-from mlthon.backtest import tearsheet_charts
+from mlthon.backtest import extras, tearsheet_charts
 from mlthon.backtest.compare import compare_results, load_result
 from mlthon.backtest.result import Result, RunFacts
 from mlthon.backtest.tearsheet import tearsheet
@@ -74,7 +74,7 @@ def test_parquet_holds_every_step_of_every_order_and_the_equity(result, run, tmp
 
 
 def test_without_pyarrow_the_extra_is_named(result, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="install the extra 'data'"):
         result.save(tmp_path)
 
@@ -192,7 +192,7 @@ def test_long_runs_are_thinned_and_say_so(monkeypatch):
 
 
 def test_without_plotly_the_extra_is_named(result, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="install the extra 'report'"):
         result.write_report(tmp_path / "report.html")
 
