@@ -18,7 +18,7 @@ from gateway_client import Listener
 
 from mlthon._core.price_book import PriceLevelBook
 from mlthon.api.istrat_env import MDSub
-from mlthon.basics.defs import TIF, ExecInstructions, GtwStatus, OrderStatus, OrderType, Side
+from mlthon.basics.defs import TIF, ExecInstructions, GtwRejectCode, GtwStatus, OrderStatus, OrderType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.ports import CancelOrderRequest, ModifyOrderRequest, NewOrderRequest
@@ -134,11 +134,13 @@ STATUSES = {
 
 
 @pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    """A rig that sends as fast as it likes; or as the parameter, a way of order entry and a rate, says."""
+    order_entry, rate_scale = getattr(request, "param", ("websocket", 100.0))
     market = SyntheticMarket(SEED)
     exchange = SimExchange([market.instrument], time.time_ns)
     account = exchange.add_account("test", {"USDT": Qty("10000000")})
-    venue = BybitVenue(exchange, time.time_ns, api_keys={"k": ("s", account)}, rate_scale=100.0)
+    venue = BybitVenue(exchange, time.time_ns, api_keys={"k": ("s", account)}, rate_scale=rate_scale)
     endpoints = await venue.start()
     player = asyncio.create_task(play(market, exchange, market.instrument.get_exch_instr_id(), 20.0))
     proxies = [
@@ -153,6 +155,7 @@ async def rig() -> AsyncIterator[Rig]:
         request_timeout_ms=500,
         retry_first_ms=10,
         retry_longest_ms=50,
+        order_entry=order_entry,
         socket=SocketLimits(first_pause_ms=5, longest_pause_ms=50, stable_after_ms=60_000),
     )
     rig = Rig(exchange, account, player, BybitConnector(config, time.time_ns), proxies)
@@ -169,6 +172,9 @@ async def rig() -> AsyncIterator[Rig]:
         await venue.close()
 
 
+@pytest.mark.parametrize(
+    "rig", [("websocket", 100.0), ("rest", 100.0)], indirect=True, ids=["websocket", "rest"]
+)
 async def test_the_ledgers_agree_whatever_happens_to_the_lines(rig: Rig) -> None:
     print(f"seed {SEED}")
     rng = random.Random(SEED)
@@ -191,6 +197,31 @@ async def test_the_ledgers_agree_whatever_happens_to_the_lines(rig: Rig) -> None
     await eventually(
         lambda: top_of(rig, instrument) == shown_top(rig.exchange.book(symbol)), "the same book", 15
     )
+
+
+@pytest.mark.parametrize("rig", [("websocket", 1.0), ("rest", 1.0)], indirect=True, ids=["websocket", "rest"])
+async def test_whoever_wants_too_much_is_held_back_here_and_never_by_the_venue(rig: Rig) -> None:
+    (instrument,) = await rig.connector.load_instruments()
+    gateway, listener = rig.connector.gateway, rig.listener
+    await gateway.connect()
+    loop = asyncio.get_running_loop()
+    began, number = loop.time(), 0
+    while loop.time() - began < 2.5:
+        order = (f"w{number}", instrument, Side.Buy, Price("1000"), Qty("0.01"), OrderType.Limit, TIF.GTC)
+        gateway.send_new(NewOrderRequest(*order, ExecInstructions.Unset, close_position=False))
+        number += 1
+        await eventually(lambda number=number: listener.answers.total() == number, "an answer")
+    refused = listener.named("refused")
+    assert {event[3] for event in refused} == {GtwRejectCode.RateLimited}
+    assert all(event[4].startswith("not sent: all 10 requests a second") for event in refused)
+    resting = [order.link_id for order in rig.exchange.open_orders(rig.account)]
+    assert 20 < len(resting) <= 30  # ten at once, and ten in each of the next two seconds
+    gateway.send_cancels([CancelOrderRequest(each, "", instrument) for each in resting])
+    await eventually(lambda: not rig.exchange.open_orders(rig.account), "all cancelled")
+    await eventually(lambda: listener.answers.total() == number + len(resting), "all answered")
+    assert len(listener.named("refused")) == len(refused)
+    limits = [event[1:3] for event in listener.named("rate limit")]
+    assert {(10, 5), (10, 1), (10, 0)} <= set(limits)
 
 
 async def trade(rig: Rig, instrument: Instrument, rng: random.Random) -> int:
