@@ -159,8 +159,8 @@ class OrderEntry:
 
     def send_new(self, request: NewOrderRequest) -> None:
         """Send a new order."""
-        self._known.sent(request)
         self._send(_Pending(RequestKind.NewOrder, request), CREATE, lambda: create_fields(request))
+        self._known.sent(request)  # nothing comes back before this returns
 
     def send_modify(self, request: ModifyOrderRequest) -> None:
         """Send a change of an order."""
@@ -177,17 +177,18 @@ class OrderEntry:
         return order_key in self._by_order
 
     def _send(self, pending: _Pending, op: str, fields: Callable[[], Json]) -> None:
-        self._follow(pending)
+        """Send a request, and only then take note of it: the wire is what is waited for."""
         try:
             pending.fields = fields()
         except ValueError as error:
             self._refuse_soon(pending, GtwRejectCode.InvalidRequest, str(error))
-            return
-        bucket = bucket_of(op, pending.fields["category"])
-        if not self._limits.take(bucket):
-            self._refuse_soon(pending, GtwRejectCode.RateLimited, self._why_limited(bucket))
-            return
-        self._send_message(op, [pending], pending.fields)
+        else:
+            bucket = bucket_of(op, pending.fields["category"])
+            if self._limits.take(bucket):
+                self._send_message(op, [pending], pending.fields)
+            else:
+                self._refuse_soon(pending, GtwRejectCode.RateLimited, self._why_limited(bucket))
+        self._follow(pending)
 
     def _why_limited(self, bucket: str) -> str:
         wait_ms = self._limits.wait_s(bucket) * 1_000

@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 
 from mlthon.exchanges.bybit.codec.trade import RateLimit
 
@@ -35,6 +36,7 @@ _ORDER_BUCKETS = frozenset(
 _AMENDS = ("order.amend", "order.amend-batch")  # as many in spot as elsewhere
 
 
+@lru_cache(maxsize=256)
 def bucket_of(path_or_op: str, category: str = "") -> str:
     """Name what a request is counted for; orders in spot are counted apart.
 
@@ -73,14 +75,16 @@ class RateLimits:
 
     def free(self, name: str, *, is_cancel: bool = False) -> int:
         """How many more requests a bucket takes now."""
-        free = self._bucket(name).free(self._now())
-        return max(free - _HTTP_RESERVE, 0) if name == HTTP and not is_cancel else free
+        reserve = _HTTP_RESERVE if name == HTTP and not is_cancel else 0
+        return max(self._bucket(name).free(self._now()) - reserve, 0)
 
     def take(self, name: str, count: int = 1, *, is_cancel: bool = False) -> bool:
         """Count requests that are about to be sent; False: there is no room for them, and nothing is counted."""
-        if self.free(name, is_cancel=is_cancel) < count:
+        bucket, now = self._bucket(name), self._now()
+        reserve = _HTTP_RESERVE if name == HTTP and not is_cancel else 0
+        if bucket.free(now) - reserve < count:
             return False
-        self._bucket(name).taken.extend([self._now()] * count)
+        bucket.taken.extend((now,) * count)
         return True
 
     def wait_s(self, name: str) -> float:
