@@ -169,11 +169,13 @@ class Account:
 
     def is_bankrupt(self, coin: str) -> bool:
         """Tell whether the equity in a coin no longer covers the maintenance margins of what is settled in it."""
-        held = [symbol for symbol in self._settled_in.get(coin, ()) if self.value_at_mark(symbol)]
-        if not held:
-            return False
-        equity = self.purse.cash.get(coin, ZERO) + total_of(map(self._unrealised, held))
-        return equity < total_of(map(self.maintenance_margin, held))
+        spare, is_held = self.purse.cash.get(coin, ZERO), False
+        for symbol in self._settled_in.get(coin, ()):
+            value = self.value_at_mark(symbol)
+            if value:
+                spare += self._unrealised(symbol) - value * self._maintenance_rate
+                is_held = True
+        return is_held and spare < ZERO
 
     def liquidation_price(self, symbol: str) -> Price | None:
         """The mark of a contract at which the account would be bankrupt in its coin; None: at none.
