@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,15 @@ def test_a_wrong_file_is_one_clear_line(text: str, complaint: str) -> None:
     assert str(wrong.value).startswith("my plan: ")
     assert complaint in str(wrong.value)
     assert "\n" not in str(wrong.value)
+
+
+def test_the_documentation_names_every_fault_and_its_example_is_a_plan() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+    section = page[page.index("## What goes wrong by plan") : page.index("## TLS")]
+    (example,) = re.findall(r"^```\n(seed:.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    assert len(read_plan(example, "example").faults) == 5
+    named = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    assert named == {fault.fault for fault in read_plan(ALL_KINDS, "all").faults}
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
