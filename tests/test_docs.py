@@ -164,7 +164,10 @@ def test_command_runs(command: Command, workspace: Path) -> None:
 
 
 def check_run(words: list[str], out: str, err: str, folder: Path) -> None:
-    """Check that a demo did what the document says of it."""
+    """Check that a run did what the document says of it."""
+    if "compare" in words:
+        assert re.search(r"strategy .*Lean .*DemoStrat .*differs", out), out
+        return
     if "--json" in words:
         summary = json.loads(out.splitlines()[-1])
         assert summary["orders"]["acked"] > 0
@@ -172,9 +175,15 @@ def check_run(words: list[str], out: str, err: str, folder: Path) -> None:
         assert summary["position"] == summary["venue"]["position"]
     else:
         assert "byt:perp:BTC-USDT" in out
-        assert "orders: " in out
+        assert re.search(r"orders\b", out)
     if "--verbose" in words:
         assert re.search(r"(Buy|Sell) 0\.002", err), err  # the strategy's own line for a fill
+    if "--report" in words:
+        assert "<h1>" in (folder / words[words.index("--report") + 1]).read_text()
+    if "--save" in words:
+        assert {"result.json", "fills.parquet", "orders.parquet", "equity.parquet"} <= {
+            path.name for path in (folder / words[words.index("--save") + 1]).iterdir()
+        }
     if "--event-log" in words:
         lines = (folder / words[words.index("--event-log") + 1]).read_text().splitlines()
         names = {json.loads(line)["name"] for line in lines}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from mlthon._core.replay import Market, Replay
@@ -44,6 +45,9 @@ class BacktestConnector:
 
     async def load_instruments(self) -> list[Instrument]:
         return list(self.sim.instruments.values())
+
+    def watch_instruments(self, tell: Callable[[Sequence[Instrument]], None]) -> None:
+        """Tell nothing: what a simulated exchange lists does not change."""
 
     async def close(self) -> None:
         await self.feed.close()
