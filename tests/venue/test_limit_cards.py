@@ -10,7 +10,7 @@ from bybit_client import Json, Stage
 from card import card
 from trading_desk import Desk
 
-from mlthon.basics.defs import GtwRejectCode
+from mlthon.basics.defs import Exchange, GtwRejectCode
 from mlthon.venues.bybit import VenueLimits
 
 OpenDesk = Callable[..., Awaitable[Desk]]
@@ -114,6 +114,18 @@ async def test_clock_step(open_desk: OpenDesk) -> None:
         await desk.until(lambda client_id=client_id: desk.story(client_id))
         outcomes += desk.story(client_id)
         assert len(outcomes) < 100
+
+
+@card("BY-L09")
+async def test_wall_clock(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of this machine's wall clock changes nothing in what requests carry."""
+    wall_ns = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + 3_600 * 10**9)
+    monkeypatch.setattr(time, "time", lambda: wall_ns() / 1e9 + 3_600)
+    await desk.resting("1")
+    desk.env.fetch_wallet_info(Exchange.Bybit, "USDT")
+    await desk.wait("on_wallet_info", coin="USDT")
+    assert desk.named("on_request_reject") == []
 
 
 @card("BY-L08")

@@ -6,16 +6,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from bybit_client import Json, Stage
+from bybit_client import Json, Stage, perpetual
 from card import card
 from trading_desk import INVERSE, LINEAR, SPOT, SYMBOLS, Call, Desk
 
 from mlthon.api.istrat_env import MDSub
-from mlthon.basics.defs import Exchange, FeedHandlerStatus, GtwRejectCode, Side
+from mlthon.basics.defs import Exchange, FeedHandlerStatus, GtwRejectCode, InstrumentType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import ConfigError
 from mlthon.exchanges.bybit import BybitConfig
+from mlthon.instruments.spot import Spot
 
 OpenDesk = Callable[..., Awaitable[Desk]]
 BYBIT = Exchange.Bybit
@@ -168,6 +169,23 @@ async def test_unknown_instrument(desk: Desk) -> None:
     assert "NONE-USDT" in reject.detail
 
 
+@card("BY-M09")
+async def test_many_pairs(open_desk: OpenDesk) -> None:
+    """Spot takes ten topics in one request: more of them are asked for in several."""
+    coins = [f"C{number:02}" for number in range(12)]
+    names = [f"byt:spot:{coin}-USDT" for coin in coins]
+    desk = Desk(Stage(instruments=[perpetual(), *map(pair, coins)]), categories=("spot",), instruments=names)
+    requests: list[Json] = []
+    desk.wire.to_venue["public/spot"] = lambda message: [requests.append(message) or message]
+    try:
+        await desk.open()
+        desk.env.subscribe_to_market_data(BYBIT, names, [MDSub.PublicTrades])
+        await desk.until(lambda: sum(len(request.get("args", ())) for request in requests) == 12)
+        assert all(len(request.get("args", ())) <= 10 for request in requests)
+    finally:
+        await desk.close()
+
+
 # -- what goes wrong ------------------------------------------------------------------------------------------------
 
 
@@ -289,6 +307,25 @@ async def test_healthy_books_go_on(books: Desk) -> None:
     await books.wait("on_feed_handler_status", status=END)
     await same_book(books, SPOT)
     await same_book(books, LINEAR)
+
+
+def pair(coin: str) -> Spot:
+    """A spot pair of a coin and USDT, by the rules of the stage's own."""
+    return Spot(
+        exchange=BYBIT,
+        instrument_type=InstrumentType.Spot,
+        exch_instr_id=f"{coin}USDT",
+        mlt_symbol=f"{coin}-USDT",
+        base_currency=coin,
+        quote_currency="USDT",
+        price_tick_rules="0.01",
+        quantity_tick_rules="0.001",
+        min_quantity="0.001",
+        price_precision=2,
+        quantity_precision=3,
+        multiplier="1",
+        quantification="base",
+    )
 
 
 def is_delta(message: Json) -> bool:

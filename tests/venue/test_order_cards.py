@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bybit_client import Client
 from card import card
 from trading_desk import INVERSE, LINEAR, SPOT, Desk
 
@@ -335,6 +336,23 @@ async def test_no_funds(desk: Desk) -> None:
         "on_new_order_reject", client_id="1", reject_code=GtwRejectCode.InsufficientFunds
     )
     assert "170131" in reject.reject_reason or "nsufficient" in reject.reject_reason
+
+
+@card("BY-O17")
+async def test_cancels_in_batches(desk: Desk) -> None:
+    """What a strategy leaves open when it stops is cancelled, in batches as far as allowed, and only that."""
+    ops: list[str] = []
+    desk.wire.to_venue["trade"] = lambda message: [ops.append(message["op"]) or message]
+    for number in range(25):
+        await desk.resting(f"{number}", LINEAR if number < 22 else SPOT)
+    await Client(desk.wire.http, desk.wire.venue).place(orderLinkId="somebody-elses")
+    await desk.engine.stop()
+    assert [order.link_id for order in desk.stage.exchange.open_orders(desk.stage.alice)] == [
+        "somebody-elses"
+    ]
+    assert len(desk.named("on_order_cancelled")) == 25
+    assert ops[25] == "order.cancel-batch"
+    assert len(ops[25:]) < 25
 
 
 @card("BY-O38")

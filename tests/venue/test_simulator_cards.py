@@ -117,6 +117,23 @@ async def test_pings_and_ids(client: Client) -> None:
     assert ack["req_id"] == "a-1"
 
 
+@card("BY-V05")
+async def test_address_limit() -> None:
+    """More than 600 HTTP requests from one address in five seconds are answered HTTP 403."""
+    assert VenueLimits().address_requests == 600
+    stage = Stage(limits=VenueLimits(address_requests=5))
+    endpoints = await stage.venue.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            statuses = []
+            for _ in range(7):
+                async with http.get(f"{endpoints.rest}/v5/market/time") as answer:
+                    statuses.append(answer.status)
+    finally:
+        await stage.venue.close()
+    assert statuses == [200] * 5 + [403] * 2
+
+
 # -- orders ---------------------------------------------------------------------------------------------------------
 
 

@@ -79,6 +79,11 @@ class Trader:
         env.request_execution_connection(Exchange.Bybit, self._instruments)
         if self._subs:
             env.subscribe_to_market_data(Exchange.Bybit, self._instruments, self._subs)
+        self._env = env
+
+    def on_stop(self, params: str) -> None:
+        self.take(Call("on_stop", {"params": params}))
+        self._env.send_stop_ack()
 
 
 def _recorder(name: str, arguments: list[str]) -> Callable[..., None]:
