@@ -25,6 +25,7 @@ from mlthon.venues.faults.plan import FaultPlan
 __all__ = ["load_plan", "read_plan"]
 
 _LONGEST_VALUE = 60
+_UNKNOWN_KEY = "extra_forbidden"
 
 
 def load_plan(path: Path) -> FaultPlan:
@@ -58,15 +59,17 @@ def read_plan(text: str, source: str) -> FaultPlan:
     except TypeError as error:  # keys that are no text, and the like
         raise ConfigError(f"{source}: {error}") from None
     except ValidationError as invalid:
-        raise ConfigError(f"{source}: {_describe(invalid.errors()[0])}") from None
+        # A misspelt key is also a missing one: the first says more.
+        first = min(invalid.errors(), key=lambda error: error["type"] != _UNKNOWN_KEY)
+        raise ConfigError(f"{source}: {_describe(first)}") from None
 
 
 def _describe(error: ErrorDetails) -> str:
-    """The first mistake in one line: where, and what was expected."""
+    """A mistake in one line: where, and what was expected."""
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in _place(error)).lstrip(
         "."
     )
-    if error["type"] == "extra_forbidden":
+    if error["type"] == _UNKNOWN_KEY:
         return f"{where}: unknown key"
     if error["type"] == "missing":
         return f"{where}: is required"
