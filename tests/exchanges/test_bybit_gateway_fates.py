@@ -302,6 +302,14 @@ async def test_cancel_all(venue: FakeBybit) -> None:
         assert codes == [GtwRejectCode.RateLimited, GtwRejectCode.Other]
 
 
+async def test_a_cancel_all_that_did_not_leave_is_refused_at_once(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        await venue.stop()
+        client.call(client.gateway.send_cancel_all, BTC)
+        await eventually(lambda: client.listener.named("cancel-all refused"))
+        assert client.listener.named("cancel-all refused")[0][2] is GtwRejectCode.GtwNotReady
+
+
 @pytest.mark.parametrize(
     "fault", [hang_up, never, http(502), refusal(10016)], ids=["cut", "slow", "502", "10016"]
 )

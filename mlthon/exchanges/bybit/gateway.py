@@ -56,7 +56,7 @@ from mlthon.exchanges.bybit.reject_codes import (
     reject_code,
 )
 from mlthon.exchanges.bybit.reports import Reports
-from mlthon.exchanges.bybit.rest import RestClient
+from mlthon.exchanges.bybit.rest import NotSent, RestClient
 from mlthon.exchanges.bybit.streams import PrivateStream, TradeStream
 from mlthon.instruments.instrument import Instrument
 
@@ -227,6 +227,8 @@ class BybitGateway:
             if refusal.code not in UNKNOWN_OUTCOME:
                 return reject_code(refusal.code), str(refusal)
             log.warning("%s; asking", refusal)
+        except NotSent as error:
+            return GtwRejectCode.GtwNotReady, str(error)
         except (VenueUnreachable, DecodeError) as error:
             log.warning("%s; asking", error)
         else:

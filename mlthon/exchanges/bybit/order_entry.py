@@ -45,6 +45,7 @@ from mlthon.exchanges.bybit.codec.trade import (
     CANCEL,
     CANCEL_BATCH,
     CREATE,
+    ORDER_OPS,
     Fate,
     TradeAnswer,
     amend_fields,
@@ -261,21 +262,27 @@ class OrderEntry:
 
     def on_answer(self, answer: TradeAnswer) -> None:
         """Take in the venue's answer to a request."""
-        bucket = bucket_of(answer.op, SPOT if answer.req_id.endswith(_SPOT_MARK) else "")
-        if answer.limits is not None:
-            self._limits.observe(answer.limits._replace(bucket=bucket))
-        fates = answer.fates or (answer.fate,)
-        if any(fate.code in RATE_LIMITED for fate in fates):
-            self._limits.refused(bucket)
+        self._learn_limits(answer)
         message = self._by_req_id.get(answer.req_id)
         if message is None:
             self._on_late_answer(answer)
-        elif len(fates) == len(message.members) or not answer.fates:
-            for index, pending in enumerate(list(message.members)):
-                self._on_fate(pending, fates[index] if answer.fates else answer.fate, answer.op)
-        else:
-            log.error("%s: expected %d answers, got %d; asking", answer.op, len(message.members), len(fates))
-            self.on_unanswered(answer.req_id, "the answer is not as long as the request")
+            return
+        fates = answer.fates or (answer.fate,) * len(message.members)
+        if len(fates) != len(message.members):
+            reason = f"expected {len(message.members)} answers to {answer.op}, got {len(fates)}"
+            self.on_unanswered(answer.req_id, reason)
+            return
+        for pending, fate in zip(message.members, fates, strict=True):
+            self._on_fate(pending, fate, answer.op)
+
+    def _learn_limits(self, answer: TradeAnswer) -> None:
+        if answer.op not in ORDER_OPS:  # a peer can invent names
+            return
+        bucket = bucket_of(answer.op, SPOT if answer.req_id.endswith(_SPOT_MARK) else "")
+        if answer.limits is not None:
+            self._limits.observe(answer.limits._replace(bucket=bucket))
+        if any(fate.code in RATE_LIMITED for fate in (answer.fate, *answer.fates)):
+            self._limits.refused(bucket)
 
     def _on_fate(self, pending: _Pending, fate: Fate, op: str) -> None:
         if pending.done:

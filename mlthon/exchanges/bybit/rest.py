@@ -44,7 +44,7 @@ _SHORTEST_WAIT_S = 0.005
 
 
 class NotSent(VenueUnreachable):
-    """There was no connection, so nothing was sent: the venue cannot know of the request."""
+    """There was no connection, or no room, so nothing was sent: the venue cannot know of the request."""
 
 
 class RestClient:
@@ -148,7 +148,7 @@ class RestClient:
             return (await self._request("GET", path, query, public)).result
 
     async def _admission(self, bucket: str, path: str) -> None:
-        """Wait until a request may be made, and count it; raises VenueUnreachable where that is out of sight."""
+        """Wait until a request may be made, and count it; raises NotSent where that is out of sight."""
         patience_s = self._config.request_timeout_ms / 1_000
         while True:
             full = HTTP if not self.limits.free(HTTP) else bucket
@@ -159,9 +159,7 @@ class RestClient:
                 return
             wait_s = max(self.limits.wait_s(full), _SHORTEST_WAIT_S)
             if wait_s > max(patience_s, 2.0):
-                raise VenueUnreachable(
-                    f"{path}: not sent: too many requests ({full}) for {wait_s:.0f} s more"
-                )
+                raise NotSent(f"{path}: not sent: too many requests ({full}) for {wait_s:.0f} s more")
             await asyncio.sleep(wait_s)
 
     async def _request(

@@ -35,6 +35,7 @@ __all__ = [
     "CANCEL",
     "CANCEL_BATCH",
     "CREATE",
+    "ORDER_OPS",
     "Fate",
     "RateLimit",
     "TradeAnswer",
@@ -52,7 +53,7 @@ __all__ = [
 
 CREATE, AMEND, CANCEL, CANCEL_BATCH = "order.create", "order.amend", "order.cancel", "order.cancel-batch"
 
-_ORDER_OPS = frozenset({CREATE, AMEND, CANCEL, CANCEL_BATCH})
+ORDER_OPS = frozenset({CREATE, AMEND, CANCEL, CANCEL_BATCH})
 _MOST_DIGITS = 15
 _SIDES = {Side.Buy: "Buy", Side.Sell: "Sell"}
 _ORDER_TYPES = {OrderType.Limit: "Limit", OrderType.Market: "Market"}
@@ -174,7 +175,7 @@ def decode_trade(data: bytes | str) -> TradeFrame:
             return Pong()
         if op == "auth":
             return decode_login(message, where)
-        if op not in _ORDER_OPS and not message.get("reqId"):
+        if op not in ORDER_OPS and not message.get("reqId"):
             return Unknown(f"op {op[:40]!r}")
         return _decode_answer(message, op, where)
     except DecodeError as error:
