@@ -87,13 +87,7 @@ class Settlement:
         self, account: Account, order: SimOrder, state: OrderState, reason: EndReason, met_id: int = 0
     ) -> SimOrder:
         """Keep that an order has ended with quantity left."""
-        ended = order._replace(
-            state=state,
-            end_reason=reason,
-            met_order_id=met_id,
-            leaves_qty=ZERO_QTY,
-            updated_ns=self._now_ns(),
-        )
+        ended = order.ended(state, reason, met_id, self._now_ns())
         self.put(account, ended)
         return ended
 
