@@ -96,19 +96,42 @@ async def test_a_book_that_falls_silent_is_fetched_anew_and_the_others_are_not(v
         while not client.has(silent) and venue.now_ms() < deadline:
             await client.send(talking.change({"98.0": str(talking.u)}, {}))
             await eventually(lambda: client.has(talking, ETH_ID))
-        lost = client.listener.named("lost")
-        assert {number for _, number, _ in lost} == {BTC_ID}
-        assert "no message of orderbook.50.BTCUSDT for" in lost[0][2]
+        assert client.has(silent)
+        assert client.listener.named("snapshot") == [
+            ("snapshot", number) for number in (BTC_ID, ETH_ID, BTC_ID)
+        ]
+        await client.send(silent.change({"98.0": "2"}, {}))
+        await eventually(lambda: client.has(silent))
 
 
-async def test_a_quiet_market_is_disturbed_less_and_less(venue: FakeBybit) -> None:
+async def test_a_quiet_market_is_not_disturbed(venue: FakeBybit) -> None:
     book = VenueBook(venue)
     async with Client(venue, silent_after_ms=20) as client:
         client.feed.subscribe(BTC, DEEP)
         await eventually(lambda: client.has(book))
-        await eventually(lambda: len(client.listener.named("lost")) == 3)
-    silences = [float(reason.split()[-2]) for _, _, reason in client.listener.named("lost")]
-    assert all(silence >= bound for silence, bound in zip(silences, (0.02, 0.04, 0.08), strict=True))
+        await eventually(lambda: len(client.subscribed()) == 4)  # looked into three times
+        await client.send(book.change({"98.0": "2"}, {}))
+        await eventually(lambda: client.has(book))
+        told = [event[0] for event in client.listener.events if event[0] != "ready"]
+        assert told == ["snapshot", "delta"]
+
+
+@pytest.mark.parametrize("trouble", ["refused", "no snapshot"])
+async def test_a_silent_book_that_cannot_be_had_anew_is_lost(venue: FakeBybit, trouble: str) -> None:
+    book = VenueBook(venue)
+    async with Client(venue, silent_after_ms=20, request_timeout_ms=80) as client:
+        client.feed.subscribe(BTC, DEEP)
+        await eventually(lambda: client.has(book))
+        if trouble == "refused":
+            venue.refused_topics[book.topic] = f"error:cannot,topic:{book.topic}"
+        else:
+            make, venue.snapshots = venue.snapshots, {}
+        await eventually(lambda: client.listener.named("lost"))
+        venue.refused_topics.clear()
+        if trouble == "no snapshot":
+            venue.snapshots = make
+        await eventually(lambda: client.has(book))
+        assert client.listener.named("refused") == []
 
 
 async def test_a_top_level_that_is_repeated_is_not_silent(venue: FakeBybit) -> None:

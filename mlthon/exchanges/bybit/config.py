@@ -41,7 +41,7 @@ class BybitConfig:
     * `recv_window_ms`: how old a request may be when the venue reads it. `request_timeout_ms`: how long a request may
       stay unanswered before the venue is asked what became of it.
     * `stale_after_ms`: how far market data may lag behind the venue's own clock. `silent_after_ms`: how long a book
-      may stay without a message before it is fetched anew; doubled as long as that brings nothing new, for a market
+      may stay without a message before it is looked into; doubled as long as that brings nothing new, for a market
       may be quiet. None: any lag, any silence.
     * `instruments_every_ms`: how often the venue is asked whether the instruments have changed.
     * `order_entry`: which way orders go. While the trade stream is down, they go by REST anyway. `rate_factor`

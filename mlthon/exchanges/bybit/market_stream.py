@@ -3,8 +3,10 @@
 A book message either continues the one before (its number is one higher) or is a whole book. Anything else means
 that messages are missing: the book is reported lost, the topic is subscribed anew, and what still arrives of it is
 dropped until the new snapshot. What cannot even be attributed to a topic may have been any book's message, and
-ends the connection. A book that has fallen silent is subscribed anew as well; the longer it turns out to have had
-nothing to say, the later it is tried again.
+ends the connection.
+
+A book that has fallen silent is subscribed anew as well, but not given up: when its snapshot bears the number that
+the book has got to, the market was only quiet, and nobody is told.
 
 Nearly all messages are the next change of a book. The compiled scanner hands those straight on; what it leaves, for
 any reason, takes the ways below, which suit every message.
@@ -38,6 +40,7 @@ from mlthon.exchanges.bybit.codec.public import (
     trades_topic,
 )
 from mlthon.exchanges.bybit.config import BybitConfig
+from mlthon.exchanges.bybit.silence import LOOKS_A_BOUND, Silence
 from mlthon.exchanges.bybit.tally import Tally
 from mlthon.exchanges.socket import ReconnectingSocket
 from mlthon.instruments.instrument import Instrument
@@ -50,8 +53,6 @@ _DEEP = frozenset({MDSub.PriceLevelBook, MDSub.LevelBook})
 _TOP_ONLY = 1
 _AWAITED = -1  # the number of the message before a book's first snapshot
 _MOST_TOPIC_CHARS = 21_000  # in the names of all the topics of a connection
-_LOOKS_A_SILENCE = 4  # how often a book is looked at while it may be silent
-_MOST_PATIENCE = 16  # how many times the first bound a book may be silent at most
 
 
 @dataclass(slots=True, eq=False)
@@ -84,9 +85,7 @@ class _Book:
     pauses: Backoff
     scanned: Topic = field(init=False)
     whole_since: float = 0.0
-    heard_id: int = _AWAITED  # what `update_id` was when last looked at
-    heard_at: float = 0.0  # when it had last moved
-    patience: int = 1  # how many times the bound it may be silent
+    silence: Silence = field(default_factory=Silence)
     resync: asyncio.TimerHandle | None = None  # the next subscribe, or the deadline of its snapshot
 
     @property
@@ -96,6 +95,9 @@ class _Book:
 
     def stop(self) -> None:
         self.scanned.update_id = _AWAITED
+        self.end_wait()
+
+    def end_wait(self) -> None:
         if self.resync is not None:
             self.resync.cancel()
             self.resync = None
@@ -256,8 +258,12 @@ class MarketStream:
         if update.is_snapshot:
             if before == _AWAITED:
                 self._found(book)
+            elif book.resync is not None:
+                book.end_wait()
+                if update_id == before:
+                    return  # it was silent because there was nothing to tell
             elif update_id == before:
-                book.heard_id = _AWAITED  # repeated, to show that it still stands: that is no silence
+                book.silence.broken()  # repeated, to show that it still stands
             elif self._is_stale(book.topic, sent_ms, update.recv_ns):
                 return
         elif before == _AWAITED:
@@ -330,7 +336,12 @@ class MarketStream:
         self._books[topic] = book
 
     def _send_subscribe(
-        self, subscription: _Subscription, topics: list[str], anew: _Book | None = None
+        self,
+        subscription: _Subscription,
+        topics: list[str],
+        anew: _Book | None = None,
+        *,
+        keeps_book: bool = False,
     ) -> None:
         self._last_req_id += 1
         req_id = str(self._last_req_id)
@@ -344,7 +355,8 @@ class MarketStream:
         for topic in topics:
             book = self._books.get(topic)
             if book is not None:
-                book.stop()
+                if not keeps_book:
+                    book.stop()
                 book.resync = asyncio.get_running_loop().call_later(timeout_s, self._no_snapshot, book)
         self._socket.send(encode_subscribe(req_id, topics))
 
@@ -362,7 +374,7 @@ class MarketStream:
             return
         request.deadline.cancel()
         if not ack.success and request.anew is not None:
-            self._retry(request.anew, f"subscribing {request.anew.topic} anew refused: {ack.text}")
+            self._not_anew(request.anew, f"subscribing {request.anew.topic} anew refused: {ack.text}")
         elif not ack.success:
             self._refused(request.subscription, ack.text)
         elif not self._is_pending(request.subscription):
@@ -421,11 +433,19 @@ class MarketStream:
         self._send_subscribe(book.subscription, [book.topic], anew=book)
 
     def _no_snapshot(self, book: _Book) -> None:
-        self._retry(book, f"no snapshot of {book.topic}")
+        self._not_anew(book, f"no snapshot of {book.topic}")
+
+    def _not_anew(self, book: _Book, reason: str) -> None:
+        """A book could not be had anew: try again, and give up what there still is of it."""
+        if book.update_id == _AWAITED:
+            self._retry(book, reason)
+        elif self._books.get(book.topic) is book:
+            self._lose(book, reason)
 
     def _found(self, book: _Book) -> None:
         book.stop()
-        book.whole_since = book.heard_at = asyncio.get_running_loop().time()
+        book.whole_since = asyncio.get_running_loop().time()
+        book.silence.began(book.whole_since)
 
     # -- silence ---------------------------------------------------------------------------------------------
 
@@ -436,20 +456,18 @@ class MarketStream:
             return
         loop = asyncio.get_running_loop()
         for book in list(self._books.values()):
-            self._look_at(book, loop.time(), bound_ms / 1_000)
-        pause_s = bound_ms / _LOOKS_A_SILENCE / 1_000
+            if book.resync is None:
+                silent_s = book.silence.look(book.update_id, loop.time(), bound_ms / 1_000)
+                if silent_s:
+                    self._look_into(book, silent_s)
+        pause_s = bound_ms / LOOKS_A_BOUND / 1_000
         self._silence = loop.call_later(pause_s, self._listen_for_silence)
 
-    def _look_at(self, book: _Book, now: float, bound_s: float) -> None:
-        if book.update_id == _AWAITED:
-            return
-        if book.update_id != book.heard_id:
-            if book.heard_at > book.whole_since:  # more came than the snapshot
-                book.patience = 1
-            book.heard_id, book.heard_at = book.update_id, now
-        elif now - book.heard_at >= bound_s * book.patience:
-            book.patience = min(book.patience * 2, _MOST_PATIENCE)
-            self._lose(book, f"no message of {book.topic} for {now - book.heard_at:.2f} s")
+    def _look_into(self, book: _Book, silent_s: float) -> None:
+        """Ask for a silent book whole: if its number has moved, messages were missed."""
+        log.info("no message of %s for %.2f s: asking for the whole book", book.topic, silent_s)
+        self._send_unsubscribe([book.topic])
+        self._send_subscribe(book.subscription, [book.topic], anew=book, keeps_book=True)
 
     # -- details ---------------------------------------------------------------------------------------------
 
