@@ -11,6 +11,7 @@ from mlthon.backtest.mark_outs import MarkOut
 from mlthon.backtest.result import CoinResult, InstrumentResult, Result
 from mlthon.backtest.statistics import Distribution
 from mlthon.basics.mldecimal import MLDecimal
+from mlthon.basics.qty import Qty
 
 __all__ = ["summary_tables"]
 
@@ -51,7 +52,7 @@ def _trading(entry: InstrumentResult) -> Table:
     flow, held = entry.flow, entry.inventory
     table.add_row("fills", f"{flow.fills:,}")
     table.add_row("volume", f"{entry.books.volume:,.2f}")
-    table.add_row("position at the end", f"{entry.books.position.size:+,.4f}")
+    table.add_row("position at the end", exact_size(entry.books.position.size))
     if entry.liquidations:
         table.add_row("liquidations", f"{entry.liquidations:,}")
     table.add_row("maker share", percent(flow.maker_share))
@@ -61,9 +62,9 @@ def _trading(entry: InstrumentResult) -> Table:
     )
     table.add_row("time to fill, median / p95", spread_ms(flow.time_to_fill()))
     if held is not None:
-        table.add_row("inventory, mean", f"{held.mean:+,.4f}")
-        table.add_row("inventory, mean size", f"{held.mean_abs:,.4f}")
-        table.add_row("inventory, max size", f"{MLDecimal.from_mantissa(held.max_abs):,.4f}")
+        table.add_row("inventory, mean", f"{held.mean:+,.6g}")
+        table.add_row("inventory, mean size", f"{held.mean_abs:,.6g}")
+        table.add_row("inventory, max size", exact_size(Qty.from_mantissa(held.max_abs)))
         table.add_row("time flat", percent(held.flat_share))
     return table
 
@@ -104,6 +105,15 @@ def money(value: MLDecimal) -> str:
     if value.is_zero() or size >= _ONE:
         return f"{value:+,.2f}"
     return f"{value:+,.4f}" if size >= _CENT else f"{value:+,.8f}"
+
+
+def exact_size(qty: Qty) -> str:
+    """All decimals that a quantity has, and no zeros behind them.
+
+    >>> exact_size(Qty("-1200.0500"))
+    '-1,200.05'
+    """
+    return f"{qty:,.18f}".rstrip("0").removesuffix(".")
 
 
 def percent(share: float | None) -> str:

@@ -16,7 +16,7 @@ import orjson
 from mlthon.backtest.extras import require_extras
 from mlthon.backtest.mark_outs import MarkOut
 from mlthon.backtest.result import CoinResult, InstrumentResult, Result
-from mlthon.backtest.summary_tables import bps, money, percent, sharpe_text, spread_ms
+from mlthon.backtest.summary_tables import bps, exact_size, money, percent, sharpe_text, spread_ms
 from mlthon.backtest.tearsheet_charts import (
     equity_chart,
     mark_out_chart,
@@ -26,6 +26,7 @@ from mlthon.backtest.tearsheet_charts import (
     thinned_fills,
 )
 from mlthon.basics.mldecimal import MLDecimal
+from mlthon.basics.qty import Qty
 
 __all__ = ["tearsheet"]
 
@@ -174,7 +175,7 @@ class _Page:
         rows = [
             ("Fills", f"{flow.fills:,}"),
             ("Volume, quote currency", f"{entry.books.volume:,.2f}"),
-            ("Position at the end", f"{entry.books.position.size:+,.4f}"),
+            ("Position at the end", exact_size(entry.books.position.size)),
             ("Liquidations", f"{entry.liquidations:,}"),
             ("Maker share of fills", percent(flow.maker_share)),
             ("Fill ratio, of accepted orders", percent(flow.fill_ratio)),
@@ -186,9 +187,9 @@ class _Page:
         ]
         if held is not None:
             rows += [
-                ("Inventory, mean", f"{held.mean:+,.4f}"),
-                ("Inventory, mean size", f"{held.mean_abs:,.4f}"),
-                ("Inventory, largest size", f"{MLDecimal.from_mantissa(held.max_abs):,.4f}"),
+                ("Inventory, mean", f"{held.mean:+,.6g}"),
+                ("Inventory, mean size", f"{held.mean_abs:,.6g}"),
+                ("Inventory, largest size", exact_size(Qty.from_mantissa(held.max_abs))),
                 ("Time flat", percent(held.flat_share)),
             ]
         heads = (
