@@ -20,11 +20,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from mlthon.basics.defs import CancelCode, GtwRejectCode
 from mlthon.engine.ports import (
@@ -37,25 +34,24 @@ from mlthon.engine.ports import (
 from mlthon.errors import DecodeError, VenueError
 from mlthon.exchanges.background import Background
 from mlthon.exchanges.backoff import Backoff
+from mlthon.exchanges.bybit.cancel_queue import CancelQueue
 from mlthon.exchanges.bybit.categories import SPOT
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.codec.fields import Json
 from mlthon.exchanges.bybit.codec.trade import (
     AMEND,
-    CANCEL,
-    CANCEL_BATCH,
     CREATE,
     ORDER_OPS,
     Fate,
     TradeAnswer,
     amend_fields,
-    batch_fields,
     cancel_fields,
     create_fields,
 )
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders, has_ended
 from mlthon.exchanges.bybit.order_routes import OrderRoutes, Route
+from mlthon.exchanges.bybit.pending import Message, Pending
 from mlthon.exchanges.bybit.queries import Queries
 from mlthon.exchanges.bybit.rate_limits import RateLimits, bucket_of
 from mlthon.exchanges.bybit.reject_codes import NOT_MODIFIED, RATE_LIMITED, UNKNOWN_OUTCOME, reject_code
@@ -67,59 +63,10 @@ __all__ = ["OrderEntry"]
 log = logging.getLogger("mlthon.exchanges.bybit")
 
 _NS_PER_MS = 1_000_000
-_MOST_IN_BATCH, _MOST_IN_SPOT_BATCH = 20, 10
 _KEPT_GIVEN_UP = 1_000
-_SHORTEST_WAIT_S = 0.005
 _SPOT_MARK = "-s"  # at the end of a request's id: its answer does not say what it is counted for
 _SAY_IT_ENDED = (GtwRejectCode.UnknownOrder, GtwRejectCode.TooLate)
 _OVERTAKEN = "answer after its effect was seen"
-
-_Request: TypeAlias = NewOrderRequest | ModifyOrderRequest | CancelOrderRequest
-
-
-@dataclass(slots=True, eq=False)
-class _Message:
-    """What went to the venue as one message: a request, or a batch of cancels."""
-
-    req_id: str
-    route: Route
-    members: list[_Pending]
-
-
-@dataclass(slots=True, eq=False)
-class _Pending:
-    """A request whose effect has not been seen."""
-
-    kind: RequestKind
-    request: _Request
-    fields: Json = field(default_factory=dict)  # in the venue's words
-    message: _Message | None = None  # None: not sent yet
-    sent_at: float = 0.0  # loop time
-    taken: bool = False  # the venue said that it took it
-    told: bool = False  # the listener had its one answer
-    done: bool = False
-    timer: asyncio.TimerHandle | None = None
-    inquiry: asyncio.Task[None] | None = None
-
-    @property
-    def wire_id(self) -> str:
-        return self.request.wire_id
-
-    @property
-    def order_key(self) -> str:
-        if isinstance(self.request, NewOrderRequest):
-            return self.request.wire_id
-        return self.request.wire_id or self.request.exchange_id
-
-    @property
-    def exchange_id(self) -> str:
-        return "" if isinstance(self.request, NewOrderRequest) else self.request.exchange_id
-
-    def is_shown_by(self, report: OrderReport) -> bool:
-        """Whether a report shows that a modify was carried out."""
-        asked = self.request
-        assert isinstance(asked, ModifyOrderRequest)
-        return asked.new_price in (None, report.price) and asked.new_qty in (None, report.qty)
 
 
 class OrderEntry:
@@ -145,10 +92,9 @@ class OrderEntry:
         self._reports = reports
         self._routes = routes
         self._limits = limits
-        self._by_req_id: dict[str, _Message] = {}
-        self._by_order: dict[str, list[_Pending]] = {}
-        self._cancels: dict[str, deque[_Pending]] = {}  # by category, those that were not sent yet
-        self._cancel_timer: asyncio.TimerHandle | None = None
+        self._by_req_id: dict[str, Message] = {}
+        self._by_order: dict[str, list[Pending]] = {}
+        self._cancels = CancelQueue(limits, self._send_message)
         self._given_up: OrderedDict[str, None] = OrderedDict()  # orders that were told dead, unseen
         self._inquiries = Background()
         self._last_req = 0
@@ -160,24 +106,24 @@ class OrderEntry:
 
     def send_new(self, request: NewOrderRequest) -> None:
         """Send a new order."""
-        self._send(_Pending(RequestKind.NewOrder, request), CREATE, lambda: create_fields(request))
+        self._send(Pending(RequestKind.NewOrder, request), CREATE, lambda: create_fields(request))
         self._known.sent(request)  # nothing comes back before this returns
 
     def send_modify(self, request: ModifyOrderRequest) -> None:
         """Send a change of an order."""
-        self._send(_Pending(RequestKind.ModifyOrder, request), AMEND, lambda: amend_fields(request))
+        self._send(Pending(RequestKind.ModifyOrder, request), AMEND, lambda: amend_fields(request))
 
     def send_cancels(self, requests: Sequence[CancelOrderRequest]) -> None:
         """Send cancels; several go in as few messages as the venue allows."""
         for request in requests:
-            self._queue_cancel(_Pending(RequestKind.CancelOrder, request, cancel_fields(request)))
-        self._send_cancels()
+            self._add_cancel(Pending(RequestKind.CancelOrder, request, cancel_fields(request)))
+        self._cancels.flush()
 
     def is_pending(self, order_key: str) -> bool:
         """Whether a request about an order is still being followed."""
         return order_key in self._by_order
 
-    def _send(self, pending: _Pending, op: str, fields: Callable[[], Json]) -> None:
+    def _send(self, pending: Pending, op: str, fields: Callable[[], Json]) -> None:
         """Send a request, and only then take note of it: the wire is what is waited for."""
         try:
             pending.fields = fields()
@@ -198,7 +144,7 @@ class OrderEntry:
             f"next in {wait_ms:.0f} ms"
         )
 
-    def _send_message(self, op: str, members: list[_Pending], fields: Json) -> None:
+    def _send_message(self, op: str, members: list[Pending], fields: Json) -> None:
         self._last_req += 1
         req_id = f"{self._req_prefix}-{self._last_req}{_SPOT_MARK if fields['category'] == SPOT else ''}"
         route = self._routes.send(op, req_id, fields)
@@ -208,55 +154,22 @@ class OrderEntry:
                     pending, GtwRejectCode.RateLimited, "not sent: too many requests by HTTP in five seconds"
                 )
             return
-        message = self._by_req_id[req_id] = _Message(req_id, route, members)
+        message = self._by_req_id[req_id] = Message(req_id, route, members)
         now = asyncio.get_running_loop().time()
         for pending in members:
             pending.message = message
             pending.sent_at = now
             self._restart_timer(pending)
 
-    def _follow(self, pending: _Pending) -> None:
+    def _follow(self, pending: Pending) -> None:
         self._by_order.setdefault(pending.order_key, []).append(pending)
 
-    def _refuse_soon(self, pending: _Pending, code: GtwRejectCode, reason: str) -> None:
-        asyncio.get_running_loop().call_soon(self._refuse, pending, code, reason)
-
-    # -- cancels ---------------------------------------------------------------------------------------------
-
-    def _queue_cancel(self, pending: _Pending) -> None:
+    def _add_cancel(self, pending: Pending) -> None:
         self._follow(pending)
-        self._cancels.setdefault(pending.fields["category"], deque()).append(pending)
+        self._cancels.add(pending)
 
-    def _send_cancels(self) -> None:
-        """Send what the venue has room for, and come back for the rest."""
-        if self._cancel_timer is not None:
-            self._cancel_timer.cancel()
-            self._cancel_timer = None
-        wait_s = min((self._send_cancels_of(category) for category in self._cancels), default=0.0)
-        self._cancels = {category: queue for category, queue in self._cancels.items() if queue}
-        if self._cancels:
-            delay_s = max(wait_s, _SHORTEST_WAIT_S)
-            self._cancel_timer = asyncio.get_running_loop().call_later(delay_s, self._send_cancels)
-
-    def _send_cancels_of(self, category: str) -> float:
-        """Send cancels of one category; returns after how many seconds to come back, infinity for never."""
-        queue = self._cancels[category]
-        single, batch = bucket_of(CANCEL, category), bucket_of(CANCEL_BATCH, category)
-        most = _MOST_IN_SPOT_BATCH if category == SPOT else _MOST_IN_BATCH
-        while queue:
-            if queue[0].done:
-                queue.popleft()
-                continue
-            room = min(len(queue), most, self._limits.free(batch))
-            if (len(queue) == 1 or room < 2) and self._limits.take(single):
-                pending = queue.popleft()
-                self._send_message(CANCEL, [pending], pending.fields)
-            elif room and self._limits.take(batch, room):
-                members = [queue.popleft() for _ in range(room)]
-                self._send_message(CANCEL_BATCH, members, batch_fields([each.fields for each in members]))
-            else:
-                return min(self._limits.wait_s(single), self._limits.wait_s(batch))
-        return math.inf
+    def _refuse_soon(self, pending: Pending, code: GtwRejectCode, reason: str) -> None:
+        asyncio.get_running_loop().call_soon(self._refuse, pending, code, reason)
 
     # -- the venue's answers ---------------------------------------------------------------------------------
 
@@ -284,7 +197,7 @@ class OrderEntry:
         if any(fate.code in RATE_LIMITED for fate in (answer.fate, *answer.fates)):
             self._limits.refused(bucket)
 
-    def _on_fate(self, pending: _Pending, fate: Fate, op: str) -> None:
+    def _on_fate(self, pending: Pending, fate: Fate, op: str) -> None:
         if pending.done:
             self.tally.counts[_OVERTAKEN] += 1
         elif pending.taken:
@@ -332,7 +245,7 @@ class OrderEntry:
         for pending in list(message.members) if message is not None else ():
             self._refuse(pending, GtwRejectCode.GtwNotReady, f"nothing was sent: {reason}")
 
-    def _taken(self, pending: _Pending, exchange_id: str) -> None:
+    def _taken(self, pending: Pending, exchange_id: str) -> None:
         pending.taken = True
         self._restart_timer(pending)
         if pending.kind is not RequestKind.ModifyOrder:
@@ -354,8 +267,8 @@ class OrderEntry:
         log.error("order %s turned up after it was told dead; cancelling it", report.wire_id)
         instrument = self._reports.instrument(report)
         request = CancelOrderRequest(report.wire_id, report.exchange_id, instrument)
-        self._queue_cancel(_Pending(RequestKind.CancelOrder, request, cancel_fields(request), told=True))
-        self._send_cancels()
+        self._add_cancel(Pending(RequestKind.CancelOrder, request, cancel_fields(request), told=True))
+        self._cancels.flush()
 
     def presume_gone(self, wire_id: str) -> None:
         """Note an order that is told dead because the venue does not know it."""
@@ -369,7 +282,7 @@ class OrderEntry:
         for pending in list(self._by_order.get(report.wire_id or report.exchange_id, ())):
             self._compare(pending, report)
 
-    def _compare(self, pending: _Pending, report: OrderReport) -> None:
+    def _compare(self, pending: Pending, report: OrderReport) -> None:
         if pending.kind is RequestKind.NewOrder:
             self._accept(pending, report.exchange_id)
             self._finish(pending)
@@ -386,12 +299,12 @@ class OrderEntry:
 
     # -- the one answer --------------------------------------------------------------------------------------
 
-    def _accept(self, pending: _Pending, exchange_id: str) -> None:
+    def _accept(self, pending: Pending, exchange_id: str) -> None:
         if not pending.told:
             pending.told = True
             self._reports.tell.on_request_accepted(pending.kind, pending.wire_id, exchange_id)
 
-    def _refuse(self, pending: _Pending, code: GtwRejectCode, reason: str) -> None:
+    def _refuse(self, pending: Pending, code: GtwRejectCode, reason: str) -> None:
         if pending.done:
             return
         self._finish(pending)
@@ -403,7 +316,7 @@ class OrderEntry:
                     self.presume_gone(pending.wire_id)
             self._reports.tell.on_request_refused(pending.kind, pending.wire_id, code, reason)
 
-    def _finish(self, pending: _Pending) -> None:
+    def _finish(self, pending: Pending) -> None:
         if pending.done:
             return
         pending.done = True
@@ -419,7 +332,7 @@ class OrderEntry:
         if not of_order:
             del self._by_order[pending.order_key]
 
-    def _restart_timer(self, pending: _Pending) -> None:
+    def _restart_timer(self, pending: Pending) -> None:
         if pending.timer is not None:
             pending.timer.cancel()
         timeout_s = self._config.request_timeout_ms / 1_000
@@ -427,13 +340,13 @@ class OrderEntry:
 
     # -- asking ----------------------------------------------------------------------------------------------
 
-    def _inquire(self, pending: _Pending) -> None:
+    def _inquire(self, pending: Pending) -> None:
         if pending.done or pending.inquiry is not None:
             return
         name = f"inquiry about {pending.kind.name} {pending.wire_id}"
         pending.inquiry = self._inquiries.spawn(self._ask_until_known(pending), name)
 
-    async def _ask_until_known(self, pending: _Pending) -> None:
+    async def _ask_until_known(self, pending: Pending) -> None:
         loop = asyncio.get_running_loop()
         window_s = (self._config.recv_window_ms + self._config.request_timeout_ms) / 1_000
         pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
@@ -454,7 +367,7 @@ class OrderEntry:
                     return
             await asyncio.sleep(pauses.next_s())
 
-    def _conclude(self, pending: _Pending, report: OrderReport | None, is_late: bool) -> None:
+    def _conclude(self, pending: Pending, report: OrderReport | None, is_late: bool) -> None:
         """Decide a request by what the venue knows of the order; an early answer may not decide it."""
         if report is not None and has_ended(report):
             if pending.kind is RequestKind.CancelOrder and report.cancel_code is CancelCode.CanceledByUser:
@@ -469,7 +382,7 @@ class OrderEntry:
         elif is_late:
             self._give_up(pending, report)
 
-    def _give_up(self, pending: _Pending, report: OrderReport | None) -> None:
+    def _give_up(self, pending: Pending, report: OrderReport | None) -> None:
         """Conclude that a request was not carried out, and never will be."""
         waited_s = asyncio.get_running_loop().time() - pending.sent_at
         log.error("%s %s was not carried out after %.1f s", pending.kind.name, pending.wire_id, waited_s)
@@ -489,10 +402,7 @@ class OrderEntry:
 
     async def close(self) -> None:
         """Stop following requests; what is unanswered is refused, saying that its fate is unknown."""
-        if self._cancel_timer is not None:
-            self._cancel_timer.cancel()
-            self._cancel_timer = None
-        self._cancels.clear()
+        self._cancels.close()
         await self._routes.close()
         await self._inquiries.close()
         for pending in [each for of_order in self._by_order.values() for each in of_order]:
