@@ -14,6 +14,7 @@ from mlthon._core.replay import Replay, SimClock
 from mlthon._core.tape_cursor import TapeCursor
 from mlthon.backtest.connector import BacktestConnector
 from mlthon.backtest.latency import Latency
+from mlthon.backtest.request_limits import RequestRates
 from mlthon.backtest.result import Result, RunFacts
 from mlthon.backtest.trace import Trace
 from mlthon.basics.defs import Exchange
@@ -34,7 +35,7 @@ from mlthon.instruments.spot import Spot
 from mlthon.sim.deposits import deposits_for
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.funding import FundingRules
-from mlthon.sim.orders import Fees, Limits
+from mlthon.sim.orders import Fees, Limits, QueueRule
 from mlthon.sim.terms import symbol_of
 
 __all__ = ["Backtest", "MarketSource", "Settings"]
@@ -68,6 +69,8 @@ class Settings:
     """How honest a backtest is, and about what; the defaults leave nothing out (docs/fills.md)."""
 
     latency: Latency | None = None  #: None: 5 ms each way
+    queue_rule: QueueRule = QueueRule.Behind  #: who cancelled, where a recording does not tell
+    rates: RequestRates | None = None  #: None: Bybit's
     fees: Fees | None = None
     limits: Limits | None = None
     funding: FundingRules | None = None
@@ -279,9 +282,12 @@ class Backtest:
             fees=settings.fees,
             limits=settings.limits,
             funding=settings.funding,
+            queue_rule=settings.queue_rule,
         )
         account = exchange.add_account(_ACCOUNT, settings.deposits or deposits_for(instruments))
-        return BacktestConnector(name, exchange, account, self.replay, self._latency, self.trace)
+        return BacktestConnector(
+            name, exchange, account, self.replay, self._latency, self.trace, settings.rates or RequestRates()
+        )
 
     def _add_tapes(self) -> None:
         connectors = {connector.exchange: connector for connector in self.connectors}

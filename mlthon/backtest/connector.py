@@ -9,6 +9,7 @@ from mlthon._core.replay import Market, Replay
 from mlthon.backtest.feed import BacktestFeed
 from mlthon.backtest.gateway import BacktestGateway
 from mlthon.backtest.latency import Latency
+from mlthon.backtest.request_limits import RequestRates
 from mlthon.backtest.trace import Trace
 from mlthon.basics.defs import Exchange
 from mlthon.instruments.instrument import Instrument
@@ -32,6 +33,7 @@ class BacktestConnector:
         replay: Replay,
         latency: Latency,
         trace: Trace,
+        rates: RequestRates,
     ) -> None:
         self.exchange = name
         self.sim = exchange
@@ -41,7 +43,7 @@ class BacktestConnector:
             for symbol in exchange.instruments
         }
         self.feed = BacktestFeed(exchange, self.markets, replay, latency)
-        self.gateway = BacktestGateway(exchange, account, self.feed, replay, latency, trace)
+        self.gateway = BacktestGateway(exchange, account, self.feed, replay, latency, trace, rates)
 
     async def load_instruments(self) -> list[Instrument]:
         return list(self.sim.instruments.values())

@@ -14,6 +14,7 @@ from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.replay import Replay
 from mlthon.backtest.feed import BacktestFeed
 from mlthon.backtest.latency import Latency
+from mlthon.backtest.request_limits import RequestLimits, RequestRates
 from mlthon.backtest.story import available, fill_report, new_order, order_report, reject_code
 from mlthon.backtest.trace import Trace
 from mlthon.basics.defs import GtwRejectCode, GtwStatus
@@ -50,8 +51,10 @@ class BacktestGateway:
         replay: Replay,
         latency: Latency,
         trace: Trace,
+        rates: RequestRates,
     ) -> None:
         self._trace = trace
+        self._limits = RequestLimits(rates)
         self._exchange = exchange
         self._account = account
         self._feed = feed
@@ -87,43 +90,43 @@ class BacktestGateway:
     # -- requests ----------------------------------------------------------------------------------------------
 
     def send_new(self, request: NewOrderRequest) -> None:
-        self._send(self._place, request)
+        self._send_if_allowed(RequestKind.NewOrder, self._place, request)
 
     def send_modify(self, request: ModifyOrderRequest) -> None:
-        self._send(self._amend, request)
+        self._send_if_allowed(RequestKind.ModifyOrder, self._amend, request)
 
     def send_cancel(self, request: CancelOrderRequest) -> None:
-        self._send(self._cancel, request)
+        self._send_in_turn(RequestKind.CancelOrder, request.instrument, self._cancel, request)
 
     def send_cancels(self, requests: Sequence[CancelOrderRequest]) -> None:
         for request in requests:
             self.send_cancel(request)
 
     def send_cancel_all(self, instrument: Instrument) -> None:
-        self._send(self._cancel_all, instrument)
+        self._send_in_turn(RequestKind.CancelAll, instrument, self._cancel_all, instrument)
 
     # -- questions ---------------------------------------------------------------------------------------------
 
     def fetch_order_status(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
-        self._send(self._tell_order_status, instrument, wire_id)
+        self._send_in_turn(RequestKind.OrderStatus, instrument, self._tell_order_status, instrument, wire_id)
 
     def fetch_orders(self, instrument: Instrument | None) -> None:
-        self._send(self._tell_orders, instrument)
+        self._send_in_turn(RequestKind.OrdersInfo, instrument, self._tell_orders, instrument)
 
     def recover_fills(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
-        self._send(self._tell_fills, wire_id)
+        self._send_in_turn(RequestKind.OrderStatus, instrument, self._tell_fills, wire_id)
 
     def fetch_position(self, instrument: Instrument) -> None:
-        self._send(self._tell_position, instrument)
+        self._send_in_turn(RequestKind.PositionInfo, instrument, self._tell_position, instrument)
 
     def fetch_wallet(self, coin: str) -> None:
-        self._send(self._tell_wallet, coin)
+        self._send_in_turn(RequestKind.WalletInfo, None, self._tell_wallet, coin)
 
     def fetch_account(self) -> None:
-        self._send(self._tell_account)
+        self._send_in_turn(RequestKind.AccountInfo, None, self._tell_account)
 
     def fetch_funding(self, instrument: Instrument) -> None:
-        self._send(self._tell_funding, instrument)
+        self._send_in_turn(RequestKind.FundingInfo, instrument, self._tell_funding, instrument)
 
     # -- what the exchange tells, as its listener --------------------------------------------------------------
 
@@ -261,12 +264,44 @@ class BacktestGateway:
 
     # -- both ways ---------------------------------------------------------------------------------------------
 
-    def _send(self, arrive: Callable[..., None], *args: Any) -> None:
+    def _send_if_allowed(
+        self,
+        kind: RequestKind,
+        arrive: Callable[[Any], None],
+        request: NewOrderRequest | ModifyOrderRequest,
+    ) -> None:
+        """Send a request, or refuse it here when the venue would for its number."""
+        now_ns, is_spot = self._now_ns(), isinstance(request.instrument, Spot)
+        reason = self._limits.take(kind, now_ns, is_spot=is_spot)
+        if reason is None:
+            self._send(kind, is_spot, arrive, request)
+        else:
+            refuse = self._told.on_request_refused
+            self._replay.later(now_ns, refuse, kind, request.wire_id, GtwRejectCode.RateLimited, reason)
+
+    def _send_in_turn(
+        self, kind: RequestKind, instrument: Instrument | None, arrive: Callable[..., None], *args: Any
+    ) -> None:
+        """Send a request when its turn has come."""
+        now_ns, is_spot = self._now_ns(), isinstance(instrument, Spot)
+        wait_ns = self._limits.wait_ns(kind, now_ns, is_spot=is_spot)
+        if wait_ns:
+            self._replay.later(now_ns + wait_ns, self._send_in_turn, kind, instrument, arrive, *args)
+        else:
+            self._send(kind, is_spot, arrive, *args)
+
+    def _send(self, kind: RequestKind, is_spot: bool, arrive: Callable[..., None], *args: Any) -> None:
         """Let something reach the exchange."""
         now_ns = self._now_ns()
         due_ns = max(now_ns + self._latency.order.next_ns(now_ns), self._last_arrival_ns)
         self._last_arrival_ns = due_ns
-        self._replay.later(due_ns, arrive, *args)
+        self._replay.later(due_ns, self._arrive, kind, is_spot, arrive, *args)
+
+    def _arrive(self, kind: RequestKind, is_spot: bool, carry_out: Callable[..., None], *args: Any) -> None:
+        usage = self._limits.arrived(kind, self._now_ns(), is_spot=is_spot)
+        carry_out(*args)
+        if usage is not None:
+            self._answer(self._told.on_rate_limit, *usage)
 
     def _answer(self, arrive: Callable[..., object], *args: Any) -> None:
         """Let something reach the strategy's side."""

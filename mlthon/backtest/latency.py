@@ -9,12 +9,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Protocol
 
 from mlthon.errors import ConfigError
 
-__all__ = ["ConstantDelay", "Delay", "Latency", "NormalDelay", "RecordedDelay"]
+__all__ = ["ConstantDelay", "Delay", "Latency", "NormalDelay", "RecordedDelay", "read_latencies"]
 
 _NS_PER_MS = 1_000_000
 
@@ -108,3 +109,29 @@ class Latency:
     def constant_ms(cls, feed: float, order: float, response: float) -> Latency:
         """The same every time, in milliseconds."""
         return cls(*(ConstantDelay(round(ms * _NS_PER_MS)) for ms in (feed, order, response)))
+
+
+def read_latencies(path: Path) -> Latency:
+    """Delays measured once: lines of ``sent_ns,exchange_ns,answered_ns``, in order of time; a heading may be first.
+
+    What a request took is replayed for requests, and what its answer took for answers and for market data.
+    Raises ConfigError, naming the line.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"latencies: cannot read {path}: {error}") from None
+    orders: list[tuple[int, int]] = []
+    responses: list[tuple[int, int]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or (number == 1 and not line[0].isdigit()):
+            continue
+        try:
+            sent_ns, exchange_ns, answered_ns = (int(part) for part in line.split(","))
+        except ValueError:
+            raise ConfigError(
+                f"latencies: {path}: line {number}: expected sent_ns,exchange_ns,answered_ns, got {line[:60]!r}"
+            ) from None
+        orders.append((sent_ns, exchange_ns - sent_ns))
+        responses.append((sent_ns, answered_ns - exchange_ns))
+    return Latency(RecordedDelay(responses), RecordedDelay(orders), RecordedDelay(responses))
