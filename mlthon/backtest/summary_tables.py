@@ -102,7 +102,9 @@ def _table(title: str) -> Table:
 def money(value: MLDecimal) -> str:
     """With cents; of what is less than one, and of coins that is much, with more decimals."""
     size = abs(value)
-    if value.is_zero() or size >= _ONE:
+    if value.is_zero():
+        return "0.00"
+    if size >= _ONE:
         return f"{value:+,.2f}"
     return f"{value:+,.4f}" if size >= _CENT else f"{value:+,.8f}"
 

@@ -29,6 +29,8 @@ NOBODYS = -1  #: the order of a fill that no order of the strategy caused
 MARK_OUTS_S = (1, 5, 30)
 
 _NS_PER_S = 1_000_000_000
+_ENDS = frozenset({OrderEvent.Rejected, OrderEvent.Cancelled, OrderEvent.Filled})
+_KEPT_ENDED = 10_000  # as many as the desk remembers: nothing is told of older ones
 
 
 class Orders:
@@ -113,6 +115,7 @@ class Trace:
         self._now_ns = now_ns
         self._numbers = {instrument.get_instrument_id(): n for n, instrument in enumerate(self.instruments)}
         self._orders_by_wire_id: dict[str, int] = {}
+        self._ended: deque[str] = deque()
         self._coins: dict[str, str] = {}
         self._next_sample_ns = 0
         self._awaited: tuple[deque[tuple[int, int]], ...] = tuple(deque() for _ in MARK_OUTS_S)
@@ -156,6 +159,8 @@ class Trace:
         rows.qty.append(qty)
         rows.leaves_qty.append(order.leaves_qty)
         rows.code.append(0 if code is None else code.value)
+        if event in _ENDS:
+            self._forget_oldest(order.wire_id)
 
     def record_refusal(self, kind: RequestKind, code: GtwRejectCode) -> None:
         """Count a request that the engine did not send."""
@@ -228,6 +233,12 @@ class Trace:
             rows.instruments.append(self._numbers[order.instrument.get_instrument_id()])
             rows.is_buy.append(order.side is Side.Buy)
         return number
+
+    def _forget_oldest(self, ended_wire_id: str) -> None:
+        """Keep the way from wire ids to rows as short as the desk's memory."""
+        self._ended.append(ended_wire_id)
+        if len(self._ended) > _KEPT_ENDED:
+            self._orders_by_wire_id.pop(self._ended.popleft(), None)
 
     def _add_fill(
         self, ns: int, order: int, instrument: int, fill: FillReport, liquidity: int, mid: Price | None

@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from trace_run import NS_PER_S, START_NS, Run, perpetual
 
+from mlthon.backtest import trace as trace_module
 from mlthon.backtest.mark_outs import mark_outs
 from mlthon.backtest.order_flow import order_flows
 from mlthon.backtest.pnl import equity_in, read_books
@@ -201,6 +202,16 @@ def test_sharpe_takes_days_or_hours_and_is_absent_for_short_runs(hours, days):
     periods = 365 if days else 365 * 24
     assert found.returns == (days or hours)
     assert found.ratio == pytest.approx(std.mean(profits) / std.stdev(profits) * math.sqrt(periods))
+
+
+def test_orders_that_ended_long_ago_are_looked_up_no_more(monkeypatch):
+    monkeypatch.setattr(trace_module, "_KEPT_ENDED", 5)
+    run = Run(2, [perpetual(0)]).play(200)
+    ends = (OrderEvent.Rejected, OrderEvent.Cancelled, OrderEvent.Filled)
+    ended = sum(event in ends for _, event, _, _ in run.steps)
+    assert ended > 20
+    assert len(run.trace._orders_by_wire_id) == run.made - ended + 5
+    assert list(run.trace.orders.client_ids) == [f"c{n + 1}" for n in range(run.made)]
 
 
 def test_a_run_in_which_nothing_is_earned_has_no_sharpe():
