@@ -36,17 +36,20 @@ def why_closed(instrument: Instrument) -> BrokenRule | None:
     )
 
 
-def broken_rule(instrument: Instrument, price: Price | None, qty: Qty | None) -> BrokenRule | None:
+def broken_rule(
+    instrument: Instrument, price: Price | None, qty: Qty | None, *, closes: bool = False
+) -> BrokenRule | None:
     """Return the first of the instrument's rules that the values break; None: they are fine.
 
-    A price or a qty of None is not checked (a market order, an unchanged value). The reason names the nearest value
-    that keeps the rule.
+    A price or a qty of None is not checked (a market order, an unchanged value). Nor is the value of an order that
+    ``closes`` a position: what is left of one may be worth less than the minimum, and has to go all the same. The
+    reason names the nearest value that keeps the rule.
     """
     if price is not None and (rule := _broken_price_rule(instrument, price)) is not None:
         return rule
     if qty is not None and (rule := _broken_qty_rule(instrument, qty)) is not None:
         return rule
-    if price is not None and qty is not None:
+    if price is not None and qty is not None and not closes:
         return _broken_notional_rule(instrument, price, qty)
     return None
 

@@ -118,7 +118,7 @@ class OrderEntry:
                 close_position,
             )
             _refuse(why_closed(instrument))
-            _refuse(broken_rule(instrument, request.price, request.qty))
+            _refuse(broken_rule(instrument, request.price, request.qty, closes=close_position))
         except Refused as refusal:
             self.refused += 1
             self._note(RequestKind.NewOrder, refusal)

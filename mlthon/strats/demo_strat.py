@@ -134,6 +134,8 @@ class DemoStrat(IStrategy):
 
     def on_instruments(self, instruments: Iterable[Instrument]) -> None:
         self._instruments_ = list(instruments)
+        if self._instrument_id_:  # told again, because a rule has changed
+            self.choose_instrument_()
 
     def on_strat_params_update(self, strat_params: Mapping[str, Any]) -> None:
         before = self._settings_

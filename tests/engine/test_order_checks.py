@@ -65,6 +65,8 @@ def test_values_that_keep_the_rules_pass() -> None:
     assert broken_rule(LINEAR, Price("100"), Qty("0.06")) is None
     assert broken_rule(INVERSE, Price("50000.5"), Qty("5")) is None
     assert broken_rule(LINEAR, None, Qty("0.06")) is None  # a market order
+    assert broken_rule(LINEAR, Price("3"), Qty("1")) is not None
+    assert broken_rule(LINEAR, Price("3"), Qty("1"), closes=True) is None  # the rest of a position has to go
     assert broken_rule(Perpetual(), Price("0.123"), Qty("0.456")) is None  # without rules
 
 

@@ -736,3 +736,36 @@ class UnrulyVenue:
         for order in resting:
             signed = order.get_leaves_qty() if order.get_side() is Side.Buy else -order.get_leaves_qty()
             assert abs(position + signed) <= limit, "an open order could break the limit"
+
+
+# -- instruments --------------------------------------------------------------------------------------------------
+
+
+def contract(tick="0.10", **changes):
+    fields = {
+        "instrument_id": BTC,
+        "instrument_type": InstrumentType.Perpetual,
+        "exchange": Exchange.Bybit,
+        "mlt_symbol": "BTC-USDT",
+        "exch_instr_id": "BTCUSDT",
+        "price_tick_rules": tick,
+        "quantity_tick_rules": "0.001",
+        "min_quantity": "0.001",
+    }
+    return Perpetual(**fields | changes)
+
+
+def test_a_tick_that_changes_while_it_runs_is_rounded_to():
+    stage = Stage()
+    price, qty = Price("100.3"), Qty("1")
+    assert stage.strat.format_price_and_qty_(price, qty, Side.Buy) == (price, qty)
+    stage.strat.on_instruments([contract("0.5")])
+    assert stage.strat.format_price_and_qty_(price, qty, Side.Buy) == (Price("100"), qty)
+
+
+def test_the_profit_of_inverse_contracts_is_counted_in_the_coin():
+    inverse = contract(mlt_symbol="BTC-USD", exch_instr_id="BTCUSD", settlement_method="inverse")
+    stage = Stage({"instrument": "BTCUSD"}, instruments=[inverse])
+    stage.strat._position_.apply_fill(Side.Buy, Price("50000"), Qty("100"))
+    stage.strat._position_.apply_fill(Side.Sell, Price("62500"), Qty("100"))
+    assert stage.strat.get_pnl_command([]).startswith("realised 0.00040000,")
