@@ -313,7 +313,9 @@ class FakeBybit:
         key, expires, signature = args
         expected = hmac.new(SECRET.encode(), f"GET/realtime{expires}".encode(), hashlib.sha256).hexdigest()
         code, text = self.refuse_login or (0, "")
-        if self.refuse_login is None and (key, signature) != (KEY, expected):
+        if self.refuse_login is None and int(expires) <= self.now_ms():
+            code, text = 10004, "expired"
+        elif self.refuse_login is None and (key, signature) != (KEY, expected):
             code, text = 10004, "bad signature"
         if session.kind == "trade":
             await session.send({"retCode": code, "retMsg": text or "OK", "op": "auth", "connId": "c"})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bybit_messages import order_row
-from fake_bybit import FakeBybit, Session, eventually, hang_up, http, refusal, result
+from fake_bybit import FakeBybit, Session, eventually, hang_up, http, never, refusal, result
 from gateway_client import BTC, Client
 
 from mlthon.basics.defs import GtwRejectCode, GtwStatus, OrderStatus
@@ -99,6 +99,40 @@ async def test_what_did_not_leave_is_refused_at_once(venue: FakeBybit) -> None:
         (refused,) = client.listener.named("refused")
         assert refused[3] is GtwRejectCode.GtwNotReady
         assert "nothing was sent" in refused[4]
+
+
+@pytest.mark.parametrize("fault", [None, refusal(110007), hang_up])
+async def test_by_rest_a_cancel_does_not_overtake_its_order(venue: FakeBybit, fault: Any) -> None:
+    released = asyncio.Event()
+
+    async def slowly(session: Session, message: Json) -> None:
+        if message["op"] == "order.create":
+            await released.wait()
+        if message["args"][0]["orderLinkId"] in venue.orders or message["op"] == "order.create":
+            await venue.take(session, message)
+        else:
+            await venue.answer(session, message, 110001, "order not exists")
+
+    async def fail(request: Any) -> Any:
+        await released.wait()
+        return await fault(request)
+
+    async with Client(venue, order_entry="rest") as client:
+        venue.on_trade = slowly
+        if fault is not None:
+            venue.scripts[CREATE].append(fail)
+        client.new("a")
+        client.cancel("a")
+        await eventually(lambda: venue.asked(CREATE))
+        assert venue.asked(CANCEL) == []
+        released.set()
+        await client.settled("a", times=2)
+        assert len(venue.asked(CANCEL)) == 1
+        if fault is None:
+            await all_cancelled(client, "a")
+        else:
+            codes = [event[3] for event in client.listener.named("refused")]
+            assert GtwRejectCode.UnknownOrder in codes
 
 
 async def test_while_the_trade_stream_is_down_orders_go_by_rest(venue: FakeBybit) -> None:
@@ -273,6 +307,21 @@ async def test_closing_answers_the_cancels_that_wait(venue: FakeBybit) -> None:
     (refused,) = client.listener.named("refused")
     assert refused[3] is GtwRejectCode.GtwNotReady
     assert "nothing was sent" in refused[4]
+
+
+async def test_closing_sends_nothing_that_waited_for_an_order_to_arrive(venue: FakeBybit) -> None:
+    client = Client(venue, order_entry="rest")
+    async with client:
+        venue.scripts[CREATE].append(never)
+        client.new("a")
+        client.cancel("a")
+        await eventually(lambda: venue.asked(CREATE))
+    told = {event[1]: event[3] for event in client.listener.named("refused")}
+    assert told == {
+        RequestKind.NewOrder: GtwRejectCode.VenueFault,
+        RequestKind.CancelOrder: GtwRejectCode.GtwNotReady,
+    }
+    assert venue.asked(CANCEL) == []
 
 
 async def test_a_locked_out_address_sends_nothing_more(venue: FakeBybit) -> None:

@@ -10,7 +10,7 @@ from bybit_messages import fill_row, order_row, position_row
 from fake_bybit import FakeBybit, Session, eventually, result
 from gateway_client import BTC, Client
 
-from mlthon.basics.defs import CancelCode, GtwRejectCode, OrderStatus
+from mlthon.basics.defs import CancelCode, GtwRejectCode, GtwStatus, OrderStatus
 from mlthon.basics.qty import Qty
 from mlthon.engine.ports import RequestKind
 from mlthon.exchanges.bybit.codec.fields import Json
@@ -223,6 +223,14 @@ async def test_the_clock_is_measured_again_and_again(venue: FakeBybit) -> None:
     async with Client(venue, clock_every_ms=20) as client:
         venue.clock_offset_ms = 5_000
         await eventually(lambda: abs(client.gateway._clock.now_ms() - venue.now_ms()) < 1_000)
+
+
+async def test_a_login_that_is_refused_for_its_time_succeeds_in_the_end(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        venue.clock_offset_ms = 60_000
+        venue.session("private").cut()
+        await eventually(lambda: client.gateway.status is GtwStatus.Connecting)
+        await client.ready()
 
 
 async def test_a_slow_answer_about_the_time_is_not_trusted_alone(

@@ -38,6 +38,8 @@ class CancelQueue:
     def flush(self) -> None:
         """Send what the venue has room for, and come back for the rest."""
         self._stop_timer()
+        for category, queue in self._waiting.items():
+            self._waiting[category] = deque(pending for pending in queue if not pending.done)
         wait_s = min((self._flush(category) for category in self._waiting), default=0.0)
         self._waiting = {category: queue for category, queue in self._waiting.items() if queue}
         if self._waiting:
@@ -60,9 +62,6 @@ class CancelQueue:
         single, batch = bucket_of(CANCEL, category), bucket_of(CANCEL_BATCH, category)
         most = _MOST_IN_SPOT_BATCH if category == SPOT else _MOST_IN_BATCH
         while queue:
-            if queue[0].done:
-                queue.popleft()
-                continue
             room = min(len(queue), most, self._limits.free(batch))
             if (len(queue) == 1 or room < 2) and self._limits.take(single):
                 pending = queue.popleft()

@@ -374,6 +374,7 @@ class BybitGateway:
     def login_refused(self, code: int, text: str) -> None:
         """The venue does not know us: fatal while connecting, else tried again."""
         log.error("login refused: %d: %s", code, text or "no reason given")
+        self._tasks.spawn(self._measure_clock(), "clock")  # a login bears a time, too
         self._fail_connecting(VenueRefusal(code, text, "bybit: login"))
 
     def _fail_connecting(self, error: VenueError) -> None:

@@ -165,8 +165,14 @@ class OrderEntry:
         self._by_order.setdefault(pending.order_key, []).append(pending)
 
     def _add_cancel(self, pending: Pending) -> None:
+        """Queue a cancel; one of an order that is on its way by REST waits, for it might overtake it."""
+        for other in self._by_order.get(pending.order_key, ()):
+            if other.kind is RequestKind.NewOrder and not other.taken and _is_by_rest(other):
+                other.then.append(pending)
+                break
+        else:
+            self._cancels.add(pending)
         self._follow(pending)
-        self._cancels.add(pending)
 
     def _refuse_soon(self, pending: Pending, code: GtwRejectCode, reason: str) -> None:
         asyncio.get_running_loop().call_soon(self._refuse, pending, code, reason)
@@ -245,8 +251,17 @@ class OrderEntry:
         for pending in list(message.members) if message is not None else ():
             self._refuse(pending, GtwRejectCode.GtwNotReady, f"nothing was sent: {reason}")
 
+    def _release(self, pending: Pending) -> None:
+        """Send the cancels that waited for an order to arrive."""
+        if pending.then:
+            for cancel in pending.then:
+                self._cancels.add(cancel)
+            pending.then.clear()
+            self._cancels.flush()
+
     def _taken(self, pending: Pending, exchange_id: str) -> None:
         pending.taken = True
+        self._release(pending)
         self._restart_timer(pending)
         if pending.kind is not RequestKind.ModifyOrder:
             self._accept(pending, exchange_id)
@@ -331,6 +346,7 @@ class OrderEntry:
         of_order.remove(pending)
         if not of_order:
             del self._by_order[pending.order_key]
+        self._release(pending)
 
     def _restart_timer(self, pending: Pending) -> None:
         if pending.timer is not None:
@@ -405,8 +421,15 @@ class OrderEntry:
         self._cancels.close()
         await self._routes.close()
         await self._inquiries.close()
-        for pending in [each for of_order in self._by_order.values() for each in of_order]:
+        unanswered = [each for of_order in self._by_order.values() for each in of_order]
+        for pending in unanswered:
+            pending.then.clear()
+        for pending in unanswered:
             if pending.message is None:
                 self._refuse(pending, GtwRejectCode.GtwNotReady, "the gateway was closed; nothing was sent")
             else:
                 self._refuse(pending, GtwRejectCode.VenueFault, "the gateway was closed; the fate is unknown")
+
+
+def _is_by_rest(pending: Pending) -> bool:
+    return pending.message is not None and pending.message.route is Route.Rest

@@ -42,6 +42,7 @@ class Pending:
     taken: bool = False  # the venue said that it took it
     told: bool = False  # the listener had its one answer
     done: bool = False
+    then: list[Pending] = field(default_factory=list)  # cancels of the order that is on its way
     timer: asyncio.TimerHandle | None = None
     inquiry: asyncio.Task[None] | None = None
 
