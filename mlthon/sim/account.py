@@ -201,7 +201,9 @@ class Account:
         try:
             if terms.is_spot:
                 return outlay <= self.wallet(terms.outlay_coin(side)).spendable
-            worse = self._worse_by(symbol, side, outlay)
+            exposure, held = self._exposure[symbol], self._held_at_cost(symbol)
+            buys, sells = (outlay, ZERO) if side is Side.Buy else (ZERO, outlay)
+            worse = exposure.worst_value(held, buys, sells) - exposure.worst_value(held)
             if worse <= ZERO:
                 return True
             return worse / self._leverage[symbol] <= self._available(terms.coin)
@@ -233,12 +235,6 @@ class Account:
         """What the position in a contract cost, with the sign of its size."""
         held = self.purse.position(symbol)
         return abs(held.entry_value) * held.size.sign()
-
-    def _worse_by(self, symbol: str, side: Side, outlay: MLDecimal) -> MLDecimal:
-        """By how much more orders the worst position grows."""
-        exposure, held = self._exposure[symbol], self._held_at_cost(symbol)
-        buys, sells = (outlay, ZERO) if side is Side.Buy else (ZERO, outlay)
-        return exposure.worst_value(held, buys, sells) - exposure.worst_value(held)
 
     def _locked(self, terms: Terms, coin: str) -> MLDecimal:
         """What the open orders in a spot pair have locked of a coin."""

@@ -10,7 +10,7 @@ from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.sim.account import Account
-from mlthon.sim.ledger import ZERO, ZERO_QTY, Ledger
+from mlthon.sim.ledger import ZERO, Ledger
 from mlthon.sim.orders import (
     EndReason,
     Fees,
@@ -45,34 +45,7 @@ class Settlement:
     def new_order(self, account: Account, order: NewOrder, origin: Origin = Origin.Client) -> SimOrder:
         """An order as it begins; `put` it to keep it."""
         self._orders_made += 1
-        now_ns = self._now_ns()
-        return SimOrder(
-            order_id=self._orders_made,
-            link_id=order.link_id,
-            account=account.name,
-            symbol=order.symbol,
-            origin=origin,
-            side=order.side,
-            order_type=order.order_type,
-            tif=order.tif,
-            post_only=order.post_only,
-            reduce_only=order.reduce_only,
-            self_trade=order.self_trade,
-            by_value=order.by_value,
-            price=order.price,
-            qty=order.qty,
-            leaves_qty=order.qty,
-            cum_qty=ZERO_QTY,
-            cum_value=ZERO,
-            avg_price=None,
-            cum_fees={},
-            realised_pnl=ZERO,
-            state=OrderState.New,
-            end_reason=EndReason.NotEnded,
-            met_order_id=0,
-            created_ns=now_ns,
-            updated_ns=now_ns,
-        )
+        return SimOrder.begin(self._orders_made, account.name, origin, order, self._now_ns())
 
     def put(self, account: Account, order: SimOrder) -> None:
         """Keep an order's new state."""
