@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import math
+from functools import partial
 
 import orjson
 import pytest
@@ -19,6 +20,8 @@ import pytest
 from mlthon._core.dispatch import Dispatcher
 from mlthon._core.market_event import DepthUpdate
 from mlthon.api.istrat_env import MDSub
+from mlthon.backtest.backtest import Backtest, Settings
+from mlthon.backtest.latency import Latency
 from mlthon.basics.defs import Exchange, InstrumentType
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
@@ -184,3 +187,48 @@ async def test_the_book_agrees_with_every_book_ticker(captures, capture, categor
             top = market_data.tops[at][1]
             at += 1
         assert top == oracle, f"after depth message {update_id}: book {top}, bookTicker {oracle}"
+
+
+class TopWatcher:
+    """A strategy that reads the engine's own book after each message that changed a level."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tops: list[tuple[int, Top]] = []
+
+    def on_framework_connected(self, env) -> None:
+        self.env = env
+        env.login("watcher")
+
+    def on_start(self, params: str) -> None:
+        self.env.subscribe_to_market_data(Exchange.Bybit, [self.name], [MDSub.PriceLevelBook])
+
+    def note_top(self, *_: object) -> None:
+        if self.env.last_in_batch:
+            book = self.env.feeds[Exchange.Bybit].book(self.instrument)
+            bid, ask = next(iter(book.bids())), next(iter(book.asks()))
+            top = (bid.get_price(), bid.get_qty(), ask.get_price(), ask.get_qty())
+            self.tops.append((self.seq(), top))
+
+    on_add_price_level = on_modify_price_level = on_delete_price_level = note_top
+
+
+@pytest.mark.parametrize("capture", ["usdm_btcusdt_20240808.gz", "spot_btcusdt_20240808.gz"])
+def test_the_book_of_a_backtest_agrees_with_every_book_ticker(captures, capture):
+    path = captures / "binance" / capture
+    expected = expected_tops(path)
+    tape = BinanceCapture(path)
+    watcher = TopWatcher(tape.instrument.get_instrument_name())
+    backtest = Backtest([path], watcher, settings=Settings(latency=Latency.constant_ms(0, 0, 0)))
+    [connector] = backtest.connectors
+    [watcher.instrument] = backtest.instruments
+    watcher.seq = partial(connector.sim.market_seq, symbol_of(watcher.instrument))
+    backtest.run()
+    assert backtest.env.feeds[Exchange.Bybit].resyncs == 0
+    at, top = 0, None
+    for update_id, oracle in expected:
+        while at < len(watcher.tops) and watcher.tops[at][0] <= update_id:
+            top = watcher.tops[at][1]
+            at += 1
+        assert top == oracle, f"after depth message {update_id}: book {top}, bookTicker {oracle}"
+    assert len(expected) > 3_000
