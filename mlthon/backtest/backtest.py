@@ -161,6 +161,7 @@ class Backtest:
             trades=replay.trades,
             load_s=load_s,
             run_s=run_s,
+            failure=_in_words(env.dispatcher.failure),
             venue=self._booked(),
         )
         return Result.of(self.trace, facts)
@@ -322,6 +323,11 @@ class Backtest:
 
 
 _LONGEST_NS = 60 * _NS_PER_S  # the session's own deadline for an ack is shorter
+
+
+def _in_words(failure: BaseException | None) -> str:
+    """What ended a run, on one line; nothing where nothing did."""
+    return "" if failure is None else " ".join(f"{type(failure).__name__}: {failure}".split())
 
 
 def open_market(tape: str | Path | MarketSource) -> MarketSource:

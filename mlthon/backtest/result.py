@@ -60,6 +60,7 @@ class RunFacts:
     trades: int = 0
     load_s: float = 0.0  #: from the start of the process's work to the first event
     run_s: float = 0.0
+    failure: str = ""  #: what ended the run before its time, such as an exception of the strategy's
     venue: Mapping[str, object] = field(default_factory=dict)  #: what the exchange booked, to compare
 
 
@@ -176,6 +177,7 @@ class Result:
             "instrument": ", ".join(entry.name for entry in self.instruments),
             "currency": ", ".join(entry.coin for entry in self.coins),
             "params": {str(key): _plain(value) for key, value in facts.params.items()},
+            "failure": facts.failure or None,
             "started_ns": self.trace.started_ns,
             "elapsed_s": round(self.elapsed_s, 3),
             "events": facts.events,

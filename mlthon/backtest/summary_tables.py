@@ -34,6 +34,8 @@ def summary_tables(result: Result) -> Iterator[Table]:
 def _money(result: Result, coin: CoinResult) -> Table:
     table = _table(f"{result.facts.strategy}, {result.elapsed_s:,.1f} s, in {coin.coin}")
     pnl = coin.pnl
+    if result.facts.failure:
+        table.add_row("ended early", Text(result.facts.failure))
     table.add_row("realised pnl", money(pnl.realised))
     table.add_row("unrealised pnl", money(pnl.unrealised))
     table.add_row("fees", money(-pnl.fees))

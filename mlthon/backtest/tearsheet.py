@@ -90,10 +90,12 @@ class _Page:
         result = self._result
         names = ", ".join(entry.name for entry in result.instruments)
         started, ended = _utc(result.trace.started_ns), _utc(result.trace.ended_ns)
+        failure = result.facts.failure
+        warning = f'<p class="failure">Ended early: {escape(failure)}</p>' if failure else ""
         return (
             f"<header><h1>{escape(result.facts.strategy)}</h1>"
             f'<p class="of">{escape(result.facts.mode)} on {escape(names)}</p>'
-            f'<p class="of">{started} to {ended} UTC, {_span(result.elapsed_s)}</p></header>'
+            f'<p class="of">{started} to {ended} UTC, {_span(result.elapsed_s)}</p>{warning}</header>'
         )
 
     def _figures(self, coin: CoinResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -9,9 +10,12 @@ import sys
 from decimal import Decimal
 
 import pytest
+from rich.console import Console
 
 from mlthon.backtest.backtest import Backtest, Settings
 from mlthon.backtest.compare import compare_results, load_result
+from mlthon.backtest.tearsheet import tearsheet
+from mlthon.errors import StrategyError
 from mlthon.sim.synthetic import SyntheticMarket
 from mlthon.strats.demo_strat import DemoStrat
 
@@ -33,6 +37,7 @@ def test_the_result_is_what_the_exchange_booked(run):
     backtest, result = run
     backtest.check_ledgers()
     told = result.to_json()
+    assert told["failure"] is None
     [one] = told["instruments"].values()
     [connector] = backtest.connectors
     [symbol] = connector.sim.instruments
@@ -91,6 +96,26 @@ def test_two_runs_of_one_seed_are_one_result():
     differing = {pair.key for pair in compare_results(first, second) if pair.differs}
     assert differing <= TIMING
     assert first["fills"] > 0
+
+
+class Stumbling(DemoStrat):
+    def on_best_bid_level_update(self, *args):
+        raise ValueError("a <b>wrong</b>\nturn")
+
+
+def test_a_run_that_failed_says_so_everywhere(monkeypatch):
+    backtest = Backtest([SyntheticMarket(4)], Stumbling({}), settings=Settings(duration_s=5))
+    with pytest.raises(StrategyError):
+        backtest.run()
+    result = backtest.result()
+    told = "ValueError: a <b>wrong</b> turn"
+    assert result.to_json()["failure"] == told
+    out = io.StringIO()
+    result.print(Console(file=out, width=120))
+    assert told in out.getvalue()
+    offline = pytest.importorskip("plotly.offline")
+    monkeypatch.setattr(offline, "get_plotlyjs", lambda: "")
+    assert "Ended early: ValueError: a &lt;b&gt;wrong&lt;/b&gt; turn" in tearsheet(result)
 
 
 def test_what_a_report_needs_is_asked_for_before_the_run(tmp_path):
