@@ -18,7 +18,7 @@ from gateway_client import BTC, Client
 
 from mlthon.basics.defs import GtwRejectCode, GtwStatus, OrderType
 from mlthon.basics.qty import Qty
-from mlthon.engine.ports import RequestKind
+from mlthon.engine.ports import CancelOrderRequest, RequestKind
 from mlthon.errors import UnsupportedAccount, VenueError, VenueUnreachable
 from mlthon.exchanges.bybit.instruments import decode_instruments
 
@@ -128,6 +128,29 @@ async def test_a_spot_purchase_that_is_counted_in_the_quote_coin_is_no_contradic
         await everything.push("order", row)
         await eventually(lambda: client.listener.orders)
         assert everything.opened["private"] == 1
+
+
+async def test_a_batch_is_of_one_category_and_as_long_as_that_allows(everything: FakeBybit) -> None:
+    async with Client(everything, categories=ALL) as client:
+        linear, spot = [f"l{n}" for n in range(21)], [f"s{n}" for n in range(11)]
+        for wire_id in linear:
+            client.new(wire_id)
+        for wire_id in spot:
+            client.new(wire_id, instrument=PAIR)
+        await eventually(lambda: len(client.listener.orders) == 32)
+        cancels = [CancelOrderRequest(each, "", BTC) for each in linear]
+        cancels += [CancelOrderRequest(each, "", PAIR) for each in spot]
+        client.call(client.gateway.send_cancels, cancels)
+        await client.settled(*linear, *spot, times=2)
+        said = [m for m in everything.session("trade").received if m["op"].startswith("order.cancel")]
+        assert [(m["op"], m["args"][0]["category"]) for m in said] == [
+            ("order.cancel-batch", "linear"),
+            ("order.cancel", "linear"),
+            ("order.cancel-batch", "spot"),
+            ("order.cancel", "spot"),
+        ]
+        assert [len(m["args"][0].get("request", [m])) for m in said] == [20, 1, 10, 1]
+        assert client.listener.named("refused") == []
 
 
 async def test_what_happened_in_any_category_while_away_is_told(everything: FakeBybit) -> None:

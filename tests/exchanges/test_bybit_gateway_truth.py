@@ -66,6 +66,25 @@ async def test_a_refusal_that_says_an_order_has_ended_is_looked_into(venue: Fake
         await eventually(lambda: client.listener.answers.total() == 3)
 
 
+async def test_executions_of_a_long_gap_are_asked_for_a_week_at_a_time(venue: FakeBybit) -> None:
+    day_ms = 24 * 3_600 * 1_000
+    async with Client(venue) as client:
+        now_ms = venue.now_ms()
+        client.gateway._reports.last_fill_ms = now_ms - 16 * day_ms
+        venue.executions = [
+            fill_row(f"e{days}", "x", execTime=str(now_ms - days * day_ms)) for days in (1, 15, 8)
+        ]
+        venue.session("private").cut()
+        await eventually(lambda: client.gateway.status is GtwStatus.Connecting)
+        await client.ready()
+        assert list(dict.fromkeys(event[1] for event in client.listener.named("fill"))) == ["e15", "e8", "e1"]
+        asked = [(int(each["startTime"]), int(each["endTime"])) for each in venue.asked(EXECUTIONS)[-3:]]
+        assert all(end - start == 7 * day_ms for start, end in asked)
+        assert [start for start, _ in asked[1:]] == [end for _, end in asked[:-1]]  # no hole between them
+        assert asked[0][0] < now_ms - 16 * day_ms
+        assert asked[-1][1] >= now_ms
+
+
 @pytest.mark.parametrize("how", ["refused", "presumed gone"])
 async def test_an_order_that_turns_up_after_it_was_told_dead_is_cancelled(venue: FakeBybit, how: str) -> None:
     async def lose(session: Session, message: Json) -> None:
