@@ -7,7 +7,7 @@ from mlthon._core.market_event cimport DepthUpdate, PublicTrade
 from mlthon._core.price_book cimport Level
 from mlthon._core.resting_orders cimport Queue, RestingSide
 
-cdef enum QueueRule:                  # who has cancelled when less is displayed at an order's price, and no trade says why
+cdef enum QueueRule:                  # who cancelled, when less is left at an order's price and no trade says why
     BEHIND = 0
     PROPORTIONAL = 1
     AHEAD = 2

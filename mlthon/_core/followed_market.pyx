@@ -12,10 +12,10 @@ after the trades: R before, N after. Somebody cancelled, and nobody tells who. W
 | `PROPORTIONAL` | everybody is as likely to cancel | A x N / R, half-even at the 18th decimal |
 | `AHEAD` | cancels come from the front while there is anybody | max(0, A - (R - N)) |
 
-The first is pessimistic, the last optimistic. The second is the expectation of the model that a cancel is in front
-with probability f(A) / (f(A) + f(R - A)), with f(x) = x (E. Rigtorp, "Estimating order queue position", 2013). A trade
-that is told after the depth message that contains it (by its stamp) advances the queue too: under the last two
-rules it may count twice.
+The first is pessimistic, the last optimistic. The second is what is to be expected where a cancel is in front with
+probability A / R, the identity case of the models in quant.stackexchange.com/questions/3782 (f(A) / (f(A) + f(R - A))
+with f(x) = x). A trade that is told after the depth message that contains it, by its stamp, advances the queue too:
+under the last two rules it may count twice.
 """
 
 from mlthon._core.fixed cimport qty_from

@@ -68,7 +68,7 @@ cdef class MarketSide:
         return 0
 
     cdef int trade_beyond(self, int128 price) except -1:
-        # The feed of trades runs ahead of the book: what the trades before this one have emptied is not looked at again.
+        # Trades run ahead of the book: what those before this one have emptied is not looked at again.
         cdef Place place
         cdef Level *level
         if is_beyond(self, self.gone_to, price):

@@ -46,9 +46,10 @@ cdef class MatchingEngine(FollowedMarket):
 
     ``valued_at_mark``: positions are, so that another mark is news for who has one (see `concerns_clients`).
     Codes are small ints. ``queue_rule``: whoever cancels at an order's price was 0 behind it as far as possible,
-    1 anywhere (in proportion), 2 in front of it as far as possible. ``self_trade``: 0 allow, 1 cancel the resting order, 2 the incoming one, 3 both. Why an
-    order ended: 1 post-only would have taken, 2 no (more) liquidity, 3 not fillable whole, 4 nothing to reduce,
-    5 it met an order of its own account, 6 what is left of its value buys no lot.
+    1 anywhere (in proportion), 2 in front of it as far as possible. ``self_trade``: 0 allow, 1 cancel the resting
+    order, 2 the incoming one, 3 both. Why an order ended: 1 post-only would have taken, 2 no (more) liquidity,
+    3 not fillable whole, 4 nothing to reduce, 5 it met an order of its own account, 6 what is left of its value buys
+    no lot.
 
     >>> from mlthon._core.enums import Side
     >>> from mlthon._core.fixed import Price, Qty
