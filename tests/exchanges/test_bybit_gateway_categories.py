@@ -310,3 +310,24 @@ def test_an_instrument_whose_step_cannot_be_held_is_named() -> None:
     assert [each.get_instrument_name() for each in listing.instruments] == ["byt:spot:BTC-USDT"]
     (line,) = listing.refused
     assert line.startswith("instrument FINEUSDT (spot) refused: ")
+
+
+async def test_each_list_of_the_account_is_asked_for_as_the_venue_wants_it(everything: FakeBybit) -> None:
+    """Orders of linear contracts, and positions in all, by settlement coin; no position of spot; nothing twice."""
+    everything.inverse.append(inverse_row("ETHUSD", "ETH"))
+    async with Client(everything, categories=ALL) as client:
+        everything.calls.clear()
+        client.call(client.gateway.fetch_orders, None)
+        await eventually(lambda: client.listener.named("orders"))
+        assert [(p["category"], p.get("settleCoin")) for p in everything.asked("/v5/order/realtime")] == [
+            ("linear", "USDT"),
+            ("inverse", None),
+            ("spot", None),
+        ]
+        everything.session("private").cut()
+        await eventually(lambda: everything.asked("/v5/account/wallet-balance"))
+        assert [(p["category"], p.get("settleCoin")) for p in everything.asked("/v5/position/list")] == [
+            ("linear", "USDT"),
+            ("inverse", "BTC"),
+            ("inverse", "ETH"),
+        ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlthon.engine.ports import FillReport, OrderReport
 from mlthon.errors import VenueRefusal
-from mlthon.exchanges.bybit.categories import LINEAR, SPOT, category_of, settle_coin
+from mlthon.exchanges.bybit.categories import INVERSE, LINEAR, SPOT, category_of, settle_coin
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.codec.account import (
     Balance,
@@ -94,7 +94,7 @@ class Queries:
         Spot pairs leave no position.
         """
         found: list[PositionRow] = []
-        for scope in self._scopes(instrument):
+        for scope in self._scopes(instrument, by_coin=(LINEAR, INVERSE)):
             if scope["category"] == SPOT:
                 continue
             for index, row in enumerate(await self._rest.pages(_POSITIONS, scope | {"limit": "200"})):
@@ -161,23 +161,22 @@ class Queries:
     async def _orders(self, instrument: Instrument | None, params: dict[str, str]) -> list[OrderReport]:
         path = _OPEN_ORDERS
         found: list[OrderReport] = []
-        for scope in self._scopes(instrument):
+        for scope in self._scopes(instrument, by_coin=(LINEAR,)):
             pages = await self._rest.pages(path, scope | params | {"limit": "50"})
             found += self._decode_orders(pages, scope["category"], path)
         return found
 
-    def _scopes(self, instrument: Instrument | None) -> list[dict[str, str]]:
-        """What the venue wants named: an instrument; or every category, contracts by one settlement coin
-        at a time."""
+    def _scopes(self, instrument: Instrument | None, *, by_coin: tuple[str, ...]) -> list[dict[str, str]]:
+        """What the venue wants named: an instrument; or every category, some one settlement coin at a time."""
         if instrument is not None:
             return [_named(instrument)]
         scopes = []
         for category in self._instruments.categories():
-            if category == SPOT:
-                scopes.append({"category": category})
-            else:
+            if category in by_coin:
                 coins = self._instruments.settle_coins(category)
                 scopes += [{"category": category, "settleCoin": coin} for coin in coins]
+            else:
+                scopes.append({"category": category})
         return scopes
 
     def _decode_orders(self, found: list[Json], category: str, path: str) -> list[OrderReport]:
