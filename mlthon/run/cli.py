@@ -27,6 +27,7 @@ from mlthon.errors import (
 )
 from mlthon.run.backtest_command import backtest
 from mlthon.run.compare import run_compare
+from mlthon.run.data import data_app
 from mlthon.run.option_values import log_to_stderr, parse_params, positive
 from mlthon.sim.terms import Product
 
@@ -151,6 +152,7 @@ venue_app = typer.Typer(
     help="Run a simulated venue alone, for any client in any language.", rich_markup_mode=None
 )
 app.add_typer(venue_app, name="venue")
+app.add_typer(data_app, name="data")
 
 
 @venue_app.callback()

@@ -9,6 +9,8 @@ from mlthon.errors import ConfigError
 from mlthon.sim.synthetic import SyntheticMarket
 from mlthon.sim.terms import Product
 from mlthon.tape.binance import BinanceCapture
+from mlthon.tape.opening import is_tape, open_tape
+from mlthon.tape.recordings import recording_at
 from mlthon.venues.player import MarketSource
 
 __all__ = ["MarketChoice"]
@@ -35,5 +37,14 @@ class MarketChoice:
     def open(self) -> MarketSource:
         """Open the market; raises TapeError for a recording that cannot be read."""
         if self.tape is not None:
-            return BinanceCapture(self.tape)
+            return open_market(self.tape)
         return SyntheticMarket(self.seed, product=self.product or Product.Linear)
+
+
+def open_market(path: Path) -> MarketSource:
+    """Open a recording to be played: a capture of Binance as it is, which needs no extra, anything else as a tape."""
+    if not is_tape(path):
+        recording = recording_at(path)
+        if isinstance(recording, BinanceCapture):
+            return recording
+    return open_tape(path)

@@ -19,7 +19,7 @@ WINDOW_NS = 10_000_000_000
 LONGEST_TRAVEL_NS = (
     1_000_000_000  # a fastest message that is later than this tells of the clock, not of the way
 )
-STEP_NS = 250_000_000  # what neighbouring windows may differ by before it is called a step
+STEP_NS = 500_000_000  # what neighbouring windows may differ by before it is called a step
 MOST_WINDOWS = 65_536  # two windows become one when there are more: a week of ten seconds each
 
 

@@ -8,8 +8,8 @@ from itertools import islice
 from math import gcd
 from pathlib import Path
 
-from mlthon._core.market_event import DepthUpdate, PublicTrade
-from mlthon._core.order_change import OrderChange, RateUpdate
+from mlthon._core.market_event import DepthUpdate
+from mlthon._core.order_change import RateUpdate
 from mlthon.basics.defs import Exchange, InstrumentType
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -19,10 +19,10 @@ from mlthon.instruments.instrument import Instrument, InstrumentFields
 from mlthon.instruments.instrument_ids import instrument_id, instrument_name
 from mlthon.instruments.perpetual import Perpetual
 from mlthon.instruments.spot import Spot
+from mlthon.tape.recording import TapeEvent
 
 __all__ = ["Listing", "instrument_of", "split_symbol"]
 
-TapeEvent = DepthUpdate | PublicTrade | OrderChange | RateUpdate
 
 QUOTE_CURRENCIES = ("USDT", "USDC", "FDUSD", "USD", "BTC")  # the first that ends a symbol counts
 FEW_VALUES = 4

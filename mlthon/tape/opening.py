@@ -30,9 +30,7 @@ def open_tape(
     """
     try:
         from mlthon.tape.format import FORMAT_VERSION  # noqa: PLC0415  (all this needs pyarrow, an extra)
-        from mlthon.tape.recordings import recording_at  # noqa: PLC0415
         from mlthon.tape.tape import Tape  # noqa: PLC0415
-        from mlthon.tape.writer import write_tape  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"tapes need {error.name}: install it with pip install 'mlthon-trader[data]'"
@@ -42,6 +40,9 @@ def open_tape(
         return Tape(path, clock_offset_ns=clock_offset_ns)
 
     def convert(target: Path) -> None:
+        from mlthon.tape.recordings import recording_at  # noqa: PLC0415  (tapes are opened without)
+        from mlthon.tape.writer import write_tape  # noqa: PLC0415
+
         write_tape(target, recording_at(path), path.name, on_rows)
 
     return Tape(cached(path, FORMAT_VERSION, convert), clock_offset_ns=clock_offset_ns, source_path=path)

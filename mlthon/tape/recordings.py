@@ -10,8 +10,8 @@ from mlthon.tape.bitstamp import BitstampLog
 from mlthon.tape.bybit_archive import BybitBookArchive, BybitTradeArchive
 from mlthon.tape.capture_lines import open_capture, read_line
 from mlthon.tape.hftbacktest import HftbacktestData
+from mlthon.tape.recording import Recording
 from mlthon.tape.tardis import TardisCsv
-from mlthon.tape.writer import Recording
 
 __all__ = ["recording_at"]
 

@@ -10,12 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.order_change import OrderChange
 from mlthon._core.tape_cursor import COLUMN_NAMES, TapeCursor
 from mlthon.errors import TapeError
 from mlthon.instruments.instrument import Instrument
 from mlthon.tape.format import TEXT_ID, TapeCounts, TapeHeader, columns_of
+from mlthon.tape.order_levels import OrderLevels
 
-__all__ = ["Tape"]
+__all__ = ["Batch", "Tape"]
 
 MAGIC = b"ARROW1"
 Batch = Sequence[Any]
@@ -24,7 +26,8 @@ Batch = Sequence[Any]
 class Tape:
     """A recorded market in MLThon's own format, memory-mapped.
 
-    `cursor` reads it from its start, any number of times; iterating it yields ``(gap_ns, event)`` for a player.
+    `cursor` reads it from its start, any number of times. Iterating it yields ``(gap_ns, event)`` for a player: depth
+    updates and trades, with single orders added up to levels.
     Times are the local ones, corrected by the estimated offset of the clocks; `clock_offset_ns` replaces the
     estimate (0: as recorded). `source_path` is the file that error lines name, if another than `path`.
 
@@ -53,10 +56,23 @@ class Tape:
         """How much is on it."""
         return self.header.counts
 
+    def batches(self) -> Iterator[Batch]:
+        """The columns' memory, batch by batch, as `TapeCursor` takes it; one is valid until the next is asked for."""
+        return self._mapping.batches()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Its columns, and the header as metadata, as Arrow has them."""
+        return self._mapping.reader.schema
+
+    def record_batches(self) -> Iterator[pa.RecordBatch]:
+        """Its batches as Arrow has them; one is valid until the next is asked for."""
+        return self._mapping.record_batches()
+
     def cursor(self) -> TapeCursor:
         """Read the tape from its start; iterate the cursor for ``(ns, event)``, or use it from compiled code."""
         return TapeCursor(
-            self._mapping.batches(),
+            self.batches(),
             price_decimals=self.header.price_decimals,
             qty_decimals=self.header.qty_decimals,
             correction_ns=-self.clock_offset_ns,
@@ -65,9 +81,11 @@ class Tape:
 
     def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade]]:
         before_ns: int | None = None
+        levels = OrderLevels()
         for ns, event in self.cursor():
-            if isinstance(event, DepthUpdate | PublicTrade):
-                yield 0 if before_ns is None else ns - before_ns, event
+            played = levels.apply(event) if isinstance(event, OrderChange) else event
+            if isinstance(played, DepthUpdate | PublicTrade):
+                yield 0 if before_ns is None else ns - before_ns, played
                 before_ns = ns
 
 
@@ -93,10 +111,15 @@ class Mapping:
 
     def batches(self) -> Iterator[Batch]:
         """Yield the batches as `TapeCursor` takes them; one is valid until the next is asked for."""
+        for number, batch in enumerate(self.record_batches()):
+            yield self.columns(batch, number)
+
+    def record_batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the batches, and give back the memory of one when the next is asked for."""
         released = 0
         for number in range(self.reader.num_record_batches):
             batch = self.read(number)
-            yield self.columns(batch, number)
+            yield batch
             released = self.release(released, batch)
 
     def read(self, number: int) -> pa.RecordBatch:

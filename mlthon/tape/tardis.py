@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Literal
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
-from mlthon._core.order_change import OrderChange, RateUpdate
+from mlthon._core.order_change import RateUpdate
 from mlthon.basics.defs import Side
 from mlthon.errors import TapeError
 from mlthon.instruments.instrument import Instrument
 from mlthon.tape.listing import Listing, instrument_of, split_symbol
 from mlthon.tape.plain_lines import Row, decoded, first_line, read_rows
+from mlthon.tape.recording import TapeEvent
 
 __all__ = ["TardisCsv"]
 
-TapeEvent = DepthUpdate | PublicTrade | OrderChange | RateUpdate
 RateKind = Literal["funding", "mark", "index"]
 
 STAMPS = {"exchange", "symbol", "timestamp", "local_timestamp"}

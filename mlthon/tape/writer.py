@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
-from mlthon._core.order_change import OrderChange, RateUpdate
+from mlthon._core.order_change import OrderChange
 from mlthon._core.tape_columns import ColumnsTooNarrow, TapeColumns
 from mlthon.errors import TapeError
-from mlthon.instruments.instrument import Instrument
 from mlthon.tape.clock_offset import ClockOffset
 from mlthon.tape.format import ROWS_PER_BATCH, TapeCounts, TapeHeader, bare_schema, columns_of, schema_of
+from mlthon.tape.recording import Recording, TapeEvent
 
-__all__ = ["Recording", "TapeEvent", "write_tape"]
-
-TapeEvent: TypeAlias = DepthUpdate | PublicTrade | OrderChange | RateUpdate
-
-
-class Recording(Protocol):
-    """A recorded market in whatever form, of one instrument."""
-
-    @property
-    def instrument(self) -> Instrument: ...
-
-    def events(self) -> Iterator[TapeEvent]:
-        """Read it from its start: every call anew, in the order received, with the stamps as recorded."""
-
-    def notes(self) -> dict[str, int]:
-        """Count by name what the last pass left out or repaired."""
+__all__ = ["write_tape"]
 
 
 def write_tape(
@@ -137,16 +120,16 @@ def batch_of(columns: TapeColumns, schema: pa.Schema) -> pa.RecordBatch:
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
     """A name beside a file to be, for what is not whole yet; whatever still has it in the end is removed."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        draft.touch(exist_ok=False)
     except OSError as error:
         raise TapeError(f"{path}: cannot be written: {error.strerror or error}") from error
-    os.close(handle)
     try:
-        yield Path(name)
+        yield draft
     finally:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager

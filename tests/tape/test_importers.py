@@ -15,6 +15,7 @@ import pytest
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.order_change import OrderChange, RateUpdate
+from mlthon._core.price_book import PriceLevelBook
 from mlthon.basics.defs import Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
@@ -138,6 +139,16 @@ def test_order_by_order_tapes_make_a_book(captures: Path, name: str, left: int, 
             book.add_order(event.order_id, event.side, event.price, event.qty)
     assert book.get_num_ignored() == tape.header.notes["ghosts"] == ghosts
     assert len(book) == left
+    levels = PriceLevelBook()
+    for _, played in tape:
+        if isinstance(played, DepthUpdate):
+            for side, changes in ((Side.Buy, played.bids()), (Side.Sell, played.asks())):
+                for price, qty in changes:
+                    levels.add_lvl(side, price, qty)
+    for side_of in (OrderBook.bids, OrderBook.asks):
+        of_orders = [(level.get_price(), level.get_qty()) for level in side_of(book)]
+        side_of_levels = PriceLevelBook.bids if side_of is OrderBook.bids else PriceLevelBook.asks
+        assert [(level.get_price(), level.get_qty()) for level in side_of_levels(levels)] == of_orders
 
 
 # -- made files ----------------------------------------------------------------------------------------------------
