@@ -104,7 +104,8 @@ def write_capture(path: Path) -> None:
     asks = [[f"{60_001 + depth}.1", "5.001"] for depth in range(20)]
     messages = [{"lastUpdateId": 1, "E": 0, "T": 0, "bids": bids, "asks": asks}]
     for number in range(2, 600):
-        data = {"e": "depthUpdate", "E": number, "T": number, "s": "BTCUSDT", "U": number, "u": number}
+        sent = number * 100 - 100  # ms, as the lines are
+        data = {"e": "depthUpdate", "E": sent, "T": sent, "s": "BTCUSDT", "U": number, "u": number}
         qty = f"{number % 7 + 1}.000"
         data |= {"pu": number - 1, "b": [["60000.0", qty]], "a": [["60001.1", qty]]}
         messages.append({"stream": "btcusdt@depth", "data": data})
