@@ -69,7 +69,7 @@ async def chaos_run(seed: int, trade_s: float = TRADE_S) -> Outcome:
         clock = LiveClock()
         engine = LiveEngine(
             trader,
-            [BybitConnector(config(endpoints, product), clock.now_ns)],
+            [BybitConnector(config(endpoints, product, seed), clock.now_ns)],
             clock=clock,
             choose_defaults=lambda table: [table.resolve(BYBIT, market.instrument.get_instrument_name())],
             slow_callback_ms=10_000.0,
@@ -87,8 +87,11 @@ async def chaos_run(seed: int, trade_s: float = TRADE_S) -> Outcome:
     return outcome
 
 
-def config(endpoints: Endpoints, product: Product) -> BybitConfig:
-    """A connector in a hurry: what takes seconds in life takes tenths of a second here."""
+def config(endpoints: Endpoints, product: Product, seed: int) -> BybitConfig:
+    """A connector in a hurry: what takes seconds in life takes tenths of a second here.
+
+    One in four sends its orders by REST.
+    """
     return BybitConfig(
         rest_url=endpoints.rest,
         ws_public_url=endpoints.ws_public,
@@ -97,6 +100,7 @@ def config(endpoints: Endpoints, product: Product) -> BybitConfig:
         api_key="k",
         api_secret="s",
         categories=(product.value,),
+        order_entry="rest" if seed % 4 == 0 else "websocket",
         recv_window_ms=400,
         request_timeout_ms=400,
         retry_first_ms=10,
