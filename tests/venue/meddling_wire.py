@@ -49,6 +49,7 @@ class MeddlingWire:
         self.asked: dict[str, int] = defaultdict(int)  # REST requests, by path
         self.opened: dict[str, int] = defaultdict(int)  # websockets, by channel
         self.refused: set[str] = set()  # channels on which nobody gets through
+        self.turned_away: dict[str, int] = defaultdict(int)  # those who tried, by channel
         self._lines: dict[str, list[Line]] = defaultdict(list)
         self.venue: Endpoints
         self.http: aiohttp.ClientSession
@@ -82,10 +83,6 @@ class MeddlingWire:
         """Say something to the client that the venue has not said, or has said earlier."""
         (line,) = self._lines[channel]
         await line.client.send_str(message if isinstance(message, str) else orjson.dumps(message).decode())
-
-    def lines(self, channel: str) -> int:
-        """How many clients there are on a channel."""
-        return len(self._lines[channel])
 
     def close_off(self, *channels: str) -> None:
         """End the lines of these channels, and let nobody through until they are taken off `refused`."""
@@ -146,6 +143,7 @@ class MeddlingWire:
     async def _pass_messages(self, request: web.Request) -> web.StreamResponse:
         channel = request.path.removeprefix("/v5/")
         if channel in self.refused:
+            self.turned_away[channel] += 1
             return web.Response(status=503)
         client = web.WebSocketResponse()
         await client.prepare(request)

@@ -134,8 +134,8 @@ async def test_recv_window(desk: Desk) -> None:
 
     def late(message: Json) -> list[Json]:
         header = message["header"]
-        assert int(header["X-BAPI-RECV-WINDOW"]) == 300
-        stamp = str(int(header["X-BAPI-TIMESTAMP"]) - 1_000)
+        assert int(header["X-BAPI-RECV-WINDOW"]) == 2_000
+        stamp = str(int(header["X-BAPI-TIMESTAMP"]) - 5_000)
         return [message | {"header": header | {"X-BAPI-TIMESTAMP": stamp}}]
 
     desk.wire.to_venue["trade"] = late

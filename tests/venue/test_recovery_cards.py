@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from bybit_client import Client
 from card import card
-from trading_desk import SPOT, Desk
+from trading_desk import IMPATIENT, SPOT, Desk
 
 from mlthon.basics.defs import Exchange, GtwRejectCode, GtwStatus, Side
 from mlthon.basics.price import Price
@@ -18,6 +18,12 @@ BYBIT = Exchange.Bybit
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
 ACK, FILL, END = "on_new_order_ack", "on_order_execution", "on_order_cancelled"
 CONNECTING, READY = GtwStatus.Connecting, GtwStatus.ReadyToTrade
+
+
+@pytest.fixture
+async def hasty(open_desk: OpenDesk) -> Desk:
+    """A desk that waits half a second for an answer before it asks."""
+    return await open_desk(**IMPATIENT)
 
 
 async def told_in_the_gap(desk: Desk, what_happens: Callable[[], object]) -> list[str]:
@@ -135,112 +141,112 @@ async def test_venue_restart(desk: Desk) -> None:
 
 
 @card("BY-R09")
-async def test_maintenance(desk: Desk) -> None:
+async def test_maintenance(hasty: Desk) -> None:
     """Maintenance is told as such; it ends with ReadyToTrade, and an order it has swallowed is rejected then."""
-    desk.stage.venue.begin_maintenance("Upgrade")
-    desk.order("1")
-    await desk.wait("on_gateway_status", status=GtwStatus.Maintenance)
-    desk.stage.venue.end_maintenance()
-    await desk.wait("on_gateway_status", status=READY)
-    await desk.wait("on_new_order_reject", client_id="1")
-    await desk.resting("2")
+    hasty.stage.venue.begin_maintenance("Upgrade")
+    hasty.order("1")
+    await hasty.wait("on_gateway_status", status=GtwStatus.Maintenance)
+    hasty.stage.venue.end_maintenance()
+    await hasty.wait("on_gateway_status", status=READY)
+    await hasty.wait("on_new_order_reject", client_id="1")
+    await hasty.resting("2")
 
 
 # -- requests whose fate is unknown ---------------------------------------------------------------------------------
 
 
 @card("BY-R20")
-async def test_lost_answer_of_a_new_order(desk: Desk) -> None:
+async def test_lost_answer_of_a_new_order(hasty: Desk) -> None:
     """A new order whose answer is lost but which the venue has is found by asking, and acknowledged."""
-    drop_answers(desk)
-    desk.order("1")
-    await desk.until(lambda: desk.stage.exchange.open_orders(desk.stage.alice))
-    await desk.wait(ACK, client_id="1")
-    assert desk.story("1") == [ACK]
+    drop_answers(hasty)
+    hasty.order("1")
+    await hasty.until(lambda: hasty.stage.exchange.open_orders(hasty.stage.alice))
+    await hasty.wait(ACK, client_id="1")
+    assert hasty.story("1") == [ACK]
 
 
 @card("BY-R21")
-async def test_connection_lost_after_send(desk: Desk) -> None:
+async def test_connection_lost_after_send(hasty: Desk) -> None:
     """A new order on whose answer both connections are lost is found after the gap, and acknowledged."""
-    drop_answers(desk)
-    desk.order("1")
-    await desk.until(lambda: desk.stage.exchange.open_orders(desk.stage.alice))
-    desk.wire.to_client.clear()
-    desk.wire.cut("trade")
-    desk.wire.cut("private")
-    await desk.wait(ACK, client_id="1")
-    await desk.wait("on_gateway_status", status=READY)
-    assert desk.story("1") == [ACK]
+    drop_answers(hasty)
+    hasty.order("1")
+    await hasty.until(lambda: hasty.stage.exchange.open_orders(hasty.stage.alice))
+    hasty.wire.to_client.clear()
+    hasty.wire.cut("trade")
+    hasty.wire.cut("private")
+    await hasty.wait(ACK, client_id="1")
+    await hasty.wait("on_gateway_status", status=READY)
+    assert hasty.story("1") == [ACK]
 
 
 @card("BY-R22")
-async def test_lost_new_order(desk: Desk) -> None:
+async def test_lost_new_order(hasty: Desk) -> None:
     """A new order that never reached the venue is rejected with VenueFault, after asking, and never sent again."""
-    desk.wire.to_venue["trade"] = lambda message: []
-    desk.order("1")
-    await desk.wait("on_new_order_reject", client_id="1", reject_code=GtwRejectCode.VenueFault)
-    assert desk.story("1") == ["on_new_order_reject"]
-    assert desk.stage.exchange.recent_orders(desk.stage.alice) == []
+    hasty.wire.to_venue["trade"] = lambda message: []
+    hasty.order("1")
+    await hasty.wait("on_new_order_reject", client_id="1", reject_code=GtwRejectCode.VenueFault)
+    assert hasty.story("1") == ["on_new_order_reject"]
+    assert hasty.stage.exchange.recent_orders(hasty.stage.alice) == []
 
 
 @pytest.mark.parametrize("code", [10000, 10016])
 @card("BY-R23")
-async def test_a_fault_that_says_nothing(desk: Desk, code: int) -> None:
+async def test_a_fault_that_says_nothing(hasty: Desk, code: int) -> None:
     """An answer that leaves the fate open (10000, 10016) is resolved by asking: here the venue has the order."""
-    desk.wire.to_client["trade"] = lambda message: [message | {"retCode": code, "retMsg": "Server error"}]
-    desk.order("1")
-    await desk.wait(ACK, client_id="1")
-    desk.cancel("1")
-    await desk.wait(END, client_id="1")
-    assert "on_new_order_reject" not in desk.story("1")
+    hasty.wire.to_client["trade"] = lambda message: [message | {"retCode": code, "retMsg": "Server error"}]
+    hasty.order("1")
+    await hasty.wait(ACK, client_id="1")
+    hasty.cancel("1")
+    await hasty.wait(END, client_id="1")
+    assert "on_new_order_reject" not in hasty.story("1")
 
 
 @card("BY-R24")
-async def test_lost_answer_of_a_modify(desk: Desk) -> None:
+async def test_lost_answer_of_a_modify(hasty: Desk) -> None:
     """A change whose answer is lost is acknowledged when the venue's order shows it."""
-    await desk.resting("1")
-    drop_answers(desk)
-    desk.modify("1", price="59100")
-    await desk.wait("on_modify_order_ack", client_id="1", new_price=Price("59100"))
+    await hasty.resting("1")
+    drop_answers(hasty)
+    hasty.modify("1", price="59100")
+    await hasty.wait("on_modify_order_ack", client_id="1", new_price=Price("59100"))
 
 
 @card("BY-R25")
-async def test_lost_modify(desk: Desk) -> None:
+async def test_lost_modify(hasty: Desk) -> None:
     """A change that never reached the venue is rejected, after asking; the order stands as it was."""
-    await desk.resting("1")
-    desk.wire.to_venue["trade"] = lambda message: []
-    desk.modify("1", price="59100")
-    await desk.wait("on_modify_order_reject", client_id="1")
-    (order,) = desk.stage.exchange.open_orders(desk.stage.alice)
+    await hasty.resting("1")
+    hasty.wire.to_venue["trade"] = lambda message: []
+    hasty.modify("1", price="59100")
+    await hasty.wait("on_modify_order_reject", client_id="1")
+    (order,) = hasty.stage.exchange.open_orders(hasty.stage.alice)
     assert order.price == Price("59000")
 
 
 @card("BY-R26")
-async def test_lost_answer_of_a_cancel(desk: Desk) -> None:
+async def test_lost_answer_of_a_cancel(hasty: Desk) -> None:
     """A cancel whose answer is lost is acknowledged, and the order ended, by asking."""
-    await desk.resting("1")
-    drop_answers(desk)
-    desk.cancel("1")
-    await desk.wait(END, client_id="1", unsolicited=False)
-    assert desk.story("1")[-1] == END
+    await hasty.resting("1")
+    drop_answers(hasty)
+    hasty.cancel("1")
+    await hasty.wait(END, client_id="1", unsolicited=False)
+    assert hasty.story("1")[-1] == END
 
 
 @card("BY-R27")
-async def test_lost_cancel(desk: Desk) -> None:
+async def test_lost_cancel(hasty: Desk) -> None:
     """A cancel that never reached the venue is rejected, after asking; the order is still open."""
-    await desk.resting("1")
-    desk.wire.to_venue["trade"] = lambda message: []
-    desk.cancel("1")
-    await desk.wait("on_cancel_order_reject", nullable_client_id="1")
-    assert len(desk.stage.exchange.open_orders(desk.stage.alice)) == 1
+    await hasty.resting("1")
+    hasty.wire.to_venue["trade"] = lambda message: []
+    hasty.cancel("1")
+    await hasty.wait("on_cancel_order_reject", nullable_client_id="1")
+    assert len(hasty.stage.exchange.open_orders(hasty.stage.alice)) == 1
 
 
 @card("BY-R28")
-async def test_trade_stream_down(desk: Desk) -> None:
+async def test_trade_stream_down(hasty: Desk) -> None:
     """While the trade stream is down orders and cancels go by REST."""
-    await desk.resting("1")
-    desk.wire.close_off("trade")
-    await desk.until(lambda: not desk.wire.lines("trade"))
-    desk.cancel("1")
-    await desk.wait(END, client_id="1", unsolicited=False)
-    assert desk.wire.asked["/v5/order/cancel"] == 1
+    await hasty.resting("1")
+    hasty.wire.close_off("trade")
+    await hasty.until(lambda: hasty.wire.turned_away["trade"])  # it is known to be down
+    hasty.cancel("1")
+    await hasty.wait(END, client_id="1", unsolicited=False)
+    assert hasty.wire.asked["/v5/order/cancel"] == 1

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from bybit_client import KEY, Client, Json, Stage
 from card import card
-from trading_desk import LINEAR, Desk
+from trading_desk import IMPATIENT, LINEAR, Desk
 
 from mlthon.basics.defs import Exchange, Side
 from mlthon.basics.mldecimal import MLDecimal
@@ -276,7 +276,7 @@ async def test_service_restart(client: Client) -> None:
 @card("BY-V40")
 async def test_a_lost_ack(open_desk: OpenDesk) -> None:
     """A fault plan that loses an ack but keeps the order: the connector finds the order, and tells it once."""
-    desk = await open_desk(with_faults("{fault: lose_ack, nth: 1}"))
+    desk = await open_desk(with_faults("{fault: lose_ack, nth: 1}"), **IMPATIENT)
     await desk.resting("1")
     desk.cancel("1")
     await desk.wait("on_order_cancelled", client_id="1", unsolicited=False)

@@ -29,6 +29,7 @@ from mlthon.exchanges.socket import SocketLimits
 
 LINEAR, INVERSE, SPOT = "byt:perp:BTC-USDT", "byt:perp:BTC-USD", "byt:spot:BTC-USDT"
 SYMBOLS = {LINEAR: "BTCUSDT", INVERSE: "BTCUSD", SPOT: "BTC/USDT"}  # as the simulated exchange calls them
+IMPATIENT = {"request_timeout_ms": 500, "recv_window_ms": 500}  # how long a lost request is waited for
 PATIENCE = SocketLimits(first_pause_ms=5, longest_pause_ms=50, stable_after_ms=60_000)
 
 
@@ -117,10 +118,10 @@ class Desk:
             "api_key": KEY,
             "api_secret": SECRET,
             "categories": ("linear", "inverse", "spot"),
-            "request_timeout_ms": 300,
+            "request_timeout_ms": 3_000,
+            "recv_window_ms": 2_000,
             "retry_first_ms": 10,
             "retry_longest_ms": 50,
-            "recv_window_ms": 300,
             "socket": PATIENCE,
             **self._settings,
         }
