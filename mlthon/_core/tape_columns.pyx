@@ -52,6 +52,7 @@ cdef class TapeColumns:
     Prices and quantities are stored as 64-bit mantissas of these decimals; with `text_ids` the ids of trades that are
     no numbers are kept as text.
 
+    >>> from mlthon._core.market_event import DepthUpdate
     >>> columns = TapeColumns(price_decimals=1, qty_decimals=3)
     >>> columns.append(DepthUpdate([("9226.5", "3")], [("9227", "0")], seq=8))
     >>> len(columns), columns.take()[0], len(columns)

@@ -50,7 +50,7 @@ class NormalDelay:
 
     >>> delay = NormalDelay(5_000_000, 1_000_000, seed=1)
     >>> [delay.next_ns(0) for _ in range(3)]
-    [6288184, 6449445, 5066335]
+    [6288185, 6449446, 5066336]
     """
 
     def __init__(self, mean_ns: int, deviation_ns: int, *, seed: int, least_ns: int = 0) -> None:
