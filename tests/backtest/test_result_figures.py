@@ -185,6 +185,26 @@ def test_inverse_contracts_are_counted_in_their_coin():
     assert (after_5_s.fills, after_5_s.bps) == (0, None)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_inverse_pnl_and_mark_outs_of_random_runs(seed):
+    run = Run(seed, [perpetual(0, method="inverse", symbol="BTC-USD")]).play(150)
+    (books,) = read_books(run.trace)
+    mid = mid_before(run, 0, run.now_ns, including=True)
+    signed = [fill.qty if fill.is_buy else -fill.qty for fill in run.fills]
+    coins = sum(qty / fill.price for qty, fill in zip(signed, run.fills, strict=True))
+    paid = sum(fill.fee for fill in run.fills) - sum(amount for _, _, amount in run.funding)
+    rounding = Decimal("1e-15")  # a value is rounded once a fill, at the 18th decimal
+    assert abs(books.pnl().net.to_decimal() - (coins - sum(signed) / mid - paid)) < rounding
+    at_fill = mark_outs(run.trace, 0, books, MAKER)[0]
+    earned = sum(
+        qty / fill.price - qty / fill.mid
+        for qty, fill in zip(signed, run.fills, strict=True)
+        if fill.is_maker
+    )
+    assert abs(at_fill.money.to_decimal() - earned) < rounding
+    assert at_fill.fills > 10
+
+
 @pytest.mark.parametrize(("hours", "days"), [(19, 0), (30, 0), (24 * 40, 40)])
 def test_sharpe_takes_days_or_hours_and_is_absent_for_short_runs(hours, days):
     chance = random.Random(hours)
