@@ -13,7 +13,7 @@ from cryptofeed.connection import RestEndpoint, Routes, WebsocketEndpoint
 from cryptofeed.defines import FUTURES, L2_BOOK, PERPETUAL, SPOT, TRADES
 from cryptofeed.exchanges import Bybit
 
-HOST = f"localhost:{sys.argv[1]}"
+HOST = f"127.0.0.1:{sys.argv[1]}"
 
 
 def stream(category: str, *types: str) -> WebsocketEndpoint:

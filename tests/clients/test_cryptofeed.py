@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import shutil
 import ssl
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -30,31 +28,6 @@ pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("cryptofeed") is None,
     reason="cryptofeed is not installed: pip install cryptofeed",
 )
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate of one day for localhost, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed, which makes the certificate")
-    made = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    request = [
-        openssl,
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=localhost",
-    ]
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    files = ["-out", str(made[0]), "-keyout", str(made[1])]
-    subprocess.run([*request, *names, *files], check=True, capture_output=True)
-    return made
 
 
 class Watcher:

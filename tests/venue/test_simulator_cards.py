@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -11,9 +13,11 @@ from bybit_client import KEY, Client, Json, Stage
 from card import card
 from trading_desk import IMPATIENT, LINEAR, Desk
 
+from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import Exchange, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.qty import Qty
+from mlthon.errors import VenueUnreachable
 from mlthon.sim.funding import FundingRules
 from mlthon.venues.bybit import VenueLimits
 from mlthon.venues.bybit.faults import BybitFaults
@@ -135,6 +139,17 @@ async def test_address_limit() -> None:
 
 
 # -- orders ---------------------------------------------------------------------------------------------------------
+
+
+@card("BY-V06")
+async def test_tls(open_desk: OpenDesk, certificate: tuple[Path, Path]) -> None:
+    """With a certificate everything goes by https and wss; the connector trades with whom it is told to trust."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*certificate)
+    desk = await open_desk(tls=tls, ca_file=str(certificate[0]), subs=[MDSub.PriceLevelBook])
+    await desk.resting("1")
+    with pytest.raises(VenueUnreachable, match="certificate"):
+        await open_desk(tls=tls)
 
 
 @card("BY-V10")

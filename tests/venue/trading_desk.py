@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -102,8 +103,9 @@ for _name, _function in inspect.getmembers(IStrategy, inspect.isfunction):
 class Desk:
     """All of it. `open` starts it; `wait` waits for callbacks, each of which is handed out once."""
 
-    def __init__(self, stage: Stage, **settings: Any) -> None:
+    def __init__(self, stage: Stage, *, tls: ssl.SSLContext | None = None, **settings: Any) -> None:
         self.stage = stage
+        self._tls = tls  # of the venue, which is reached without the wire then
         self.wire = MeddlingWire()
         self.instruments: Sequence[str] = settings.pop("instruments", (LINEAR, INVERSE, SPOT))
         self.subs: Sequence[MDSub] = settings.pop("subs", ())
@@ -113,7 +115,9 @@ class Desk:
 
     async def open(self) -> Desk:
         """Start venue, engine and strategy, and wait until it is ready to trade."""
-        at = await self.wire.start(await self.stage.venue.start())
+        at = await self.stage.venue.start(tls=self._tls)
+        if self._tls is None:
+            at = await self.wire.start(at)
         settings: dict[str, Any] = {
             "api_key": KEY,
             "api_secret": SECRET,
@@ -138,7 +142,8 @@ class Desk:
 
     async def close(self) -> None:
         await self.engine.close()
-        await self.wire.close()
+        if self._tls is None:
+            await self.wire.close()
         await self.stage.venue.close()
 
     # -- what the strategy was told --------------------------------------------------------------------------
