@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+
 import pytest
 from bybit_messages import instrument_row, inverse_row, make_instruments, spot_row, trades_frame
 from fake_bybit import FakeBybit, eventually
@@ -13,6 +16,7 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.exchanges.bybit import market_stream
 
+SEED = int(os.environ.get("MLTHON_TEST_SEED", "20240808"))
 PAIR = make_instruments(spot_row(), category="spot")["BTCUSDT"]
 INVERSE = make_instruments(inverse_row(), category="inverse")["BTCUSD"]
 PAIR_ID, INVERSE_ID = PAIR.get_instrument_id(), INVERSE.get_instrument_id()
@@ -58,6 +62,37 @@ async def test_a_category_whose_connection_is_lost_takes_no_other_with_it(venue:
         ]
         await eventually(lambda: venue.opened["spot"] == 2)
         assert len(client.listener.named("feed lost")) == 1
+
+
+async def test_any_mix_of_troubles_ends_with_the_right_books_in_all_categories(venue: FakeBybit) -> None:
+    """Whatever is lost, repeated, held back or cut, and while silences are looked into: the ends are the venue's."""
+    rng = random.Random(SEED)
+    print(f"seed {SEED}")
+    books = {"public": VenueBook(venue), "inverse": VenueBook(venue, "BTCUSD")}
+    numbers = {"public": BTC_ID, "inverse": INVERSE_ID}
+    async with Client(venue, categories=ALL, silent_after_ms=15) as client:
+        client.feed.subscribe(BTC, DEEP)
+        client.feed.subscribe(INVERSE, DEEP)
+        await eventually(lambda: all(client.has(book, numbers[kind]) for kind, book in books.items()))
+        for _ in range(400):
+            kind = rng.choice(sorted(books))
+            book, number = books[kind], numbers[kind]
+            message = book.change({f"{rng.randint(900, 999) / 10}": rng.choice(["1", "2.5"])}, {})
+            await eventually(lambda kind=kind: venue.live_sessions(kind), f"seed {SEED}")
+            trouble = rng.choices(["none", "lose", "repeat", "cut", "wait"], [80, 4, 4, 1, 7])[0]
+            if trouble not in ("lose", "cut"):
+                await venue.session(kind).send(message)
+            if trouble == "repeat":
+                await venue.session(kind).send(message)
+            elif trouble == "cut":
+                venue.session(kind).cut()
+            elif trouble == "wait":
+                await eventually(lambda b=book, n=number: not client.listener.sound[n] or client.has(b, n))
+        # What was lost last is noticed by its silence at the latest.
+        for kind, book in books.items():
+            await eventually(lambda b=book, k=kind: client.has(b, numbers[k]), f"{kind}, seed {SEED}")
+        assert client.listener.named("lost")
+        assert client.listener.named("feed lost")
 
 
 async def test_topics_too_many_for_one_connection_are_spread_over_several(

@@ -95,6 +95,8 @@ class Reports:
         """Take in an instrument's positions and pass on their sum."""
         number = instrument.get_instrument_id()
         for row in rows:
+            if row.leg != 0:  # refused when connecting; the venue then refuses our orders
+                self.tally.count("position of an account in hedge mode", instrument.get_exch_instr_id())
             leg = (number, row.leg)
             if 0 <= row.seq < self._seqs.get(leg, -1):
                 self.tally.count("outdated position held back", instrument.get_exch_instr_id())
