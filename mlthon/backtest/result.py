@@ -42,6 +42,7 @@ __all__ = ["SUMMARY_NAME", "CoinResult", "InstrumentResult", "Result", "RunFacts
 
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
+_LARGEST_INT = 2**63 - 1  # of JSON as it is written here; what is larger is told as text
 SUMMARY_NAME = "result.json"  #: of a saved result, in its folder
 
 
@@ -169,15 +170,14 @@ class Result:
         one_coin = self.coins[0] if len(self.coins) == 1 else None
         one = self.instruments[0] if len(self.instruments) == 1 else None
         volume = sum((entry.books.volume for entry in self.instruments), MLDecimal("0"))
-        pnl = one_coin.pnl if one_coin is not None else None
         facts = self.facts
         return {
             "mode": facts.mode,
-            "strategy": facts.strategy,
+            "strategy": _clean(facts.strategy),
             "instrument": ", ".join(entry.name for entry in self.instruments),
             "currency": ", ".join(entry.coin for entry in self.coins),
-            "params": {str(key): _plain(value) for key, value in facts.params.items()},
-            "failure": facts.failure or None,
+            "params": {_clean(str(key)): _plain(value) for key, value in facts.params.items()},
+            "failure": _clean(facts.failure) or None,
             "started_ns": self.trace.started_ns,
             "elapsed_s": round(self.elapsed_s, 3),
             "events": facts.events,
@@ -193,10 +193,8 @@ class Result:
             "volume": volume.to_float() if one_coin is not None else None,
             "position": None if one is None else one.books.position.size.to_float(),
             "pnl": {
-                "realised": None if pnl is None else pnl.realised.to_float(),
-                "unrealised": None if pnl is None else pnl.unrealised.to_float(),
-                "fees": None if pnl is None else pnl.fees.to_float(),
-                "funding": None if pnl is None else pnl.funding.to_float(),
+                part: None if one_coin is None else getattr(one_coin.pnl, part).to_float()
+                for part in ("realised", "unrealised", "fees", "funding")
             },
             "venue": dict(facts.venue),
             "rejects": {f"{kind.value} {code.name}": n for (kind, code), n in self.rejects.most_common()},
@@ -217,7 +215,7 @@ class Result:
         """Write the tearsheet: one HTML file that needs no network. Needs plotly, else ConfigError."""
         from mlthon.backtest.tearsheet import tearsheet  # noqa: PLC0415  (heavy)
 
-        _write(path, tearsheet(self).encode())
+        _write(path, tearsheet(self).encode(errors="replace"))
 
     def save(self, folder: Path) -> None:
         """Write result.json, and fills, orders and equity as Parquet. Needs pyarrow, else ConfigError."""
@@ -338,11 +336,18 @@ def _times(times: Distribution | None) -> dict[str, float] | None:
 
 def _plain(value: object) -> object:
     """A parameter as JSON has it."""
-    if value is None or isinstance(value, str | bool | int):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -_LARGEST_INT <= value <= _LARGEST_INT:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    return str(value)
+    return _clean(str(value))
+
+
+def _clean(text: str) -> str:
+    """Text that can be written as UTF-8, whatever the command line or an exception brought."""
+    return text.encode(errors="replace").decode()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -24,6 +24,14 @@ _DENSE = 400  # fills, from which on their marks are small
 _NS_PER_MS = 1_000_000
 _UNIT = 1e18
 
+_FILL_KINDS = (
+    ("bought as maker", MAKER, True, "triangle-up", "--up"),
+    ("sold as maker", MAKER, False, "triangle-down", "--down"),
+    ("bought as taker", TAKER, True, "triangle-up-open", "--up"),
+    ("sold as taker", TAKER, False, "triangle-down-open", "--down"),
+    ("liquidated", LIQUIDATION, None, "x", "--taker"),
+)
+
 Chart = dict[str, Any]
 
 
@@ -98,14 +106,7 @@ def price_chart(result: Result, number: int, entry: InstrumentResult) -> Chart:
     data = [_line(_dates(curve.ns, kept), _floats(mids, kept), "mid", "--price")]
     fills, _ = thinned_fills(result, number)
     size = 8 if len(fills) < _DENSE else 5
-    kinds = (
-        ("bought as maker", MAKER, True, "triangle-up", "--up"),
-        ("sold as maker", MAKER, False, "triangle-down", "--down"),
-        ("bought as taker", TAKER, True, "triangle-up-open", "--up"),
-        ("sold as taker", TAKER, False, "triangle-down-open", "--down"),
-        ("liquidated", LIQUIDATION, None, "x", "--taker"),
-    )
-    for name, liquidity, is_buy, symbol, colour in kinds:
+    for name, liquidity, is_buy, symbol, colour in _FILL_KINDS:
         own = [
             row
             for row in fills

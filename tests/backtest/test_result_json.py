@@ -80,6 +80,17 @@ def test_a_run_in_which_nothing_happened():
     result.print(Console(file=io.StringIO()))
 
 
+def test_whatever_the_parameters_are_there_is_a_result(run, tmp_path):
+    params = {"big": 1 << 70, "odd": float("inf"), "cut\udcff": "\udcff", "on": True, "none": None}
+    result = result_of(run, params=params, failure="ValueError: \udcff")
+    told = orjson.loads(orjson.dumps(result.to_json()))
+    assert told["params"] == {"big": str(1 << 70), "odd": "inf", "cut?": "?", "on": True, "none": None}
+    assert told["failure"] == "ValueError: ?"
+    pytest.importorskip("plotly")
+    result.write_report(tmp_path / "report.html")
+    assert "<td>cut?</td>" in (tmp_path / "report.html").read_text()
+
+
 def test_coins_are_not_added_up():
     run = Run(2, [perpetual(0), perpetual(1, method="inverse", symbol="BTC-USD")]).play(150)
     told = result_of(run).to_json()
