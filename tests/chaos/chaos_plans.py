@@ -1,4 +1,4 @@
-"""Fault plans drawn from a seed: two to seven faults of any kind, now and then or all the time."""
+"""Fault plans drawn from a seed: a gap, and up to six faults of any kind, now and then or all the time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ ORDER_ENTRY = {"channel": "trade", "kind": "order.*"}
 PRIVATE_NEWS = ("order", "execution", "position", "wallet", "*")
 SOCKETS = ("public", "private", "trade")
 UNKNOWN_OUTCOMES = (10000, 10016)
+QUESTIONS = ("order.cancel-all", "order.realtime", "execution.list", "position.list")
 REFUSALS = (10006, 10016, 10403, 10429, 110007)
 
 
-def random_plan(seed: int) -> FaultPlan:
-    """The plan of a seed."""
+def random_plan(seed: int, order_channel: str = "trade") -> FaultPlan:
+    """The plan of a seed, for orders that go by one channel or by the other."""
     rng = random.Random(f"plan {seed}")
-    faults = [rng.choice(KINDS)(rng) for _ in range(rng.randint(2, 7))]
+    kinds = KINDS if order_channel == "trade" else (*KINDS, of_rest, of_rest, of_rest)
+    faults = [a_gap(rng), *(rng.choice(kinds)(rng) for _ in range(rng.randint(1, 6)))]
+    for fault in faults:
+        if fault["fault"] in ("lose_ack", "refuse", "throttle"):
+            fault["channel"] = order_channel
+        if "after" in fault:
+            fault["after"]["channel"] = order_channel
     return FaultPlan.model_validate({"seed": seed, "faults": faults})
 
 
@@ -34,6 +41,23 @@ def loses_news(plan: FaultPlan) -> bool:
 
 
 # -- what there is to draw ------------------------------------------------------------------------------------------
+
+
+def a_gap(rng: random.Random) -> Json:
+    """The private stream is lost, once or a few times."""
+    name = rng.choice(("cut", "disconnect", "outage", "fill_while_disconnected"))
+    if name == "cut":
+        kind = rng.choice(("order", "execution", "*"))
+        return {"fault": "cut", "channel": "private", "kind": kind, "every": rng.randint(5, 40), "times": 3}
+    at_s = rng.choice(
+        (rng.uniform(0.1, 0.5), rng.uniform(0.5, 0.59))
+    )  # the later, the fewer requests show it
+    fault: Json = {"fault": name, "at_s": round(at_s, 3)}
+    if name == "disconnect":
+        return fault | {"channels": rng.choice((["private"], ["private", "trade"]))}
+    if name == "outage":
+        return fault | {"channels": ["private"], "for_ms": rng.choice((30, 100, 300))}
+    return fault | {"for_ms": rng.choice((30, 100, 300))}
 
 
 def of_news(rng: random.Random) -> Json:
@@ -69,7 +93,7 @@ def of_rest(rng: random.Random) -> Json:
     only_out = name in ("truncate", "corrupt", "cut")
     only_in = name == "throttle"
     direction = "out" if only_out else "in" if only_in else rng.choice(("in", "out"))
-    kinds = ("*", "order.*", "order.cancel-all", "order.realtime", "execution.list", "position.list")
+    kinds = ("*", "*", "order.*", "order.*", "order.create", "order.cancel", "order.amend", *QUESTIONS)
     fault: Json = {"fault": name, "channel": "rest", "direction": direction, "kind": rng.choice(kinds)}
     if name == "delay":
         fault["delay_ms"] = rng.choice((5, 50, 400))
@@ -77,7 +101,7 @@ def of_rest(rng: random.Random) -> Json:
         fault["status"] = rng.choice((500, 502, 503, 504))
     if name == "refuse":
         fault["code"] = rng.choice(UNKNOWN_OUTCOMES)
-    return fault | when(rng)
+    return fault | when(rng, often=name != "hang")
 
 
 def of_answers(rng: random.Random) -> Json:

@@ -33,6 +33,7 @@ TRADE_S = 0.6
 SETTLE_S = 20.0  # at most, for each step of it
 SPEED = 20.0
 DEPOSITS = {"USDT": Qty("100000000"), "BTC": Qty("10000")}
+ORDER_ENTRIES = ("websocket", "websocket", "rest")
 PRODUCTS = (Product.Linear, Product.Linear, Product.Inverse, Product.Linear, Product.Spot)
 
 
@@ -55,7 +56,7 @@ class Outcome:
 async def chaos_run(seed: int, trade_s: float = TRADE_S) -> Outcome:
     """Trade through the faults of a seed, let everything settle, and compare; raises Disagreement."""
     product = PRODUCTS[seed % len(PRODUCTS)]
-    plan = random_plan(seed)
+    plan = plan_of(seed)
     faults = BybitFaults(plan, at_once=False)
     outcome = Outcome(seed, plan, product, faults.counts)
     market = SyntheticMarket(seed, product=product)
@@ -69,7 +70,7 @@ async def chaos_run(seed: int, trade_s: float = TRADE_S) -> Outcome:
         clock = LiveClock()
         engine = LiveEngine(
             trader,
-            [BybitConnector(config(endpoints, product, seed), clock.now_ns)],
+            [BybitConnector(config(endpoints, product, order_entry_of(seed)), clock.now_ns)],
             clock=clock,
             choose_defaults=lambda table: [table.resolve(BYBIT, market.instrument.get_instrument_name())],
             slow_callback_ms=10_000.0,
@@ -78,7 +79,11 @@ async def chaos_run(seed: int, trade_s: float = TRADE_S) -> Outcome:
             await engine.start()
             faults.begin()
             await asyncio.wait({player}, timeout=trade_s)
-            await settle(engine, venue, faults, trader, player, lossy=loses_news(plan))
+            faults.stop()
+            await calm_down(engine, venue, trader, lossy=loses_news(plan))
+            player.cancel()
+            await compare_open_orders(engine, exchange, account)
+            await end(engine, trader)
             await compare(engine, exchange, account, trader)
         finally:
             await engine.close()
@@ -87,11 +92,18 @@ async def chaos_run(seed: int, trade_s: float = TRADE_S) -> Outcome:
     return outcome
 
 
-def config(endpoints: Endpoints, product: Product, seed: int) -> BybitConfig:
-    """A connector in a hurry: what takes seconds in life takes tenths of a second here.
+def plan_of(seed: int) -> FaultPlan:
+    """What goes wrong in the run of a seed."""
+    by_rest = order_entry_of(seed) == "rest"
+    return random_plan(seed, "rest" if by_rest else "trade")
 
-    One in four sends its orders by REST.
-    """
+
+def order_entry_of(seed: int) -> str:
+    return ORDER_ENTRIES[seed % len(ORDER_ENTRIES)]
+
+
+def config(endpoints: Endpoints, product: Product, order_entry: str) -> BybitConfig:
+    """A connector in a hurry: what takes seconds in life takes tenths of a second here."""
     return BybitConfig(
         rest_url=endpoints.rest,
         ws_public_url=endpoints.ws_public,
@@ -100,7 +112,7 @@ def config(endpoints: Endpoints, product: Product, seed: int) -> BybitConfig:
         api_key="k",
         api_secret="s",
         categories=(product.value,),
-        order_entry="rest" if seed % 4 == 0 else "websocket",
+        order_entry=order_entry,
         recv_window_ms=400,
         request_timeout_ms=400,
         retry_first_ms=10,
@@ -136,29 +148,42 @@ async def running(
 # -- the end of it --------------------------------------------------------------------------------------------------
 
 
-async def settle(
-    engine: LiveEngine,
-    venue: BybitVenue,
-    faults: BybitFaults,
-    trader: ChaosTrader,
-    player: asyncio.Task[None],
-    *,
-    lossy: bool,
-) -> None:
-    """End the faults, the trading and the market, and wait until nothing is under way."""
+async def calm_down(engine: LiveEngine, venue: BybitVenue, trader: ChaosTrader, *, lossy: bool) -> None:
+    """End the trading, and wait until every request is answered and the gateway says that it knows all."""
     gateway = engine.env.desks[BYBIT].gateway
     trader.is_trading = False
-    faults.stop()
-    await until(lambda: gateway.status is GtwStatus.ReadyToTrade, lambda: f"the gateway is {gateway.status}")
     await until(lambda: trader.is_answered, lambda: f"unanswered: {+(trader.asked - trader.told)}")
     if lossy:  # what was lost without a trace is found out after the next gap
+        await until(
+            lambda: gateway.status is GtwStatus.ReadyToTrade, lambda: f"the gateway is {gateway.status}"
+        )
         venue.drop_connections()
         await until(lambda: gateway.status is not GtwStatus.ReadyToTrade, lambda: "no gap")
-        await until(lambda: gateway.status is GtwStatus.ReadyToTrade, lambda: f"{gateway.status}")
+    await until(lambda: gateway.status is GtwStatus.ReadyToTrade, lambda: f"the gateway is {gateway.status}")
+
+
+async def compare_open_orders(engine: LiveEngine, exchange: SimExchange, account: Account) -> None:
+    """Hold what is still open here to what is open there, before anything is done that would bring out the truth."""
+    desk = engine.env.desks[BYBIT]
+
+    def here() -> set[tuple[object, ...]]:
+        return {(order.wire_id, order.price, order.qty, order.cum_qty) for order in desk.open_orders()}
+
+    def there() -> set[tuple[object, ...]]:
+        return {
+            (order.link_id, order.price, order.qty, order.cum_qty) for order in exchange.open_orders(account)
+        }
+
+    await until(
+        lambda: here() == there(), lambda: f"open here: {here() - there()}; open there: {there() - here()}"
+    )
+
+
+async def end(engine: LiveEngine, trader: ChaosTrader) -> None:
+    """Cancel what is open, and stop the strategy."""
     trader.cancel_all()
     await until(lambda: trader.is_answered, lambda: f"unanswered: {+(trader.asked - trader.told)}")
     await engine.stop()
-    player.cancel()
     failed = engine.env.dispatcher.failure
     if failed is not None:
         raise failed

@@ -28,8 +28,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "chaos")]
 
-from chaos_plans import random_plan  # noqa: E402
-from chaos_run import TRADE_S, Outcome, chaos_run  # noqa: E402
+from chaos_run import TRADE_S, Outcome, chaos_run, plan_of  # noqa: E402
 
 SECONDS_BETWEEN_REPORTS = 10
 
@@ -41,7 +40,7 @@ def main() -> int:
     print(f"{options.runs} runs of seeds {seeds[0]} to {seeds[-1]}, {options.jobs} at a time")
     if options.verbose:
         logging.basicConfig(level=logging.INFO, format="%(asctime)s.%(msecs)03d %(message)s", datefmt="%S")
-        print("\n".join(fault.model_dump_json(exclude_unset=True) for fault in random_plan(first).faults))
+        print("\n".join(fault.model_dump_json(exclude_unset=True) for fault in plan_of(first).faults))
     began = reported = time.monotonic()
     faults: Counter[str] = Counter()
     failed: dict[int, str] = {}
