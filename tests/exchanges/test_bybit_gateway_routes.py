@@ -294,6 +294,7 @@ async def test_a_cancel_that_waits_is_not_sent_for_an_order_that_has_ended(venue
         await client.settled("a", times=2)
         (refused,) = client.listener.named("refused")
         assert refused[3] is GtwRejectCode.TooLate
+        await eventually(lambda: not client.gateway._entry._cancels._waiting, "there is room again")
         assert "order.cancel" not in ops(venue)
 
 
