@@ -221,6 +221,33 @@ async def test_the_same_over_the_trade_socket_and_cancel_all(trader: Trader, mar
         )
 
 
+async def test_many_orders_in_one_request(trader: Trader, market: Market) -> None:
+    client, name = trader.client, market.symbol
+    order = {"symbol": name, "type": "limit", "side": "buy", "amount": market.qty}
+    placed = await client.create_orders([order | {"price": market.far_bid - n} for n in range(3)])
+    ids = [row["id"] for row in placed]
+    await client.edit_orders([order | {"id": ids[0], "price": market.far_bid - 9}])
+    found = {row["id"]: row["price"] for row in await client.fetch_open_orders(name)}
+    assert found == {ids[0]: market.far_bid - 9, ids[1]: market.far_bid - 1, ids[2]: market.far_bid - 2}
+    if market.symbol != "BTC/USD:BTC":  # where this client does not cancel in batches
+        await client.cancel_orders(ids, name)
+        assert await client.fetch_open_orders(name) == []
+
+
+@pytest.mark.parametrize("tif", ["IOC", "FOK", "PO"])
+async def test_what_does_not_rest(trader: Trader, market: Market, tif: str) -> None:
+    client, name = trader.client, market.symbol
+    orders = await trader.watch("watch_orders", name)
+    best_ask = {"BTC/USDT:USDT": 60000.1, "BTC/USD:BTC": 60000.5, "BTC/USDT": 60000.0}[name]
+    more_than_there_is = {"BTC/USDT:USDT": 5, "BTC/USD:BTC": 70_000, "BTC/USDT": 1}[name]
+    placed = await client.create_order(
+        name, "limit", "buy", more_than_there_is, best_ask, {"timeInForce": tif}
+    )
+    ended = await orders.until(lambda row: row["status"] != "open")  # spot: closed, where it has traded
+    there_is = {"BTC/USDT:USDT": 3.0, "BTC/USD:BTC": 60_000.0, "BTC/USDT": 0.5}[name]
+    assert (ended["id"], ended["filled"]) == (placed["id"], there_is if tif == "IOC" else 0.0)
+
+
 async def test_a_resting_order_is_filled(trader: Trader, stage: Stage, market: Market) -> None:
     client, name = trader.client, market.symbol
     fills = await trader.watch("watch_my_trades")
