@@ -211,7 +211,10 @@ class Account:
             return False
 
     def open_orders_in(self, symbol: str) -> int:
-        return len(self._exposure[symbol])
+        """How many open orders count against a symbol's limit: a contract's own, or those of all spot pairs."""
+        if not self._terms[symbol].is_spot:
+            return len(self._exposure[symbol])
+        return sum(len(exposure) for pair, exposure in self._exposure.items() if self._terms[pair].is_spot)
 
     def follow(self, order: SimOrder) -> None:
         """Keep up with an order of this account that is new, or has changed."""

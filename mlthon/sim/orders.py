@@ -326,7 +326,7 @@ class Fees:
 class Limits:
     """What the exchange allows an account, and how much of its past it remembers."""
 
-    max_open_orders: int = 500  # per account and symbol
+    max_open_orders: int = 500  # of an account, in each contract, and in all spot pairs together
     history: int = 10_000  # closed orders, and fills, per account
     default_leverage: MLDecimal = _LEVERAGE
     maintenance_rate: MLDecimal = _MAINTENANCE_RATE  # of a position's value at the mark

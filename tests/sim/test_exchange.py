@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sim_scene import SYMBOL, Listener, SimScene, order, perpetual
+from sim_scene import SYMBOL, Listener, SimScene, order, perpetual, spot
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.basics.defs import TIF, OrderType, Side
@@ -317,6 +317,18 @@ def test_an_account_has_so_many_open_orders_and_no_more() -> None:
         scene.buy(scene.alice, "1", "99")
     scene.exchange.cancel(scene.alice, SYMBOL, order_id=last.order_id)
     scene.buy(scene.alice, "1", "99")
+
+
+def test_spot_pairs_share_one_limit_of_open_orders_and_contracts_have_their_own() -> None:
+    instruments = [spot(), spot("ETHUSDT"), perpetual(), perpetual("ETHUSDT")]
+    exchange = SimExchange(instruments, lambda: 0, limits=Limits(max_open_orders=2))
+    alice = exchange.add_account("alice", {"USDT": Qty("100000")})
+    for symbol in ("BTC/USDT", "ETH/USDT", "BTCUSDT", "BTCUSDT", "ETHUSDT"):
+        exchange.place(alice, order(Side.Buy, "1", "99", symbol))
+    for symbol in ("BTC/USDT", "BTCUSDT"):
+        with refused(Refusal.TooManyOrders):
+            exchange.place(alice, order(Side.Buy, "1", "99", symbol))
+    exchange.place(alice, order(Side.Buy, "1", "99", "ETHUSDT"))
 
 
 def test_unknown_and_ended_orders_are_told_apart(scene: SimScene) -> None:
