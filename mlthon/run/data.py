@@ -47,6 +47,12 @@ def data() -> None:
 def import_sources(
     sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Captures and archives.")],
     output: Folder = Path(),
+    merge: Annotated[
+        str | None,
+        typer.Option(
+            "--merge", metavar="NAME", help="Make one tape of all: parts of one market, by time received."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a tape of each recording: Binance, Bybit, Tardis, hftbacktest, Bitstamp, Bitfinex.
@@ -54,22 +60,29 @@ def import_sources(
     What kind it is shows in the file itself. A tape that was there is replaced when the new one is whole.
     """
     needs_extra()
-    from mlthon.tape.recordings import recording_at  # noqa: PLC0415  (all this takes its time)
+    from mlthon.tape.merged import MergedRecording  # noqa: PLC0415  (all this takes its time)
+    from mlthon.tape.recordings import recording_at  # noqa: PLC0415
     from mlthon.tape.writer import write_tape  # noqa: PLC0415
 
     out = Output(as_json)
-    targets = [output / f"{stem_of(source)}{SUFFIX}" for source in sources]
-    for target in targets:
-        if targets.count(target) > 1:
-            raise ConfigError(f"{target}: several sources would be written there; import them one by one")
-    made = []
-    for source, target in zip(sources, targets, strict=True):
+    for source in sources:
         if is_tape(source):
             raise TapeError(f"{source}: expected a recording, got a tape: it needs no import")
-        with progress(f"importing {source.name}", None) as on_rows:
-            header = write_tape(target, recording_at(source), source.name, on_rows)
+    groups = {f"{merge}{SUFFIX}": sources} if merge else {}
+    for source in sources if not merge else []:
+        if groups.setdefault(name := f"{stem_of(source)}{SUFFIX}", [source]) != [source]:
+            raise ConfigError(
+                f"{output / name}: several sources would be written there; import them one by one"
+            )
+    made = []
+    for name, parts in groups.items():
+        target = output / name
+        recordings = [recording_at(part) for part in parts]
+        recording = recordings[0] if len(parts) == 1 else MergedRecording(recordings)
+        with progress(f"importing {target.stem}", None) as on_rows:
+            header = write_tape(target, recording, " + ".join(part.name for part in parts), on_rows)
         out.line(f"{target}: {described(header.counts.rows, header.instrument.get_instrument_name())}")
-        made.append({"source": str(source), "tape": str(target), **summary_of(open_tape(target))})
+        made.append({"tape": str(target), **summary_of(open_tape(target))})
     out.result({"tapes": made})
 
 

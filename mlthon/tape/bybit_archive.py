@@ -29,6 +29,7 @@ __all__ = ["BybitBookArchive", "BybitTradeArchive"]
 NS_PER_MS = 1_000_000
 MAX_MS = 2**62 // NS_PER_MS
 TRADE_COLUMNS = {"timestamp", "symbol", "side", "size", "price", "trdMatchID"}
+SPOT_COLUMNS = {"id", "timestamp", "price", "volume", "side"}  # the symbol is in the file's name alone
 
 
 class BybitBookArchive:
@@ -97,15 +98,23 @@ class BybitTradeArchive:
     @staticmethod
     def matches(line: bytes) -> bool:
         """Whether this is the first line of such an archive."""
-        return set(line.decode("utf-8", "replace").strip().split(",")) >= TRADE_COLUMNS
+        names = set(line.decode("utf-8", "replace").strip().split(","))
+        return names >= TRADE_COLUMNS or names >= SPOT_COLUMNS
 
     @cached_property
     def instrument(self) -> Instrument:
         """What was recorded. An archive does not say its category: USD is taken for inverse, the rest for linear."""
         for number, row in read_rows(self.path):
-            listing = decoded(self.path, number, partial(listing_of, row["symbol"]))
+            listing = decoded(self.path, number, partial(self.listing, row))
             return instrument_of(listing, self.events(), self.path)
         raise TapeError(f"{self.path}: expected trades, got none")
+
+    def listing(self, row: Row) -> Listing:
+        """What is traded: contracts have a symbol in each row, spot has it in the file's name (``BTCUSDT_...``)."""
+        if "symbol" in row:
+            return listing_of(row["symbol"])
+        symbol = self.path.name.replace("-", "_").replace(".", "_").partition("_")[0].upper()
+        return Listing(symbol, *split_symbol(symbol), "spot")
 
     def notes(self) -> dict[str, int]:
         """Nothing is left out."""
@@ -114,7 +123,7 @@ class BybitTradeArchive:
     def events(self) -> Iterator[PublicTrade]:
         """Read it from its start."""
         for number, row in read_rows(self.path):
-            yield decoded(self.path, number, partial(trade_of, row))
+            yield decoded(self.path, number, partial(trade_of if "trdMatchID" in row else spot_trade_of, row))
 
 
 def frame_of(line: bytes) -> dict[str, Any]:
@@ -160,6 +169,16 @@ def trade_of(row: Row) -> PublicTrade:
     ns = ns_of(row["timestamp"])
     return PublicTrade(
         sides[row["side"]], row["price"], row["size"], venue_ns=ns, recv_ns=ns, trade_id=row["trdMatchID"]
+    )
+
+
+def spot_trade_of(row: Row) -> PublicTrade:
+    sides = {"buy": Side.Buy, "sell": Side.Sell}
+    if row["side"].lower() not in sides:
+        raise ValueError(f"side: expected buy or sell, got {row['side'][:40]!r}")
+    ns = ms_of({"timestamp": int(row["timestamp"])}, "timestamp")
+    return PublicTrade(
+        sides[row["side"].lower()], row["price"], row["volume"], venue_ns=ns, recv_ns=ns, trade_id=row["id"]
     )
 
 

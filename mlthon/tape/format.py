@@ -157,8 +157,10 @@ def integers(texts: dict[str, str], key: str, names: set[str] | None) -> dict[st
         raise ValueError(f"metadata: {key}: expected JSON, got {texts[key][:60]!r}: {error}") from None
     if not isinstance(value, dict) or not all(type(count) is int for count in value.values()):
         raise ValueError(f"metadata: {key}: expected an object of integers, got {texts[key][:60]!r}")
-    if names is not None and value.keys() != names:
+    if names is not None and (
+        value.keys() != names or not all(0 <= count < 2**62 for count in value.values())
+    ):
         raise ValueError(
-            f"metadata: {key}: expected the keys {', '.join(sorted(names))}, got {texts[key][:60]!r}"
+            f"metadata: {key}: expected {', '.join(sorted(names))}, from 0 to 2**62, got {texts[key][:60]!r}"
         )
     return value

@@ -20,6 +20,7 @@ from mlthon.tape.tape import Batch, Tape
 __all__ = ["Finding", "Report", "verify"]
 
 MOST_EXAMPLES = 5  # of each kind of finding
+MOST_STEPS_BACK = 0.01  # of all rows: more is no jitter that a reader may smooth, but another order
 EVENTS_BETWEEN_CALLS = 10_000
 
 
@@ -77,6 +78,9 @@ def verify(tape: Tape, on_events: Callable[[int], None] | None = None) -> Report
         examiner.take(event)
         if on_events is not None and examiner.events % EVENTS_BETWEEN_CALLS == 0:
             on_events(examiner.events)
+    unordered = Finding("rows received in another order")
+    if order.steps_back > order.rows * MOST_STEPS_BACK:
+        unordered.add(f"{order.steps_back} of {order.rows} rows were received before the one above")
     repairs = {"received_out_of_order": order.steps_back}
     if tape.clock_offset_ns:
         repairs["clock_offset_ns"] = tape.clock_offset_ns
@@ -86,7 +90,7 @@ def verify(tape: Tape, on_events: Callable[[int], None] | None = None) -> Report
         clock_offset_ns=examiner.clock.offset_ns,
         fastest_ns=examiner.clock.fastest_ns,
         clock_steps=examiner.clock.steps,
-        problems=[finding for finding in examiner.findings() if finding.count],
+        problems=[finding for finding in [*examiner.findings(), unordered] if finding.count],
         repairs={name: count for name, count in repairs.items() if count},
         import_notes={name: count for name, count in tape.header.notes.items() if count},
     )
@@ -97,6 +101,7 @@ class ReceiveOrder:
 
     def __init__(self) -> None:
         self.steps_back = 0
+        self.rows = 0
         self.last_ns = 0
 
     def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -107,6 +112,7 @@ class ReceiveOrder:
                     (stamps[0] < self.last_ns) + np.count_nonzero(stamps[1:] < stamps[:-1])
                 )
                 self.last_ns = int(stamps[-1])
+                self.rows += len(stamps)
             yield batch
 
 

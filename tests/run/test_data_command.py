@@ -53,6 +53,9 @@ def test_from_import_to_parquet(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     imported = told(capsys, "import", source, "-o", out)["tapes"]
     assert [tape["tape"] for tape in imported] == [str(out / "book.tape")]
     assert (imported[0]["depth_messages"], imported[0]["levels"]) == (29, 58)
+    merged = told(capsys, "import", source, source, "--merge", "both", "-o", out)["tapes"]
+    assert (merged[0]["tape"], merged[0]["levels"]) == (str(out / "both.tape"), 116)
+    (out / "both.tape").unlink()
     verified = told(capsys, "verify", out / "book.tape", source)["files"]
     assert [(file["is_sound"], file["events"]) for file in verified] == [(True, 29), (True, 29)]
     listed = told(capsys, "ls", out)["tapes"]

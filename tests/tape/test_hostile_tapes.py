@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import random
 import subprocess
@@ -22,6 +23,7 @@ from mlthon.tape.recording import TapeEvent
 
 pa = pytest.importorskip("pyarrow", reason="tapes need the data extra")
 
+from mlthon.tape.format import TapeCounts  # noqa: E402
 from mlthon.tape.tape import Tape  # noqa: E402
 from mlthon.tape.verify import verify  # noqa: E402
 from mlthon.tape.writer import write_tape  # noqa: E402
@@ -81,6 +83,9 @@ def tape_of(tmp_path: Path) -> Callable[..., Path]:
 # -- what a sound tape may hold ------------------------------------------------------------------------------------
 
 
+BACKWARDS = {"rows received in another order": 1}
+
+
 def problems(path: Path) -> dict[str, int]:
     return {finding.kind: finding.count for finding in verify(Tape(path)).problems}
 
@@ -95,12 +100,12 @@ def test_a_sound_tape_has_no_problems(tape_of: Callable[..., Path]) -> None:
     [
         ([depth(0), depth(2)], {"gap": 1}),
         ([depth(0), depth(1), depth(1)], {"duplicate depth message": 1}),
-        ([depth(0), depth(1), depth(2), depth(1)], {"depth message out of order": 1}),
+        ([depth(0), depth(1), depth(2), depth(1)], {"depth message out of order": 1} | BACKWARDS),
         ([depth(0), depth(1, bid="101"), depth(2)], {"crossed book": 2}),
         ([depth(1), depth(2)], {"depth message before any snapshot": 1}),
         ([trade(1, 7), trade(2, 7), trade(3, 6)], {"duplicate trade": 1, "trade out of order": 1}),
         ([depth(0), depth(1, prev=-1), depth(1, prev=-1)], {"duplicate depth message": 1}),
-        ([depth(0), depth(2, prev=-1), depth(1, prev=-1)], {"depth message out of order": 1}),
+        ([depth(0), depth(2, prev=-1), depth(1, prev=-1)], {"depth message out of order": 1} | BACKWARDS),
     ],
 )
 def test_what_misleads_is_found(
@@ -116,6 +121,11 @@ def test_a_message_received_before_the_one_above_is_repaired_and_counted(
     assert verify(Tape(path)).repairs == {"received_out_of_order": 1}
     times = [ns for ns, _ in Tape(path).cursor()]
     assert times == sorted(times)
+
+
+def test_a_tape_that_runs_backwards_is_not_sound(tape_of: Callable[..., Path]) -> None:
+    found = problems(tape_of(*(trade(100 - n, n) for n in range(50))))
+    assert found == BACKWARDS
 
 
 def test_clock_offsets_and_steps_are_found(tape_of: Callable[..., Path]) -> None:
@@ -187,6 +197,10 @@ def with_nulls(table: pa.Table) -> pa.Table:
         (with_metadata(clock_offset_ns="9" * 30), "metadata: clock_offset_ns: expected an integer"),
         (with_metadata(counts="[]"), "metadata: counts: expected an object of integers"),
         (with_metadata(counts='{"rows": 99999999999999999999}'), "metadata: counts: expected"),
+        (
+            with_metadata(counts=json.dumps(dict.fromkeys(TapeCounts.__slots__, -1))),
+            "metadata: counts: expected",
+        ),
         (with_metadata(notes="{"), "metadata: notes: expected JSON"),
         (with_metadata(instrument="{}"), "instrument: key 'instrument_type' is missing"),
     ],

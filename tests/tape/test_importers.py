@@ -26,6 +26,7 @@ from mlthon.tape.hftbacktest import FIELDS
 np = pytest.importorskip("numpy", reason="tapes need the data extra")
 pytest.importorskip("pyarrow", reason="tapes need the data extra")
 
+from mlthon.tape.merged import MergedRecording  # noqa: E402
 from mlthon.tape.opening import open_tape  # noqa: E402
 from mlthon.tape.recordings import recording_at  # noqa: E402
 from mlthon.tape.tape import Tape  # noqa: E402
@@ -306,6 +307,49 @@ def test_bybit_trades(tmp_path: Path) -> None:
         ),
     ]
     assert tape.instrument.get_instrument_name() == "byt:perp:BTC-USD"
+
+
+def test_bybit_spot_trades_are_named_by_their_file(tmp_path: Path) -> None:
+    path = csv_file(
+        tmp_path / "BTCUSDT_2024-01-01.csv.gz",
+        "id,timestamp,price,volume,side",
+        "1,1704067200123,42283.58,0.002,buy",
+        "2,1704067200200,42283.5,0.001,sell",
+    )
+    tape = open_tape(path)
+    ns = 1704067200123000000
+    assert [event for _, event in tape.cursor()] == [
+        PublicTrade(Side.Buy, "42283.58", "0.002", venue_ns=ns, recv_ns=ns, trade_id="1"),
+        PublicTrade(
+            Side.Sell, "42283.5", "0.001", venue_ns=ns + 77 * 10**6, recv_ns=ns + 77 * 10**6, trade_id="2"
+        ),
+    ]
+    assert tape.instrument.get_instrument_name() == "byt:spot:BTC-USDT"
+
+
+def test_recordings_of_one_market_are_merged_by_time(tmp_path: Path) -> None:
+    book = csv_file(
+        tmp_path / "book.csv.gz",
+        BOOK,
+        "bybit,BTCUSDT,6,11,true,ask,101,2",
+        "bybit,BTCUSDT,8,13,false,ask,101,4",
+    )
+    trades = csv_file(
+        tmp_path / "trades.csv.gz", TRADES, "bybit,BTCUSDT,7,12,1,buy,101,1", "bybit,BTCUSDT,8,13,2,buy,101,1"
+    )
+    merged = MergedRecording([recording_at(book), recording_at(trades)])
+    kinds = [(type(event), event.recv_ns) for event in merged.events()]
+    assert kinds == [
+        (DepthUpdate, 11_000),
+        (PublicTrade, 12_000),
+        (DepthUpdate, 13_000),
+        (PublicTrade, 13_000),
+    ]
+    other = csv_file(tmp_path / "other.csv.gz", TRADES, "bybit,ETHUSDT,7,12,1,buy,101,1")
+    with pytest.raises(
+        TapeError, match="expected recordings of one instrument, to merge them, got byt:perp:BTC"
+    ):
+        MergedRecording([recording_at(book), recording_at(other)])
 
 
 BUY, SELL, BOTH = 1 << 29, 1 << 28, 3 << 30
