@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import final
 
 from mlthon._core.dispatch import Dispatcher
@@ -12,6 +12,7 @@ class InstrumentFeed:
     levels: bool
     bbo: bool
     trades: bool
+    orders: bool
     in_step: bool
     level_id_decimals: int
     @property
@@ -29,5 +30,6 @@ class InstrumentFeed:
     ) -> None: ...
     def apply(self, update: DepthUpdate, tell: bool) -> bool: ...
     def follow(self, update: DepthUpdate) -> bool: ...
+    def load_orders(self, entries: Iterable[tuple[int, int, int, int]]) -> None: ...
     def replay(self, recv_ms: int) -> None: ...
     def tell_trades(self, trades: Sequence[PublicTrade]) -> None: ...

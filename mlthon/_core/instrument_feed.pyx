@@ -25,7 +25,11 @@ from mlthon._core.dispatch cimport (
     Dispatcher,
 )
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
+from mlthon._core.order_book cimport OrderBook
+from mlthon._core.order_change cimport OrderChange
+from mlthon._core.order_queue cimport QueuedOrder
 from mlthon._core.price_book cimport ADDED, DELETED, MODIFIED, BookSide, Change, Level, PriceLevelBook
+from mlthon._core.tape_orders cimport CAME, GHOST, LEFT, Effect, change_book, list_orders
 
 cdef int64_t NS_PER_MS = 1_000_000
 
@@ -34,8 +38,9 @@ cdef int64_t NS_PER_MS = 1_000_000
 cdef class InstrumentFeed:
     """The book of one instrument and the callbacks its changes cause.
 
-    The four flags say what is subscribed: changes by price, changes by level id, the best levels, public trades.
-    A level id is the price times `10 ** level_id_decimals`.
+    The flags say what is subscribed: changes by price, changes by level id, the best levels, public trades, or
+    orders one by one. A level id is the price times `10 ** level_id_decimals`; where `orders` are subscribed, the
+    callbacks of levels are about orders, and carry their ids instead.
     """
 
     def __init__(self, Dispatcher dispatcher not None, exchange, instrument_id, *, int level_id_decimals=4):
@@ -113,6 +118,8 @@ cdef class InstrumentFeed:
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             # No message can arrive between these callbacks: they are all made within one call on the one thread.
+            if self.orders and self.order_book is not None:
+                self.tell_orders(ON_ADD_LEVEL, bids + asks > 0 or bid_moved or ask_moved, &batch)
             self.tell_side(0, self.book.bid_side, bids, asks > 0 or bid_moved or ask_moved, &batch)
             self.tell_side(1, self.book.ask_side, asks, bid_moved or ask_moved, &batch)
             self.tell_best(bid_moved, ask_moved, &batch)
@@ -156,6 +163,73 @@ cdef class InstrumentFeed:
             self.dispatcher.public_trade(&batch, trade.taker_index, &level, trade.venue_ns // NS_PER_MS)
         finally:
             self.dispatcher.end_batch()
+        return 0
+
+    def load_orders(self, entries):
+        """Take over a whole book of orders: ``(id, side index, price, qty)``, with mantissas."""
+        self.order_book = OrderBook()
+        for order_id, side, price, qty in entries:
+            self.order_book.put(order_id, side, price, qty)
+
+    cdef int tell_order_at(self, OrderChange change, int64_t recv_ns) except -1:
+        """Apply a change of one order, and tell it. One of an order that is not there is no news."""
+        cdef QueuedOrder order
+        cdef Effect effect
+        cdef Batch batch
+        cdef int side = 0
+        cdef int128 price = 0
+        if self.order_book is None:
+            return 0
+        cdef object recv_ms = recv_ns // NS_PER_MS
+        self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
+        try:
+            if change.is_snapshot and change.is_first:
+                if self.in_step and self.orders:
+                    self.tell_orders(ON_DELETE_LEVEL, True, &batch)
+                self.order_book.clear()
+            order = self.order_book.find(change.order_id)
+            if order is not None:
+                side, price = order.queue.side_index, order.queue.price
+            effect = change_book(self.order_book, change)
+            self.followed += 1
+            if effect != GHOST and self.in_step and self.orders:
+                self.tell_change(change, effect, side, price, &batch)
+        finally:
+            self.dispatcher.end_batch()
+        return 0
+
+    cdef int tell_change(self, OrderChange change, Effect effect, int side, int128 price,
+                         const Batch *batch) except -1:
+        """Tell what became of one order, which stood at `price` on a side before."""
+        cdef Dispatcher dispatcher = self.dispatcher
+        cdef QueuedOrder order = self.order_book.find(change.order_id)
+        cdef bint more = not change.is_last
+        cdef Level level
+        level.price = price
+        level.qty = 0
+        dispatcher.more_to_come = more
+        if effect == LEFT:
+            return dispatcher.level(ON_DELETE_LEVEL, batch, side, change.order_id, &level)
+        level.price, level.qty = order.queue.price, order.qty
+        if effect == CAME:
+            return dispatcher.level(ON_ADD_LEVEL, batch, order.queue.side_index, change.order_id, &level)
+        if order.queue.side_index == side and order.queue.price == price:
+            return dispatcher.level(ON_MODIFY_LEVEL, batch, side, change.order_id, &level)
+        dispatcher.more_to_come = True
+        dispatcher.level(ON_DELETE_LEVEL, batch, side, change.order_id, &level)
+        dispatcher.more_to_come = more
+        return dispatcher.level(ON_ADD_LEVEL, batch, order.queue.side_index, change.order_id, &level)
+
+    cdef int tell_orders(self, Py_ssize_t position, bint more, const Batch *batch) except -1:
+        """Tell every order, as one that has come or one that has gone."""
+        cdef Level level
+        entries = list_orders(self.order_book.bid_side, 0) + list_orders(self.order_book.ask_side, 1)
+        cdef Py_ssize_t left = len(entries)
+        for order_id, side, price, qty in entries:
+            left -= 1
+            level.price, level.qty = price, qty
+            self.dispatcher.more_to_come = more or left > 0
+            self.dispatcher.level(position, batch, side, order_id, &level)
         return 0
 
     cdef int reserve(self, Py_ssize_t count) except -1:

@@ -37,6 +37,7 @@ cdef struct LevelArray:
 cdef class JoinedBook:
     cdef readonly Py_ssize_t account_count
     cdef readonly int64_t market_ns            # venue time of the last market event
+    cdef int64_t arrivals                      # orders of the market that have come, where they are told singly
     cdef readonly int64_t market_seq           # sequence number of the last depth message
     cdef MarketSide market_bids
     cdef MarketSide market_asks

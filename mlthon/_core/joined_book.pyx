@@ -226,6 +226,7 @@ cdef class JoinedBook:
     cdef int link(self, Order *order) except -1:
         """Put an order at the end of its queue, where it rests from now on."""
         order.ahead = self.market(order.side).shown(order.price)
+        order.arrived_after = self.arrivals
         self.clients(order.side).append(order)
         self.resting[order.order_id] = <size_t>order
         self.reduce_only_count += order.is_reduce_only

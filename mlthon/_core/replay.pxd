@@ -4,7 +4,9 @@ from libc.stdint cimport int64_t
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.instrument_feed cimport InstrumentFeed
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
+from mlthon._core.order_change cimport OrderChange
 from mlthon._core.tape_cursor cimport TapeCursor
+from mlthon._core.tape_orders cimport TapeOrders
 from mlthon._core.timers cimport TimerQueue
 
 cdef enum:                            # the order of what is due at the same time; a tape's event comes last
@@ -28,6 +30,7 @@ cdef class MarketView:
     cdef InstrumentFeed feed          # None: nothing is wanted yet
     cdef bint wants_book
     cdef bint wants_trades
+    cdef bint wants_orders
 
     cdef int64_t arrival_ns(self, int64_t now_ns) except -1
     cdef int tell(self, object news, int64_t now_ns) except -1
@@ -37,6 +40,7 @@ cdef class MarketView:
 cdef class Market:
     cdef FollowedMarket engine
     cdef object catch_up
+    cdef readonly TapeOrders orders   # None where no tape tells orders one by one
     cdef MarketView view              # None: nobody watches
 
 cdef class Lane:
@@ -45,6 +49,7 @@ cdef class Lane:
     cdef TapeCursor cursor            # None: `events`
     cdef DepthUpdate update           # what the cursor fills
     cdef PublicTrade trade
+    cdef OrderChange change
     cdef object events                # iterator of (gap_ns, event)
     cdef object event                 # what comes next
 
@@ -71,6 +76,9 @@ cdef class Replay:
 
     cdef Lane first(self)
     cdef int play_event(self, Lane lane) except -1
+    cdef int play_depth(self, Market market, DepthUpdate update) except -1
+    cdef int play_trade(self, Market market, PublicTrade trade) except -1
+    cdef int play_order(self, Market market, OrderChange change) except -1
     cdef int pass_on(self, MarketView view, object news) except -1
     cdef int send_news(self, MarketView view, object news) except -1
     cdef int64_t earliest(self) noexcept

@@ -4,7 +4,9 @@ from typing import Any, Protocol, final
 from mlthon._core.followed_market import FollowedMarket
 from mlthon._core.instrument_feed import InstrumentFeed
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.order_change import OrderChange
 from mlthon._core.tape_cursor import TapeCursor
+from mlthon._core.tape_orders import TapeOrders
 
 class Sampler(Protocol):
     @property
@@ -39,18 +41,25 @@ class MarketView:
     def __init__(
         self, instrument_id: int, listener: Listener, delay: Delay, ask_anew: Callable[[], object]
     ) -> None: ...
-    def open(self, *, book: bool, trades: bool) -> None: ...
+    def open(self, *, book: bool, trades: bool, orders: bool) -> None: ...
     def close(self) -> None: ...
 
 @final
 class Market:
     def __init__(self, engine: FollowedMarket, catch_up: Callable[[PublicTrade | None], object]) -> None: ...
+    @property
+    def orders(self) -> TapeOrders | None: ...
+    @property
+    def crossed_updates(self) -> int: ...
+    def follow_orders(self) -> None: ...
     def watch(self, view: MarketView) -> None: ...
 
 @final
 class Lane:
     def __init__(
-        self, source: TapeCursor | Iterable[tuple[int, DepthUpdate | PublicTrade]], market: Market
+        self,
+        source: TapeCursor | Iterable[tuple[int, DepthUpdate | PublicTrade | OrderChange]],
+        market: Market,
     ) -> None: ...
 
 @final
@@ -67,7 +76,9 @@ class Replay:
     @property
     def next_ns(self) -> int: ...
     def add_tape(
-        self, source: TapeCursor | Iterable[tuple[int, DepthUpdate | PublicTrade]], market: Market
+        self,
+        source: TapeCursor | Iterable[tuple[int, DepthUpdate | PublicTrade | OrderChange]],
+        market: Market,
     ) -> None: ...
     def attach(self, scheduler: Timers, dispatcher: Deliverer) -> None: ...
     def set_sampler(self, sampler: Sampler) -> None: ...

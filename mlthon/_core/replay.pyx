@@ -15,7 +15,9 @@ from libc.stdint cimport INT64_MAX, int64_t
 
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
-from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, TRADE, TapeCursor
+from mlthon._core.order_change cimport OrderChange
+from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, ORDER_ADD, ORDER_DELETE, TRADE, TapeCursor
+from mlthon._core.tape_orders cimport TapeOrders
 from mlthon._core.timers cimport TimerQueue
 
 cdef int64_t NEVER = INT64_MAX
@@ -55,15 +57,16 @@ cdef class MarketView:
         self.delay_ns = 0 if constant_ns is None else constant_ns
         self.ask_anew = ask_anew
 
-    def open(self, *, bint book, bint trades):
+    def open(self, *, bint book, bint trades, bint orders):
         """Say what is wanted; called again, with more."""
         self.wants_book = self.wants_book or book
         self.wants_trades = self.wants_trades or trades
+        self.wants_orders = self.wants_orders or orders
         self.feed = self.listener.instrument_feed(self.instrument_id)
 
     def close(self):
         """Say that nothing is wanted any more."""
-        self.wants_book = self.wants_trades = False
+        self.wants_book = self.wants_trades = self.wants_orders = False
         self.feed = None
 
     cdef int64_t arrival_ns(self, int64_t now_ns) except -1:
@@ -75,6 +78,8 @@ cdef class MarketView:
             return self.tell_depth(news, now_ns)
         if isinstance(news, PublicTrade):
             return self.tell_trade(news, now_ns)
+        if isinstance(news, OrderChange):
+            return 0 if self.feed is None else self.feed.tell_order_at(news, now_ns)
         news()
         return 0
 
@@ -106,6 +111,16 @@ cdef class Market:
         self.engine = engine
         self.catch_up = catch_up
 
+    @property
+    def crossed_updates(self) -> int:
+        """How many messages left the market's own book crossed."""
+        return self.engine.crossed_updates
+
+    def follow_orders(self):
+        """Be ready for tapes that tell orders one by one."""
+        if self.orders is None:
+            self.orders = TapeOrders(self.engine)
+
     def watch(self, MarketView view not None):
         """Show what happens to a strategy."""
         self.view = view
@@ -124,6 +139,7 @@ cdef class Lane:
             self.cursor = source
             self.update = DepthUpdate([], [])
             self.trade = PublicTrade.__new__(PublicTrade)
+            self.change = OrderChange.__new__(OrderChange)
         else:
             self.events = iter(source)
         self.advance()
@@ -157,6 +173,9 @@ cdef class Lane:
             elif self.cursor.next_kind == TRADE:
                 self.cursor.read_trade(self.trade)
                 event = self.trade
+            elif ORDER_ADD <= self.cursor.next_kind <= ORDER_DELETE:
+                self.cursor.read_order(self.change)
+                event = self.change
             else:
                 self.cursor.skip()
         self.advance()
@@ -276,27 +295,52 @@ cdef class Replay:
         return first
 
     cdef int play_event(self, Lane lane) except -1:
-        cdef FollowedMarket engine = lane.market.engine
-        cdef DepthUpdate changes
         cdef object event = lane.take()
         if isinstance(event, DepthUpdate):
-            self.messages += 1
-            self.levels += (<DepthUpdate>event).bid_count + (<DepthUpdate>event).ask_count
-            changes = engine.follow_depth(event)
-            if engine.is_eventful():
-                lane.market.catch_up(None)
-            elif changes is not None and lane.market.view is not None:
-                self.pass_on(lane.market.view, changes)
-        elif event is not None:
-            self.messages += 1
-            self.trades += 1
-            changes = engine.follow_trade(event)
-            if engine.is_eventful():
-                lane.market.catch_up(event)
-            elif lane.market.view is not None:
-                self.pass_on(lane.market.view, event)
-                if changes is not None:
-                    self.pass_on(lane.market.view, changes)
+            return self.play_depth(lane.market, event)
+        if isinstance(event, PublicTrade):
+            return self.play_trade(lane.market, event)
+        if isinstance(event, OrderChange):
+            return self.play_order(lane.market, event)
+        return 0
+
+    cdef int play_depth(self, Market market, DepthUpdate update) except -1:
+        cdef DepthUpdate changes
+        self.messages += 1
+        self.levels += update.bid_count + update.ask_count
+        changes = market.engine.follow_depth(update)
+        if market.engine.is_eventful():
+            market.catch_up(None)
+        elif changes is not None and market.view is not None:
+            self.pass_on(market.view, changes)
+        return 0
+
+    cdef int play_trade(self, Market market, PublicTrade trade) except -1:
+        cdef DepthUpdate changes = None
+        cdef PublicTrade told = trade if market.orders is None else market.orders.unexplained(trade)
+        self.messages += 1
+        self.trades += 1
+        if told is not None:
+            changes = market.engine.follow_trade(told)
+            if market.engine.is_eventful():
+                market.catch_up(trade)
+                return 0
+        if market.view is not None:
+            self.pass_on(market.view, trade)
+            if changes is not None:
+                self.pass_on(market.view, changes)
+        return 0
+
+    cdef int play_order(self, Market market, OrderChange change) except -1:
+        cdef DepthUpdate update
+        if market.orders is None:
+            market.follow_orders()
+        if market.view is not None and market.view.wants_orders:
+            self.pass_on(market.view, change)
+        update = market.orders.apply(change)
+        if update is not None:
+            self.play_depth(market, update)
+            market.orders.cap_queues()
         return 0
 
     cdef int pass_on(self, MarketView view, object news) except -1:
@@ -320,6 +364,8 @@ cdef class Replay:
             news = (<DepthUpdate>news).copy()
         elif isinstance(news, PublicTrade):
             news = (<PublicTrade>news).copy()
+        elif isinstance(news, OrderChange):
+            news = copy_of(news)
         self.news.append((due_ns, view, news))
         return 0
 
@@ -378,3 +424,14 @@ cdef class Replay:
         self.due_ns[NEWS] = self.news[0][0] if self.news else NEVER
         view.tell(news, self.clock.ns)
         return 0
+
+
+cdef OrderChange copy_of(OrderChange change):
+    """A change of its own: a cursor fills one object over and over."""
+    cdef OrderChange twin = OrderChange.__new__(OrderChange)
+    twin.venue_ns, twin.recv_ns, twin.seq = change.venue_ns, change.recv_ns, change.seq
+    twin.order_id = change.order_id
+    twin.is_snapshot, twin.is_first, twin.is_last = change.is_snapshot, change.is_first, change.is_last
+    twin.action_index, twin.side_index = change.action_index, change.side_index
+    twin.price_mantissa, twin.qty_mantissa = change.price_mantissa, change.qty_mantissa
+    return twin

@@ -24,6 +24,7 @@ cdef struct Order:
     int128 price
     int128 leaves
     int128 ahead                      # anonymous quantity in front of it in its queue
+    int64_t arrived_after             # how many orders of the market had come, where they are told one by one
     Order *previous
     Order *next
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.replay import Replay, SimClock
@@ -38,6 +38,9 @@ from mlthon.sim.funding import FundingRules
 from mlthon.sim.orders import Fees, Limits, QueueRule
 from mlthon.sim.terms import symbol_of
 
+if TYPE_CHECKING:
+    from mlthon.tape.format import TapeCounts
+
 __all__ = ["Backtest", "MarketSource", "Settings"]
 
 _NS_PER_S = 1_000_000_000
@@ -59,6 +62,9 @@ class MarketSource(Protocol):
 @runtime_checkable
 class Recording(MarketSource, Protocol):
     """A market that compiled code can read by itself."""
+
+    @property
+    def counts(self) -> TapeCounts: ...
 
     def cursor(self) -> TapeCursor:
         """Read it from its start."""
@@ -272,6 +278,12 @@ class Backtest:
             [connector] = self.connectors
             size = connector.account.purse.size(symbol_of(self.instruments[0]))
             booked["position"] = size.to_float()
+        markets = [market for connector in self.connectors for market in connector.markets.values()]
+        booked["crossed_books"] = sum(market.crossed_updates for market in markets)
+        if any(market.orders is not None for market in markets):
+            booked["ghost_orders"] = sum(
+                market.orders.ghosts for market in markets if market.orders is not None
+            )
         return booked
 
     def _connector(self, name: Exchange) -> BacktestConnector:
@@ -294,7 +306,12 @@ class Backtest:
         connectors = {connector.exchange: connector for connector in self.connectors}
         for source in self._sources:
             market = connectors[source.instrument.get_exchange()].markets[symbol_of(source.instrument)]
-            self.replay.add_tape(source.cursor() if isinstance(source, Recording) else source, market)
+            if isinstance(source, Recording):
+                if source.counts.order_changes:
+                    market.follow_orders()
+                self.replay.add_tape(source.cursor(), market)
+            else:
+                self.replay.add_tape(source, market)
 
     def _pass_time(self) -> None:
         for connector in self.connectors:

@@ -9,6 +9,7 @@ from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.replay import Market, MarketView, Replay
 from mlthon.api.istrat_env import MDSub
 from mlthon.backtest.latency import Latency
+from mlthon.basics.defs import GtwRejectCode
 from mlthon.engine.ports import FeedListener
 from mlthon.errors import UsageError
 from mlthon.instruments.instrument import Instrument
@@ -49,11 +50,19 @@ class BacktestFeed:
             view.close()
 
     def unsupported_subs(self) -> frozenset[MDSub]:
+        if any(market.orders is not None for market in self._markets.values()):
+            return frozenset()
         return frozenset({MDSub.OrderBook})
 
     def subscribe(self, instrument: Instrument, subs: frozenset[MDSub]) -> None:
         now_ns = self._replay.clock.now_ns()
-        self._replay.later(now_ns + self._latency.order.next_ns(now_ns), self._open, instrument, subs)
+        due_ns = now_ns + self._latency.order.next_ns(now_ns)
+        if MDSub.OrderBook in subs and self._markets[symbol_of(instrument)].orders is None:
+            number, reason = instrument.get_instrument_id(), "its tape does not tell orders one by one"
+            refuse = self._told.on_subscribe_refused
+            self._replay.later(due_ns, refuse, number, GtwRejectCode.InvalidRequest, reason)
+        else:
+            self._replay.later(due_ns, self._open, instrument, subs)
 
     # -- what the exchange shows -------------------------------------------------------------------------------
 
@@ -84,11 +93,23 @@ class BacktestFeed:
             ask_anew = partial(self._ask_anew, symbol)
             view = self._views[symbol] = MarketView(number, listener, self._latency.feed, ask_anew)
             self._markets[symbol].watch(view)
-        wants_book = bool(subs & _BOOKS)
-        send(view, partial(view.open, book=wants_book, trades=MDSub.PublicTrades in subs))
+        wants_book, orders = bool(subs & _BOOKS), self._markets[symbol].orders
+        wants_orders = MDSub.OrderBook in subs
+        send(
+            view,
+            partial(view.open, book=wants_book, trades=MDSub.PublicTrades in subs, orders=wants_orders),
+        )
+        if wants_orders and orders is not None:
+            send(view, partial(self._load_orders, number, orders.snapshot()))
         if wants_book:
             self._send_book(symbol)
         send(view, partial(listener.on_stream_ready, number))
+
+    def _load_orders(self, number: int, orders: list[tuple[int, int, int, int]]) -> None:
+        """A whole book of orders has reached the strategy's side."""
+        feed = self._told.instrument_feed(number)
+        if feed is not None:
+            feed.load_orders(orders)
 
     def _ask_anew(self, symbol: str) -> None:
         """Ask for the whole book again: the strategy's has crossed, or the exchange's may not be crossed any more."""

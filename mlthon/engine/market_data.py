@@ -85,6 +85,12 @@ class MarketData:
         added = subs - stream.subs
         if not added:
             return
+        if MDSub.OrderBook in stream.subs | added and MDSub.LevelBook in stream.subs | added:
+            # Both are told by the same callbacks: those of levels carry the ids of orders then.
+            self._dispatcher.post("on_unsupported_op", self._exchange, f"MarketData.{MDSub.LevelBook.name}")
+            added -= {MDSub.LevelBook}
+            if not added:
+                return
         only_trades = added == {MDSub.PublicTrades}
         had_levels = stream.feed.keeps_book
         if self._live and not only_trades:
@@ -95,6 +101,7 @@ class MarketData:
         stream.feed.levels = MDSub.LevelBook in stream.subs
         stream.feed.bbo = MDSub.BBO in stream.subs
         stream.feed.trades = MDSub.PublicTrades in stream.subs
+        stream.feed.orders = MDSub.OrderBook in stream.subs
         stream.confirmed = stream.confirmed and only_trades
         if stream.feed.keeps_book and not had_levels:
             stream.whole = False  # the book of a stream of best levels has one level a side
@@ -235,7 +242,7 @@ class MarketData:
     def _mark_steps(self) -> None:
         """Say which books may take their changes straight from the feed."""
         for stream in self._streams.values():
-            stream.feed.in_step = self._live and stream.whole
+            stream.feed.in_step = self._live and (stream.whole or not stream.needs_book)
 
     def _tell_status(self, status: FeedHandlerStatus, detail: str) -> None:
         self._dispatcher.call("on_feed_handler_status", self._exchange, status, detail)

@@ -20,6 +20,7 @@ __all__ = ["Subscriptions"]
 log = logging.getLogger("mlthon.engine")
 
 _CALLBACKS_OF = {
+    MDSub.OrderBook: ("on_add_level", "on_modify_level", "on_delete_level"),
     MDSub.PriceLevelBook: ("on_add_price_level", "on_modify_price_level", "on_delete_price_level"),
     MDSub.LevelBook: ("on_add_level", "on_modify_level", "on_delete_level"),
     MDSub.BBO: ("on_best_bid_level_update", "on_best_ask_level_update"),
@@ -112,7 +113,8 @@ class Subscriptions:
             subs = frozenset(
                 sub
                 for sub, callbacks in _CALLBACKS_OF.items()
-                if any(self._dispatcher.defines(callback) for callback in callbacks)
+                if sub is not MDSub.OrderBook  # who wants orders asks for them
+                and any(self._dispatcher.defines(callback) for callback in callbacks)
             )
             if subs:
                 self._wanted = dict.fromkeys(self._defaults, subs)
