@@ -70,7 +70,7 @@ class BitfinexCapture:
                 continue
             try:
                 yield from self.changes(number, content, orders)
-            except (TypeError, ValueError, InvalidOperation) as error:
+            except (TypeError, ValueError, ArithmeticError) as error:
                 raise TapeError(f"{self.path}: frame {number}: {error}") from error
 
     def changes(
@@ -129,7 +129,10 @@ class BitfinexCapture:
 def order_of(entry: object) -> tuple[int, Decimal, Side, Decimal]:
     """The id, price, side and amount of an order as a frame tells them."""
     if not isinstance(entry, list) or len(entry) != 3 or not all(isinstance(part, str) for part in entry):
-        raise TypeError(f"expected [id, price, amount], got {entry!r:.60}")
+        raise TypeError(f"expected [id, price, amount], got {str(entry)[:60]}")
     order_id, price, amount = entry
-    signed = Decimal(amount)
-    return int(order_id), Decimal(price), Side.Sell if signed < 0 else Side.Buy, abs(signed)
+    try:
+        signed = Decimal(amount)
+        return int(order_id), Decimal(price), Side.Sell if signed < 0 else Side.Buy, abs(signed)
+    except (ValueError, InvalidOperation):
+        raise ValueError(f"expected [id, price, amount] in numbers, got {str(entry)[:60]}") from None

@@ -87,7 +87,7 @@ def open_zip(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
             raise TapeError(f"{path}: expected a zip of one file, got {len(names)}")
         member = archive.open(names[0])
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-        raise TapeError(f"{path}: expected a zip that can be read: {error}") from error
+        raise TapeError(f"{path}: expected a zip that can be read: {str(error)[:200]}") from error
     with archive, member:
         yield cast("BinaryIO", member)
 

@@ -57,7 +57,7 @@ class HftbacktestData:
         try:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
-        except (zipfile.BadZipFile, OSError):
+        except (zipfile.BadZipFile, NotImplementedError, OSError):
             return False
         return bool(names) and all(name.endswith(".npy") for name in names)
 
@@ -174,7 +174,7 @@ class HftbacktestData:
                         yield np.frombuffer(data, dtype)
                         left -= rows
         except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError) as error:
-            raise TapeError(f"{self.path}: expected an npz that can be read: {error}") from error
+            raise TapeError(f"{self.path}: expected an npz that can be read: {str(error)[:200]}") from error
 
 
 def read_exactly(member: IO[bytes], size: int) -> bytes:

@@ -58,6 +58,6 @@ def decoded(path: Path, number: int, decode: Callable[[], Decoded]) -> Decoded:
     """Call what decodes a line; what is wrong becomes a TapeError that names the line."""
     try:
         return decode()
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise TapeError(f"{path}: line {number}: {text}") from error
