@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from bybit_client import KEY, Client, Json, Stage
 from card import card
-from trading_desk import IMPATIENT, LINEAR, Desk
+from trading_desk import Desk
 
 from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import Exchange, Side
@@ -20,8 +20,6 @@ from mlthon.basics.qty import Qty
 from mlthon.errors import VenueUnreachable
 from mlthon.sim.funding import FundingRules
 from mlthon.venues.bybit import VenueLimits
-from mlthon.venues.bybit.faults import BybitFaults
-from mlthon.venues.faults import read_plan
 
 OpenDesk = Callable[..., Awaitable[Desk]]
 BYBIT = Exchange.Bybit
@@ -43,10 +41,6 @@ class Clock:
 
     def __call__(self) -> int:
         return self.ns
-
-
-def with_faults(*faults: str) -> Stage:
-    return Stage.of_all_products(faults=BybitFaults(read_plan(f"faults: [{', '.join(faults)}]", "card")))
 
 
 @pytest.fixture
@@ -283,47 +277,3 @@ async def test_service_restart(client: Client) -> None:
             assert (message["type"], message["data"]["u"]) == ("snapshot", 1)
     finally:
         await stage.venue.close()
-
-
-# -- faults ---------------------------------------------------------------------------------------------------------
-
-
-@card("BY-V40")
-async def test_a_lost_ack(open_desk: OpenDesk) -> None:
-    """A fault plan that loses an ack but keeps the order: the connector finds the order, and tells it once."""
-    desk = await open_desk(with_faults("{fault: lose_ack, nth: 1}"), **IMPATIENT)
-    await desk.resting("1")
-    desk.cancel("1")
-    await desk.wait("on_order_cancelled", client_id="1", unsolicited=False)
-    assert desk.story("1").count(ACK) == 1
-
-
-@card("BY-V41")
-async def test_repeated_news(open_desk: OpenDesk) -> None:
-    """A fault plan that repeats every private message changes nothing in the story of an order."""
-    desk = await open_desk(with_faults("{fault: duplicate, channel: private, probability: 1.0}"))
-    desk.order("1", price="60000.1", qty="1")
-    await desk.wait(FILL, client_id="1", leaves_qty=Qty("0"))
-    await desk.resting("2")
-    assert desk.story("1") == [ACK, FILL]
-
-
-@card("BY-V42")
-async def test_a_cut_within_a_message(open_desk: OpenDesk) -> None:
-    """A fault plan that cuts the private stream within a message: what the message told is found out."""
-    desk = await open_desk(with_faults("{fault: cut, channel: private, kind: order, nth: 1}"))
-    desk.order("1", price="60000.1", qty="1")
-    await desk.wait(FILL, client_id="1", leaves_qty=Qty("0"))
-    assert desk.story("1") == [ACK, FILL]
-
-
-@card("BY-V43")
-async def test_a_refusal_that_is_none(open_desk: OpenDesk) -> None:
-    """A request that the venue refuses though it carried it out is found out to be carried out."""
-    desk = await open_desk(
-        with_faults("{fault: refuse, channel: trade, direction: out, code: 10016, nth: 1}")
-    )
-    await desk.resting("1")
-    assert desk.story("1") == [ACK]
-    desk.env.fetch_order_status(BYBIT, LINEAR, "1")
-    await desk.wait("on_order_status", client_ord_id="1")
