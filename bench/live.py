@@ -23,7 +23,7 @@ from environments import BENCH, CACHE, environment, install_mlthon, install_pack
 
 PEERS = {
     "pybit": ("pybit==5.17.0",),
-    "ccxt": ("ccxt==4.5.90", "uvloop==0.23.0"),
+    "ccxt": ("ccxt==4.5.90",),
     "nautilus_trader": ("nautilus_trader==1.221.0",),
     "cryptofeed": ("cryptofeed==2.4.1",),
 }

@@ -12,8 +12,8 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
@@ -178,30 +178,23 @@ class Clients(AsyncExitStack):
         server = await loop.create_server(lambda: Stream(client), "127.0.0.1", 0)
         self.callback(server.close)
         ws = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        command = [
+        log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - ours until the exit; shown only where it explains
+        self.enter_context(log)
+        process = await asyncio.create_subprocess_exec(
             self._pythons[peer.name],
             str(CLIENTS / peer.script),
-            self._mode,
-            ws,
-            self._rest,
-            KEY,
-            SECRET,
-        ]
-        process = subprocess.Popen(
-            command,
-            stdout=sys.stderr,
-            env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-            preexec_fn=lambda: os.sched_setaffinity(0, {self._core}),
+            *(self._mode, ws, self._rest, KEY, SECRET, str(self._core)),
+            stdout=log,
+            stderr=log,
         )
-        self.callback(process.wait)
+        self.push_async_callback(process.wait)
         self.callback(process.terminate)
         ready = [client.subscribed.wait()] + ([client.can_trade.wait()] if self._mode == "order" else [])
         try:
             await asyncio.wait_for(asyncio.gather(*ready), START_WITHIN_S)
         except TimeoutError:
-            sys.exit(
-                f"live: {peer.name} was not ready within {START_WITHIN_S:g} s, exit code {process.poll()}"
-            )
+            log.seek(0)
+            sys.exit(f"{log.read()}\nlive: {peer.name} was not ready within {START_WITHIN_S:g} s")
         await asyncio.sleep(1.0)  # whatever it still does at its start
         return client
 

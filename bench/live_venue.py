@@ -5,9 +5,9 @@ It runs as a process of its own. Each client has a port of its own; who connects
 Bybit of MLThon answers over REST. Frames are written and read here by hand, for a library's time would be part of
 every client's.
 
-Tick to order is timed here, around both ends: from just before a frame is handed to the kernel until an order has been
-read from the same client. Inbound is timed from the first of many frames until the client says that its callback has
-seen the last.
+Tick to order is timed here, around both ends: from just before a frame is handed to the kernel until an order has
+been read from the same client. Inbound is timed from the first of many frames until the client says that its callback
+has seen the last.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The least a client can do: aiohttp, and an order made beforehand for each frame; inbound, `orjson.loads`, no book."""
+"""The least a client can do: aiohttp, and an order made beforehand; inbound, `orjson.loads` and no book."""
 
 import asyncio
 
@@ -28,17 +28,9 @@ async def subscribe(public: aiohttp.ClientWebSocketResponse) -> None:
 
 
 async def answer(public: aiohttp.ClientWebSocketResponse, trade: aiohttp.ClientWebSocketResponse) -> None:
-    order = {
-        "category": "linear",
-        "symbol": SYMBOL,
-        "side": "Buy",
-        "orderType": "Limit",
-        "qty": QTY,
-        "price": PRICE,
-    }
-    ready = orjson.dumps(
-        {"reqId": "1", "header": {}, "op": "order.create", "args": [{**order, "timeInForce": "IOC"}]}
-    )
+    order = {"category": "linear", "symbol": SYMBOL, "side": "Buy", "orderType": "Limit"}
+    order |= {"qty": QTY, "price": PRICE, "timeInForce": "IOC"}
+    ready = orjson.dumps({"reqId": "1", "header": {}, "op": "order.create", "args": [order]})
     reader = asyncio.create_task(drain(trade))
     async for _ in public:
         await trade.send_frame(ready, aiohttp.WSMsgType.TEXT)

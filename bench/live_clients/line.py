@@ -1,10 +1,13 @@
 """What every client of `live.py` is told on its command line, and how it says what it has seen. Needs no package."""
 
+import os
 import socket
 import sys
 from urllib.parse import urlsplit
 
-MODE, WS, REST, KEY, SECRET = sys.argv[1:6]  # MODE: "order" or "inbound"; WS and REST are base urls
+MODE, WS, REST, KEY, SECRET, CORE = sys.argv[1:7]  # MODE: "order" or "inbound"; WS and REST are base urls
+os.sched_setaffinity(0, {int(CORE)})
+
 SYMBOL = "BTCUSDT"
 GONE = 60000.1  # a best ask above it is the sign for the end of a burst
 PRICE, QTY = "50000.0", "0.001"  # of the order that answers a tick
