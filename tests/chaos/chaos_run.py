@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from chaos_plans import loses_news, random_plan
 from chaos_trader import BYBIT, ChaosTrader
 
-from mlthon.basics.defs import GtwStatus, InstrumentType
+from mlthon._core.price_book import PriceLevelBook
+from mlthon.basics.defs import GtwStatus, InstrumentType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.clock import LiveClock
@@ -203,6 +204,10 @@ async def compare(engine: LiveEngine, exchange: SimExchange, account: Account, t
     )
     check_orders(engine, exchange, account, trader)
     check_stories(trader)
+    (shown,) = (exchange.book(symbol) for symbol in exchange.instruments)
+    await until(
+        lambda: top_of(trader.book) == top_of(shown), lambda: f"{top_of(trader.book)}, not {top_of(shown)}"
+    )
     await check_money(engine, exchange, account, trader)
 
 
@@ -223,6 +228,12 @@ def fills_told(engine: LiveEngine, trader: ChaosTrader) -> Counter[Fill]:
 def fills_booked(exchange: SimExchange, account: Account) -> Counter[Fill]:
     """What the venue's ledger holds."""
     return Counter((fill.link_id, fill.side.name, fill.price, fill.qty) for fill in exchange.fills(account))
+
+
+def top_of(book: PriceLevelBook) -> list[tuple[Price, Qty]]:
+    """The best ten levels of each side."""
+    levels = (*book.get_lvls(Side.Buy, 10), *book.get_lvls(Side.Sell, 10))
+    return [(level.get_price(), level.get_qty()) for level in levels]
 
 
 def difference(told: Counter[Fill], booked: Counter[Fill]) -> str:

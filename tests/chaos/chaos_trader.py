@@ -6,10 +6,11 @@ import random
 from collections import Counter, defaultdict
 from typing import Any
 
-from mlthon.basics.defs import TIF, Exchange, ExecInstructions, OrderType, Side
+from mlthon.basics.defs import TIF, Exchange, ExecInstructions, FeedHandlerStatus, OrderType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
+from mlthon.order.books.price_level_book import PriceLevelBook
 
 BYBIT = Exchange.Bybit
 ACT_EVERY_MS = 5
@@ -29,6 +30,7 @@ class ChaosTrader:
         self.told: Counter[tuple[str, str]] = Counter()  # the final answers to it
         self.stories: defaultdict[str, list[str]] = defaultdict(list)
         self.fills: list[tuple[str, Side, Price, Qty]] = []
+        self.book = PriceLevelBook()
         self.wallets: dict[str, Qty] = {}  # what was told last, by coin
         self.live: dict[str, None] = {}  # orders that have not ended, as far as we were told
         self._mid: Price | None = None
@@ -62,6 +64,25 @@ class ChaosTrader:
     ) -> None:
         if self._bid is not None and self._bid > Price("0") and price > Price("0"):
             self._mid = (self._bid + price) / 2
+
+    def on_feed_handler_status(self, exchange: Exchange, status: FeedHandlerStatus, detail: str) -> None:
+        if status is FeedHandlerStatus.SnapshotStart:
+            self.book.clear()
+
+    def on_add_price_level(
+        self, exchange: Exchange, number: int, side: Side, price: Price, qty: Qty, ts: int
+    ) -> None:
+        self.book.add_lvl(side, price, qty)
+
+    def on_modify_price_level(
+        self, exchange: Exchange, number: int, side: Side, price: Price, qty: Qty, ts: int
+    ) -> None:
+        self.book.modify_lvl_qty(side, price, qty)
+
+    def on_delete_price_level(
+        self, exchange: Exchange, number: int, side: Side, price: Price, ts: int
+    ) -> None:
+        self.book.delete_lvl(side, price)
 
     # -- requests
 
