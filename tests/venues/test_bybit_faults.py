@@ -182,6 +182,42 @@ async def test_a_request_comes_twice() -> None:
         assert s.open_orders() == ["a"]
 
 
+@pytest.mark.parametrize("fault", ["truncate", "corrupt"])
+async def test_a_request_arrives_broken(fault: str) -> None:
+    plan = f"{{fault: {fault}, channel: trade, direction: in, kind: order.create, nth: 1}}"
+    async with scene(plan) as s, s.client.trading() as trading:
+        assert (await trading.ask(order(orderLinkId="a")))["retCode"] == 10001
+        assert (await trading.ask(order(orderLinkId="b")))["retCode"] == 0
+        assert s.open_orders() == ["b"]
+
+
+async def test_a_request_is_lost_and_the_next_one_with_its_line() -> None:
+    async with scene(
+        "{fault: drop, channel: trade, direction: in, kind: order.create, nth: 1}",
+        "{fault: cut, channel: trade, direction: in, kind: order.create, nth: 3}",
+    ) as s:
+        async with s.client.trading() as trading:
+            await trading.send(order(orderLinkId="a"))
+            assert (await trading.ask(order(orderLinkId="b")))["retCode"] == 0
+            await trading.send(order(orderLinkId="c"))
+            assert await trading.closed() == 1006
+        assert s.open_orders() == ["b"]
+
+
+async def test_a_request_is_late_and_overtaken() -> None:
+    async with (
+        scene(
+            "{fault: reorder, channel: trade, direction: in, kind: order.create, nth: 1, within_ms: 60000}",
+            "{fault: delay, channel: trade, direction: in, kind: order.create, nth: 3, delay_ms: 5}",
+        ) as s,
+        s.client.trading() as trading,
+    ):
+        for name in "abc":
+            await trading.send({**order(orderLinkId=name), "reqId": name})
+        assert [answer["reqId"] for answer in await trading.take(3)] == ["b", "a", "c"]
+        assert s.open_orders() == ["b", "a", "c"]
+
+
 async def test_logins_are_refused() -> None:
     async with scene(
         "{fault: refuse_login, channel: private, nth: 1}", "{fault: refuse_login, channel: trade, nth: 1}"
@@ -267,7 +303,18 @@ async def test_the_venue_restarts() -> None:
             assert (await again.receive())["data"]["u"] == 1
 
 
-async def test_channels_are_cut_or_out_of_reach_alone() -> None:
+async def test_some_channels_are_cut() -> None:
+    plan = f"{{fault: disconnect, channels: [trade, public], {AFTER_ORDER}}}"
+    async with scene(plan) as s, s.client.private() as private:
+        async with s.client.trading() as trading, s.client.public() as public:
+            await s.client.place(orderLinkId="a")
+            assert (await trading.closed(), await public.closed()) == (1006, 1006)
+        assert await silent(private)
+        async with s.client.trading() as again:
+            assert await silent(again)
+
+
+async def test_channels_are_out_of_reach_alone() -> None:
     async with scene(f"{{fault: outage, channels: [private], for_ms: 60, {AFTER_ORDER}}}") as s:
         async with s.client.private("order") as private, s.client.trading() as trading:
             await s.client.place(orderLinkId="a")
