@@ -286,6 +286,7 @@ def test_an_empty_tape_and_empty_batches_have_no_events() -> None:
 
 def test_random_rows_never_crash_it() -> None:
     seed = random.randrange(2**32)
+    print(f"seed {seed}")  # shown on failure, whatever fails
     rng = random.Random(seed)
     for _ in range(300):
         rows = [

@@ -512,6 +512,7 @@ def test_changed_bytes_are_refused_in_one_line_or_read(tmp_path: Path) -> None:
         "btcusdt.npz": npz(tmp_path / "whole.npz", (4 | BOTH | BUY, 5, 10, 100.5, 0.003)).read_bytes(),
     }
     seed = random.randrange(2**32)
+    print(f"seed {seed}")  # shown on failure, whatever fails
     rng = random.Random(seed)
     spliced = [b"-", b"9" * 25, b"e99", b"null", b"[]", b"{}", b'"', b",", b"\n", b"1e-30", b"NaN", b"\xff"]
     for _ in range(600):
