@@ -95,14 +95,17 @@ cdef class InstrumentFeed:
     def follow(self, DepthUpdate update not None) -> bool:
         """Apply and tell a change of a book that is in step; returns whether that was all.
 
-        Where it was not (the book is out of step, the update a whole book, or the book crossed by it), the update
-        has to be judged by whoever keeps the book in step; to have been applied here before does no harm then.
+        Where it was not (the book is out of step or crossed by it, or the strategy keeps a book, and this is a whole
+        one), the update has to be judged by whoever keeps the book in step; to have been applied here before does no
+        harm then.
         """
         return self.follow_at(update, update.recv_ns)
 
     cdef bint follow_at(self, DepthUpdate update, int64_t recv_ns) except -1:
         """The same for an update that arrives at another time than it says."""
-        if not self.in_step or update.is_snapshot or not self.apply_message(update, True, recv_ns):
+        if not self.in_step or (update.is_snapshot and (self.price_levels or self.levels)):
+            return False
+        if not self.apply_message(update, True, recv_ns):
             return False
         self.followed += 1
         return True

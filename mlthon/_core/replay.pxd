@@ -22,6 +22,9 @@ cdef class SimClock:
 
 cdef class MarketView:
     cdef public bint is_lost          # the strategy's book is to be given anew, when it is not displayed crossed
+    cdef public bint only_best        # it is sent the best levels alone, as a snapshot whenever they change
+    cdef FollowedMarket engine        # of the market it is of
+    cdef DepthUpdate best             # what was sent of them last
     cdef object instrument_id
     cdef object listener              # FeedListener
     cdef object delay                 # None: always `delay_ns`
@@ -32,6 +35,7 @@ cdef class MarketView:
     cdef bint wants_trades
     cdef bint wants_orders
 
+    cdef DepthUpdate moved_best(self)
     cdef int64_t arrival_ns(self, int64_t now_ns) except -1
     cdef int tell(self, object news, int64_t now_ns) except -1
     cdef int tell_depth(self, DepthUpdate update, int64_t now_ns) except -1

@@ -12,10 +12,13 @@ from collections import deque
 
 cimport cython
 from libc.stdint cimport INT64_MAX, int64_t
+from libc.string cimport memcmp, memcpy
 
+from mlthon._core.book_side cimport BookSide, Level, Place
 from mlthon._core.followed_market cimport FollowedMarket
-from mlthon._core.market_event cimport DepthUpdate, PublicTrade
+from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from
 from mlthon._core.order_change cimport OrderChange
+from mlthon._core.price_book cimport PriceLevelBook
 from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, ORDER_ADD, ORDER_DELETE, TRADE, TapeCursor
 from mlthon._core.tape_orders cimport TapeOrders
 from mlthon._core.timers cimport TimerQueue
@@ -56,6 +59,8 @@ cdef class MarketView:
         self.delay = delay if constant_ns is None else None
         self.delay_ns = 0 if constant_ns is None else constant_ns
         self.ask_anew = ask_anew
+        self.best = DepthUpdate([], [])
+        self.best.reserve(2)
 
     def open(self, *, bint book, bint trades, bint orders):
         """Say what is wanted; called again, with more."""
@@ -68,6 +73,28 @@ cdef class MarketView:
         """Say that nothing is wanted any more."""
         self.wants_book = self.wants_trades = self.wants_orders = False
         self.feed = None
+
+    cdef DepthUpdate moved_best(self):
+        """The best displayed levels, if they are others than those last sent; borrowed until the next call."""
+        cdef DepthUpdate best = self.best
+        cdef Level[2] now
+        cdef int side
+        cdef int[2] count
+        for side in range(2):
+            now[side].price = now[side].qty = 0
+            count[side] = self.engine.best(side, &now[side].price)
+            if count[side]:
+                now[side].qty = self.engine.shown(side, now[side].price)
+        if not count[0]:
+            now[0] = now[1]
+        if best.bid_count == count[0] and best.ask_count == count[1] and \
+                memcmp(best.levels, now, (count[0] + count[1]) * sizeof(Level)) == 0:
+            return None
+        memcpy(best.levels, now, sizeof(now))
+        best.bid_count, best.ask_count = count[0], count[1]
+        best.is_snapshot = True
+        best.venue_ns, best.seq = self.engine.market_ns, self.engine.market_seq
+        return best
 
     cdef int64_t arrival_ns(self, int64_t now_ns) except -1:
         """When what is sent now would arrive."""
@@ -116,6 +143,23 @@ cdef class Market:
         """How many messages left the market's own book crossed."""
         return self.engine.crossed_updates
 
+    def whole_book(self):
+        """The displayed book as one message, or None while it is crossed. The engine keeps nothing of it."""
+        cdef bint was_kept = self.engine.kept is not None
+        cdef PriceLevelBook book = self.engine.displayed
+        cdef DepthUpdate whole = depth_update_from(NULL, 0, 0)
+        if not was_kept:
+            self.engine.kept = None       # else it would be kept up to date, as dear as the market's own
+        if book.is_crossed():
+            return None
+        whole.reserve(book.bid_side.size + book.ask_side.size)
+        copy_side(book.bid_side, whole.levels)
+        copy_side(book.ask_side, whole.levels + book.bid_side.size)
+        whole.bid_count, whole.ask_count = book.bid_side.size, book.ask_side.size
+        whole.is_snapshot = True
+        whole.venue_ns, whole.seq = self.engine.market_ns, self.engine.market_seq
+        return whole
+
     def follow_orders(self):
         """Be ready for tapes that tell orders one by one."""
         if self.orders is None:
@@ -124,6 +168,7 @@ cdef class Market:
     def watch(self, MarketView view not None):
         """Show what happens to a strategy."""
         self.view = view
+        view.engine = self.engine
 
 
 @cython.final
@@ -236,7 +281,10 @@ cdef class Replay:
 
     def send(self, MarketView view not None, news):
         """Send market data to the strategy: an event, which is copied, or a function to call when it arrives."""
-        self.send_news(view, news)
+        if view.only_best and isinstance(news, DepthUpdate) and not (<DepthUpdate>news).is_snapshot:
+            news = view.moved_best()
+        if news is not None:
+            self.send_news(view, news)
 
     def timers_changed(self):
         """Take note that the scheduler may have something else to do next."""
@@ -345,9 +393,15 @@ cdef class Replay:
 
     cdef int pass_on(self, MarketView view, object news) except -1:
         """Let the strategy hear of what concerned no client: at once, where nothing has to come before."""
-        if view.is_lost and isinstance(news, DepthUpdate):
-            view.ask_anew()
-        elif view.delay is None and view.delay_ns == 0 and not self.woken and self.earliest() > self.clock.ns:
+        if isinstance(news, DepthUpdate):
+            if view.is_lost:
+                view.ask_anew()
+                return 0
+            if view.only_best:
+                news = view.moved_best()
+                if news is None:
+                    return 0
+        if view.delay is None and view.delay_ns == 0 and not self.woken and self.earliest() > self.clock.ns:
             view.tell(news, self.clock.ns)
         else:
             self.send_news(view, news)
@@ -424,6 +478,20 @@ cdef class Replay:
         self.due_ns[NEWS] = self.news[0][0] if self.news else NEVER
         view.tell(news, self.clock.ns)
         return 0
+
+
+cdef int copy_side(BookSide side, Level *into) noexcept:
+    """Copy a side's levels, the best first."""
+    cdef Place place
+    cdef Level *level
+    cdef Py_ssize_t count = 0
+    side.start(&place)
+    level = side.next_level(&place)
+    while level is not NULL:
+        into[count] = level[0]
+        count += 1
+        level = side.next_level(&place)
+    return 0
 
 
 cdef OrderChange copy_of(OrderChange change):

@@ -42,7 +42,7 @@ class BacktestConnector:
             symbol: Market(exchange.engine(symbol), partial(exchange.catch_up, symbol))
             for symbol in exchange.instruments
         }
-        self.feed = BacktestFeed(exchange, self.markets, replay, latency)
+        self.feed = BacktestFeed(self.markets, replay, latency)
         self.gateway = BacktestGateway(exchange, account, self.feed, replay, latency, trace, rates)
 
     async def load_instruments(self) -> list[Instrument]:

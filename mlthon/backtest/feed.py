@@ -13,7 +13,6 @@ from mlthon.basics.defs import GtwRejectCode
 from mlthon.engine.ports import FeedListener
 from mlthon.errors import UsageError
 from mlthon.instruments.instrument import Instrument
-from mlthon.sim.exchange import SimExchange
 from mlthon.sim.terms import symbol_of
 
 __all__ = ["BacktestFeed"]
@@ -25,19 +24,17 @@ class BacktestFeed:
     """What a simulated exchange displays, some time later. Implements `mlthon.engine.ports.Feed`.
 
     A subscription takes the time of a request; then the whole book comes, and after it every change, as the venue's
-    stream has it. A book that is displayed crossed, as recordings with missing messages make it, is lost to the
+    stream has it; who wants the best levels alone is sent those. A book that is displayed crossed, as recordings with missing messages make it, is lost to the
     strategy until it no longer is.
     """
 
-    def __init__(
-        self, exchange: SimExchange, markets: Mapping[str, Market], replay: Replay, latency: Latency
-    ) -> None:
-        self._exchange = exchange
+    def __init__(self, markets: Mapping[str, Market], replay: Replay, latency: Latency) -> None:
         self._markets = markets
         self._replay = replay
         self._latency = latency
         self._listener: FeedListener | None = None
         self._views: dict[str, MarketView] = {}
+        self._books: dict[str, set[MDSub]] = {}  # the kinds that are subscribed
 
     def attach(self, listener: FeedListener) -> None:
         self._listener = listener
@@ -93,6 +90,9 @@ class BacktestFeed:
             ask_anew = partial(self._ask_anew, symbol)
             view = self._views[symbol] = MarketView(number, listener, self._latency.feed, ask_anew)
             self._markets[symbol].watch(view)
+        books = self._books.setdefault(symbol, set())
+        books |= subs & _BOOKS
+        view.only_best = books == {MDSub.BBO}
         wants_book, orders = bool(subs & _BOOKS), self._markets[symbol].orders
         wants_orders = MDSub.OrderBook in subs
         send(
@@ -121,18 +121,10 @@ class BacktestFeed:
 
     def _send_book(self, symbol: str) -> None:
         """Send the whole displayed book, or wait until it is not crossed."""
-        view, book = self._views[symbol], self._exchange.book(symbol)
-        view.is_lost = book.is_crossed()
-        if view.is_lost:
-            return
-        whole = DepthUpdate(
-            [(level.get_price(), level.get_qty()) for level in book.bids()],
-            [(level.get_price(), level.get_qty()) for level in book.asks()],
-            is_snapshot=True,
-            venue_ns=self._exchange.market_ns(symbol),
-            seq=self._exchange.market_seq(symbol),
-        )
-        self._replay.send(view, whole)
+        view, whole = self._views[symbol], self._markets[symbol].whole_book()
+        view.is_lost = whole is None
+        if whole is not None:
+            self._replay.send(view, whole)
 
     @property
     def _told(self) -> FeedListener:
