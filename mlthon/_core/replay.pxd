@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.instrument_feed cimport InstrumentFeed
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
-from mlthon._core.order_change cimport OrderChange
+from mlthon._core.order_change cimport OrderChange, RateUpdate
 from mlthon._core.tape_cursor cimport TapeCursor
 from mlthon._core.tape_orders cimport TapeOrders
 from mlthon._core.timers cimport TimerQueue
@@ -44,6 +44,7 @@ cdef class MarketView:
 cdef class Market:
     cdef FollowedMarket engine
     cdef object catch_up
+    cdef object fund
     cdef readonly TapeOrders orders   # None where no tape tells orders one by one
     cdef MarketView view              # None: nobody watches
 
@@ -54,6 +55,7 @@ cdef class Lane:
     cdef DepthUpdate update           # what the cursor fills
     cdef PublicTrade trade
     cdef OrderChange change
+    cdef RateUpdate rate
     cdef object events                # iterator of (gap_ns, event)
     cdef object event                 # what comes next
 

@@ -1,10 +1,11 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, final
 
+from mlthon._core.fixed import MLDecimal
 from mlthon._core.followed_market import FollowedMarket
 from mlthon._core.instrument_feed import InstrumentFeed
 from mlthon._core.market_event import DepthUpdate, PublicTrade
-from mlthon._core.order_change import OrderChange
+from mlthon._core.order_change import OrderChange, RateUpdate
 from mlthon._core.tape_cursor import TapeCursor
 from mlthon._core.tape_orders import TapeOrders
 
@@ -47,7 +48,12 @@ class MarketView:
 
 @final
 class Market:
-    def __init__(self, engine: FollowedMarket, catch_up: Callable[[PublicTrade | None], object]) -> None: ...
+    def __init__(
+        self,
+        engine: FollowedMarket,
+        catch_up: Callable[[PublicTrade | None], object],
+        fund: Callable[[MLDecimal], object],
+    ) -> None: ...
     @property
     def orders(self) -> TapeOrders | None: ...
     @property
@@ -60,7 +66,7 @@ class Market:
 class Lane:
     def __init__(
         self,
-        source: TapeCursor | Iterable[tuple[int, DepthUpdate | PublicTrade | OrderChange]],
+        source: TapeCursor | Iterable[tuple[int, DepthUpdate | PublicTrade | OrderChange | RateUpdate]],
         market: Market,
     ) -> None: ...
 
@@ -79,7 +85,7 @@ class Replay:
     def next_ns(self) -> int: ...
     def add_tape(
         self,
-        source: TapeCursor | Iterable[tuple[int, DepthUpdate | PublicTrade | OrderChange]],
+        source: TapeCursor | Iterable[tuple[int, DepthUpdate | PublicTrade | OrderChange | RateUpdate]],
         market: Market,
     ) -> None: ...
     def attach(self, scheduler: Timers, dispatcher: Deliverer) -> None: ...

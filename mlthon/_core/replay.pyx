@@ -17,7 +17,7 @@ from libc.string cimport memcmp, memcpy
 from mlthon._core.book_side cimport BookSide, Level, Place
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from
-from mlthon._core.order_change cimport OrderChange
+from mlthon._core.order_change cimport FUNDING_RATE, OrderChange, RateUpdate
 from mlthon._core.price_book cimport PriceLevelBook
 from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, ORDER_ADD, ORDER_DELETE, TRADE, TapeCursor
 from mlthon._core.tape_orders cimport TapeOrders
@@ -131,12 +131,13 @@ cdef class Market:
     """One symbol of a simulated exchange, as the loop plays tapes into it.
 
     ``engine`` is its matching engine; ``catch_up(trade)`` books what an event did to clients, and tells of it;
-    ``trade`` is the event if it was a trade, else None.
+    ``trade`` is the event if it was a trade, else None. ``fund(rate)`` is told recorded funding rates.
     """
 
-    def __init__(self, FollowedMarket engine not None, catch_up):
+    def __init__(self, FollowedMarket engine not None, catch_up, fund):
         self.engine = engine
         self.catch_up = catch_up
+        self.fund = fund
 
     @property
     def crossed_updates(self) -> int:
@@ -185,6 +186,7 @@ cdef class Lane:
             self.update = DepthUpdate([], [])
             self.trade = PublicTrade.__new__(PublicTrade)
             self.change = OrderChange.__new__(OrderChange)
+            self.rate = RateUpdate.__new__(RateUpdate)
         else:
             self.events = iter(source)
         self.advance()
@@ -209,7 +211,7 @@ cdef class Lane:
         return 0
 
     cdef object take(self):
-        """The next event, borrowed until the one after it is taken; None for one that is none of a market's."""
+        """The next event, borrowed until the one after it is taken."""
         cdef object event = self.event
         if self.cursor is not None:
             if self.cursor.next_kind == DEPTH:
@@ -222,7 +224,8 @@ cdef class Lane:
                 self.cursor.read_order(self.change)
                 event = self.change
             else:
-                self.cursor.skip()
+                self.cursor.read_rate(self.rate)
+                event = self.rate
         self.advance()
         return event
 
@@ -350,6 +353,8 @@ cdef class Replay:
             return self.play_trade(lane.market, event)
         if isinstance(event, OrderChange):
             return self.play_order(lane.market, event)
+        if (<RateUpdate>event).kind_index == FUNDING_RATE:
+            lane.market.fund((<RateUpdate>event).value)
         return 0
 
     cdef int play_depth(self, Market market, DepthUpdate update) except -1:

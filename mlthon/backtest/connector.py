@@ -39,7 +39,11 @@ class BacktestConnector:
         self.sim = exchange
         self.account = account
         self.markets = {
-            symbol: Market(exchange.engine(symbol), partial(exchange.catch_up, symbol))
+            symbol: Market(
+                exchange.engine(symbol),
+                partial(exchange.catch_up, symbol),
+                partial(exchange.tell_funding_rate, symbol),
+            )
             for symbol in exchange.instruments
         }
         self.feed = BacktestFeed(self.markets, replay, latency)

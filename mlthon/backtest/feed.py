@@ -24,8 +24,8 @@ class BacktestFeed:
     """What a simulated exchange displays, some time later. Implements `mlthon.engine.ports.Feed`.
 
     A subscription takes the time of a request; then the whole book comes, and after it every change, as the venue's
-    stream has it; who wants the best levels alone is sent those. A book that is displayed crossed, as recordings with missing messages make it, is lost to the
-    strategy until it no longer is.
+    stream has it; who wants the best levels alone is sent those. A book that is displayed crossed, as recordings with
+    missing messages make it, is lost to the strategy until it no longer is.
     """
 
     def __init__(self, markets: Mapping[str, Market], replay: Replay, latency: Latency) -> None:

@@ -246,6 +246,10 @@ class SimExchange:
         """The rate at which a contract would be funded now."""
         return self._market(symbol).funding.rate
 
+    def tell_funding_rate(self, symbol: str, rate: MLDecimal) -> None:
+        """Fund a contract at a rate that was recorded, from now on, unless the rules fix one."""
+        self._market(symbol).funding.told_rate = rate
+
     def funding_due_ns(self, symbol: str) -> int:
         """When a contract is funded next."""
         return self._market(symbol).funding.due_ns(self._now_ns())

@@ -68,6 +68,7 @@ class FundingMeter:
     def __init__(self, rules: FundingRules) -> None:
         self._rules = rules
         self.index: Price | None = None  # None until the first look at a mark
+        self.told_rate: MLDecimal | None = None  #: a recorded one, which counts more than the market's
         self.past: deque[PastFunding] = deque(maxlen=_REMEMBERED)  # newest last
         self._seen_ns = 0
         self._due_ns: int | None = None
@@ -80,6 +81,8 @@ class FundingMeter:
         rules = self._rules
         if rules.rate is not None:
             return rules.rate
+        if self.told_rate is not None:
+            return self.told_rate
         premium = self._premium_time / self._time_ns if self._time_ns else _NOTHING
         rate = premium + _within(rules.interest - premium, _CLAMP)
         return _within(rate, rules.cap).round_nearest(_FINEST)
