@@ -177,6 +177,7 @@ def joined(fills: list[tuple[int, Decimal, Decimal, bool]]) -> list[tuple[int, D
     whole: list[tuple[int, Decimal, Decimal, bool]] = []
     for number, price, qty, is_maker in fills:
         if whole and whole[-1][0] == number and whole[-1][1] == price and whole[-1][3] == is_maker:
-            qty += whole.pop()[2]
-        whole.append((number, price, qty, is_maker))
+            whole[-1] = (number, price, whole[-1][2] + qty, is_maker)
+        else:
+            whole.append((number, price, qty, is_maker))
     return whole
