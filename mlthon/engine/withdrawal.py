@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 
 from mlthon.basics.defs import GtwStatus
@@ -21,6 +20,8 @@ async def withdraw_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:
     The strategy is told that its orders are cancelled, unsolicited, but not of the requests. The gateways pace them.
     Gives up when no order has ended for five seconds.
     """
+    import asyncio  # noqa: PLC0415  (a backtest uses `withdraw` alone, and has no use for it)
+
     loop = asyncio.get_running_loop()
     last_progress = loop.time()
     next_try = loop.time()

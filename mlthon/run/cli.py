@@ -7,7 +7,6 @@ the venue; 1 anything else.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -115,6 +114,8 @@ def demo(
 
     The strategy runs behind the real connector, over real sockets. Ctrl-C ends it cleanly.
     """
+    import asyncio  # noqa: PLC0415  (a backtest has no use for it, and it takes its time)
+
     from mlthon.run.demo import DemoOptions, run_demo  # noqa: PLC0415  (the network's libraries take their time)
     from mlthon.run.market_choice import MarketChoice  # noqa: PLC0415
     from mlthon.run.venue_options import open_faults  # noqa: PLC0415
@@ -186,6 +187,8 @@ def bybit(
 
     Prints one line of JSON when ready: rest, ws_public, ws_private, ws_trade, api_key, api_secret.
     """
+    import asyncio  # noqa: PLC0415
+
     from mlthon.run.market_choice import MarketChoice  # noqa: PLC0415  (the network's libraries take their time)
     from mlthon.run.venue import run_venue  # noqa: PLC0415
     from mlthon.run.venue_options import open_faults, server_tls  # noqa: PLC0415
