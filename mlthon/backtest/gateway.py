@@ -7,6 +7,7 @@ which it was told, however long that takes to arrive.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ from mlthon.sim.orders import Origin, Refused, SimFill, SimOrder, SimPayment
 from mlthon.sim.terms import symbol_of
 
 __all__ = ["BacktestGateway"]
+
+log = logging.getLogger("mlthon.backtest")
 
 _NS_PER_MS = 1_000_000
 _NOTHING = Qty("0")
@@ -139,6 +142,7 @@ class BacktestGateway:
             return
         report = fill_report(fill, self._instruments[fill.symbol], fill.exec_ns)
         if fill.origin is Origin.Liquidation:
+            log.warning("liquidated: %s %s of %s at %s", fill.side.name, fill.qty, fill.symbol, fill.price)
             self._trace.record_liquidation(fill.exec_ns, report)
         else:
             self._trace.record_fill(fill.exec_ns, report)

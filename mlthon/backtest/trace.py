@@ -185,6 +185,15 @@ class Trace:
         self.funding_instrument.append(self._numbers[instrument_id])
         self.funding_amount.append(received)
 
+    def liquidated(self) -> Counter[int]:
+        """How often positions were taken over, by instrument id."""
+        rows = self.fills
+        return Counter(
+            self.instruments[number].get_instrument_id()
+            for number, liquidity in zip(rows.instrument, rows.liquidity, strict=True)
+            if liquidity == LIQUIDATION
+        )
+
     # -- reading -----------------------------------------------------------------------------------------------
 
     def fill_report(self, row: int) -> FillReport:

@@ -9,13 +9,13 @@ import ssl
 
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
-from mlthon.basics.qty import Qty
 from mlthon.engine.clock import LiveClock
 from mlthon.instruments.instrument import Instrument
 from mlthon.run.market_choice import MarketChoice
 from mlthon.sim.account import Account
+from mlthon.sim.deposits import deposits_for
 from mlthon.sim.exchange import SimExchange
-from mlthon.sim.terms import Product, Terms
+from mlthon.sim.terms import Terms
 from mlthon.venues.bybit import BybitVenue, Endpoints
 from mlthon.venues.bybit.seams import FaultSeams
 from mlthon.venues.player import Progress, play
@@ -25,8 +25,6 @@ __all__ = ["SimulatedVenue"]
 log = logging.getLogger("mlthon.run")
 
 _ACCOUNT = "demo"
-_QUOTE_DEPOSIT = Qty("1000000")
-_BASE_DEPOSIT = Qty("100")  # where coins are sold, or inverse contracts margined in them
 
 
 class SimulatedVenue:
@@ -38,7 +36,7 @@ class SimulatedVenue:
         self.instrument: Instrument = self._source.instrument
         self.terms = Terms.of(self.instrument)
         self.exchange = SimExchange([self.instrument], clock.now_ns)
-        self._deposits = deposits_for(self.terms)
+        self._deposits = deposits_for([self.instrument])
         self.account: Account = self.exchange.add_account(_ACCOUNT, self._deposits)
         self.api_key = secrets.token_hex(9)
         self.api_secret = secrets.token_hex(18)
@@ -82,10 +80,3 @@ class SimulatedVenue:
     async def _play(self) -> None:
         await play(self._source, self.exchange, self.terms.symbol, self._choice.speed, self.progress)
         log.info("the recording has ended after %d events", self.progress.events)
-
-
-def deposits_for(terms: Terms) -> dict[str, Qty]:
-    """What the account needs to trade on such terms for a while."""
-    if terms.product is Product.Linear:
-        return {terms.quote: _QUOTE_DEPOSIT}
-    return {terms.quote: _QUOTE_DEPOSIT, terms.base: _BASE_DEPOSIT}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from scripted import LINEAR, Scripted, Tape, amend, book, cancel, order, trade
+import pytest
+from scripted import LINEAR, MS_NS, START_NS, Scripted, Tape, amend, book, cancel, order, trade
 
 from mlthon.backtest.backtest import Backtest, Settings
 from mlthon.backtest.latency import Latency
 from mlthon.basics.defs import TIF, CancelCode, GtwRejectCode, Side
+from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.qty import Qty
 
 STORY = (
@@ -145,3 +147,38 @@ def test_orders_left_open_are_cancelled_and_told_unsolicited():
     assert strategy.last("on_order_cancelled")[2] is True
     assert strategy.last("on_order_cancelled")[5] is CancelCode.CanceledByUser
     assert backtest.left_open == []
+
+
+def test_a_position_that_cannot_be_carried_is_taken_over_and_told():
+    tape = Tape(
+        book(0, [("60000.0", "5")], [("60000.1", "3")], whole=True),
+        book(500, [("60000.0", "0"), ("53000.0", "5")], [("60000.1", "0"), ("53000.1", "3")]),
+        book(2000, [("52999.0", "1")], []),
+    )
+    strategy = Scripted((100, order("a1", Side.Buy, "60000.1", "0.1")))
+    backtest = Backtest([tape], strategy, settings=Settings(deposits={"USDT": Qty("700")}))
+    result = backtest.run()
+    backtest.check_ledgers()
+    assert strategy.names("on_order_execution") == ["on_order_execution"]
+    assert [args[2] for name, args in strategy.told if name == "on_position_info"][-2:] == [
+        Qty("0.1"),
+        Qty("0"),
+    ]
+    told = result.to_json()
+    assert (told["liquidations"], told["position"]) == (1, 0.0)
+
+
+def test_funding_is_paid_at_its_time_at_the_recorded_rate():
+    eight_hours_ms = 8 * 3_600_000
+    due_ms = eight_hours_ms - START_NS // MS_NS % eight_hours_ms
+    tape = Tape(
+        book(0, [("60000.0", "5")], [("60000.1", "3")], whole=True),
+        book(due_ms + 5_000, [("59999.0", "1")], []),
+    )
+    strategy = Scripted((100, order("a1", Side.Buy, "60000.1", "1")))
+    backtest = Backtest([tape], strategy)
+    [connector] = backtest.connectors
+    connector.sim.tell_funding_rate("BTCUSDT", MLDecimal("0.001"))
+    result = backtest.run()
+    assert list(backtest.trace.funding_ns) == [START_NS + due_ms * MS_NS]
+    assert result.to_json()["pnl"]["funding"] == pytest.approx(-60.00005)
