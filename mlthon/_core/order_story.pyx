@@ -14,20 +14,23 @@ Compiled, because every order passes here several times. Requests and reports ar
 """
 
 import logging
-from collections import Counter
 
 from mlthon._core import dispatch
 from mlthon._core.enums import CancelCode, GtwRejectCode, OrderEvent, OrderStatus, RequestKind
+from mlthon._core.order_messages import CancelOrderRequest
 
 cimport cython
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
 from mlthon._core.int128 cimport add_overflows, int128
+from mlthon._core.order_messages cimport named
 
 log = logging.getLogger("mlthon.engine")
 
 cdef enum:
     KEPT_ENDED_ORDERS = 10_000        # for late reports and duplicate ids; the oldest are forgotten
+
+cdef tuple COUNTED = ("sent", "acked", "rejected", "cancelled", "filled", "fills", "foreign", "withdrawals refused")
 
 cdef Price NO_PRICE = price_from(0)
 cdef Qty NO_QTY = qty_from(0)
@@ -42,6 +45,7 @@ cdef object CANCELLED_BY_USER = CancelCode.CanceledByUser
 cdef object TOO_LATE = GtwRejectCode.TooLate
 
 cdef object SENT = OrderEvent.Sent
+cdef object CANCEL_SENT = OrderEvent.CancelSent
 cdef object ACKED = OrderEvent.Acked
 cdef object NOT_TAKEN = OrderEvent.Rejected
 cdef object MODIFIED = OrderEvent.Modified
@@ -68,32 +72,16 @@ cdef str CANCELLED_FIRST = "the order was cancelled first"
 cdef class DeskOrder:
     """One order as the desk knows it."""
 
-    cdef readonly str client_id
-    cdef readonly str wire_id
-    cdef readonly object instrument
-    cdef readonly object side
-    cdef readonly Price price         # zero: a market order
-    cdef readonly Qty qty
-    cdef readonly object order_type
-    cdef readonly object tif
-    cdef readonly object exec_instr
-    cdef readonly str exchange_id     # "" while the venue has not told it
-    cdef readonly bint acked          # the strategy was told that the order lives
-    cdef readonly bint ended          # the strategy was told, or could conclude, that it no longer does
-    cdef public bint cancel_pending
-    cdef public bint cancel_asked     # by the strategy, ever: its end is then not unsolicited
-    cdef public bint withdrawal_pending   # a cancel of the engine's own, which the strategy is not told of
-    cdef public object modify_pending  # the ModifyOrderRequest, or None
-    cdef readonly object held_end      # the OrderReport of an end that waits for its fills, or None
-    cdef int128 filled
-    cdef set exec_ids                 # None: no fills yet
-
     def __init__(self, str client_id, request):
+        self.begin(client_id, fields_of(request))
+
+    cdef int begin(self, str client_id, tuple request) except -1:
         (self.wire_id, self.instrument, self.side, price, self.qty, self.order_type, self.tif, self.exec_instr,
-         _) = fields_of(request)
+         _) = request
         self.client_id = client_id
         self.price = NO_PRICE if price is None else price
         self.exchange_id = ""
+        return 0
 
     @property
     def cum_qty(self) -> Qty:
@@ -117,23 +105,14 @@ cdef class OrderStory:
     `OrderRecord`.
     """
 
-    cdef public object exchange
-    cdef readonly object counts       # Counter: sent, acked, rejected, cancelled, filled; fills; foreign
-    cdef public long long events      # reports and answers received
-    cdef public bint announced        # the strategy is being told; before, nothing is
-    cdef Dispatcher dispatcher
-    cdef object on_fill, on_incomplete, record
-    cdef dict by_client_id, by_wire_id, by_exchange_id
-    cdef dict open                    # by wire id, oldest first
-    cdef dict ended                   # by wire id, in the order in which they ended
-
-    def __init__(self, exchange, Dispatcher dispatcher not None, on_fill, on_incomplete, record=None):
+    def __init__(self, exchange, gateway, Dispatcher dispatcher not None, on_fill, on_incomplete, record=None):
         self.exchange = exchange
+        self.gateway = gateway
         self.dispatcher = dispatcher
         self.on_fill = on_fill
         self.on_incomplete = on_incomplete
         self.record = record
-        self.counts = Counter()
+        self.counts = dict.fromkeys(COUNTED, 0)
         self.by_client_id = {}
         self.by_wire_id = {}
         self.by_exchange_id = {}
@@ -154,14 +133,28 @@ cdef class OrderStory:
         """Orders that are not known to have ended, oldest first."""
         return list(self.open.values())
 
-    # -- requests, after they have left ----------------------------------------------------------------------
+    # -- requests --------------------------------------------------------------------------------------------
 
-    def sent(self, str client_id, request):
-        """Note a new order that was sent; the client id must be new."""
-        cdef DeskOrder order = DeskOrder(client_id, request)
+    def send_new(self, str client_id not None, request):
+        """Send a new order; the client id must be new."""
+        self.send_new_order(client_id, fields_of(request))
+
+    def send_cancel(self, DeskOrder order not None):
+        """Ask to cancel an open order without a pending cancel."""
+        self.send_cancel_order(order)
+
+    cdef int send_new_order(self, str client_id, tuple request) except -1:
+        self.gateway.send_new(request)    # what this refuses to take was never sent; answers come later
+        cdef DeskOrder order = DeskOrder.__new__(DeskOrder)
+        order.begin(client_id, request)
         self.by_client_id[client_id] = self.by_wire_id[order.wire_id] = self.open[order.wire_id] = order
         self.count("sent")
-        self.note(SENT, order, None)
+        return self.note(SENT, order, None)
+
+    cdef int send_cancel_order(self, DeskOrder order) except -1:
+        order.cancel_pending = order.cancel_asked = True
+        self.gateway.send_cancel(named(CancelOrderRequest, (order.wire_id, order.exchange_id, order.instrument)))
+        return self.note(CANCEL_SENT, order, None)
 
     # -- the fate of requests --------------------------------------------------------------------------------
 
@@ -375,8 +368,8 @@ cdef class OrderStory:
         return 0
 
 
-cdef inline tuple fields_of(object named):
+cdef inline tuple fields_of(object values):
     """A named tuple's fields, as the plain tuple that it is underneath."""
-    if not isinstance(named, tuple):
-        raise TypeError(f"expected a request or a report of mlthon.engine.ports, got {named!r}")
-    return <tuple>named
+    if not isinstance(values, tuple):
+        raise TypeError(f"expected a request or a report of mlthon.engine.ports, got {values!r}")
+    return <tuple>values

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from mlthon.api.istrat_env import InstrumentRef
 from mlthon.basics.defs import Exchange, GtwRejectCode, GtwStatus
 from mlthon.engine.instrument_table import InstrumentTable
@@ -28,16 +26,16 @@ class Access:
     """The venues of a run, as far as a strategy may reach them."""
 
     def __init__(
-        self, session: Session, instruments: InstrumentTable, desks: Mapping[Exchange, OrderDesk]
+        self, session: Session, instruments: InstrumentTable, desks: dict[Exchange, OrderDesk]
     ) -> None:
-        self._session = session
-        self._instruments = instruments
+        self.session = session
+        self.instruments = instruments
         self.desks = desks
 
     def desk(self, exchange: Exchange) -> OrderDesk:
         """The desk of an exchange that takes requests now; raises Refused."""
-        if not self._session.may_send:
-            raise Refused(GtwRejectCode.GtwNotReady, f"the strategy is {self._session.state.value}")
+        if not self.session.may_send:
+            raise Refused(GtwRejectCode.GtwNotReady, f"the strategy is {self.session.state.value}")
         desk = self.desks.get(exchange)
         if desk is None:
             raise Refused(GtwRejectCode.GtwNotReady, f"this run has no connection to {exchange.name}")
@@ -49,7 +47,7 @@ class Access:
     def instrument(self, exchange: Exchange, ref: InstrumentRef) -> Instrument:
         """The instrument a strategy named; raises Refused, and TypeError for what can name none."""
         try:
-            return self._instruments.resolve(exchange, ref)
+            return self.instruments.resolve(exchange, ref)
         except InstrumentError as error:
             raise Refused(GtwRejectCode.UnknownInstrument, str(error)) from None
 

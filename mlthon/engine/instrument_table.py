@@ -20,6 +20,7 @@ class InstrumentTable:
 
     def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
         self._by_id: dict[int, Instrument] = {}
+        self.version = 0  #: another one after every change
         self._by_key: dict[tuple[Exchange, str], list[Instrument]] = {}
         for instrument in instruments:
             self.add(instrument)
@@ -39,6 +40,7 @@ class InstrumentTable:
                 f"instrument id {number} is shared by {known.get_instrument_name()} and "
                 f"{instrument.get_instrument_name()}: give one of them a fixed id in instrument_ids"
             )
+        self.version += 1
         self._by_id[number] = instrument
         names = (
             instrument.get_instrument_name(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mlthon._core.order_entry import OrderRules
 from mlthon.basics.defs import GtwRejectCode
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -11,7 +12,7 @@ from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.perpetual import Perpetual
 
-__all__ = ["BrokenRule", "broken_rule", "why_closed"]
+__all__ = ["BrokenRule", "broken_rule", "rules_of", "why_closed"]
 
 _TRADING = "Trading"
 _FINEST = Qty.from_mantissa(1)
@@ -52,6 +53,23 @@ def broken_rule(
     if price is not None and qty is not None and not closes:
         return _broken_notional_rule(instrument, price, qty)
     return None
+
+
+def rules_of(instrument: Instrument) -> OrderRules:
+    """The same rules as integers: what keeps them has no `broken_rule`."""
+    return OrderRules(
+        instrument,
+        tick=instrument.get_price_tick_rules(),
+        lot=instrument.get_quantity_tick_rules(),
+        min_qty=instrument.get_min_quantity(),
+        max_qty=instrument.get_max_quantity(),
+        min_notional=instrument.get_min_notional(),
+        worth_qty=_is_inverse(instrument),
+    )
+
+
+def _is_inverse(instrument: Instrument) -> bool:
+    return isinstance(instrument, Perpetual) and instrument.get_settlement_method() == "inverse"
 
 
 def _broken_price_rule(instrument: Instrument, price: Price) -> BrokenRule | None:
@@ -98,7 +116,7 @@ def _broken_notional_rule(instrument: Instrument, price: Price, qty: Qty) -> Bro
     least = instrument.get_min_notional()
     if least is None:
         return None
-    is_inverse = isinstance(instrument, Perpetual) and instrument.get_settlement_method() == "inverse"
+    is_inverse = _is_inverse(instrument)
     notional = qty.to_mldecimal() if is_inverse else price * qty
     if notional >= least:
         return None

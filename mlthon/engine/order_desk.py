@@ -23,7 +23,6 @@ from mlthon.engine.ports import (
     FillReport,
     Gateway,
     ModifyOrderRequest,
-    NewOrderRequest,
     OrderEvent,
     OrderReport,
     RequestKind,
@@ -67,45 +66,29 @@ class OrderDesk(OrderStory, AccountInfo):
         on_fill: Callable[[FillReport], None],
         record: OrderRecord | None = None,
     ) -> None:
-        OrderStory.__init__(self, exchange, dispatcher, on_fill, self._wait_for_fills, record)
+        OrderStory.__init__(self, exchange, gateway, dispatcher, on_fill, self._wait_for_fills, record)
         AccountInfo.__init__(self, dispatcher)
         self._record = record
-        self._gateway = gateway
         self._scheduler = scheduler
         self._cancel_alls: Counter[int] = Counter()
         self.told_status: GtwStatus | None = None
         gateway.attach(self)
 
-    @property
-    def gateway(self) -> Gateway:
-        return self._gateway
-
     # -- requests, from the environment ------------------------------------------------------------------------
-
-    def send_new(self, client_id: str, request: NewOrderRequest) -> None:
-        """Send a new order; the client id must be new."""
-        self._gateway.send_new(request)  # what this refuses to take was never sent; answers come later
-        self.sent(client_id, request)
 
     def send_modify(self, order: DeskOrder, new_price: Price | None, new_qty: Qty | None) -> None:
         """Ask for another price or total quantity of an open order without pending requests."""
         order.modify_pending = ModifyOrderRequest(
             order.wire_id, order.exchange_id, order.instrument, new_price, new_qty
         )
-        self._gateway.send_modify(order.modify_pending)
+        self.gateway.send_modify(order.modify_pending)
         self._note(OrderEvent.ModifySent, order)
-
-    def send_cancel(self, order: DeskOrder) -> None:
-        """Ask to cancel an open order without a pending cancel."""
-        order.cancel_pending = order.cancel_asked = True
-        self._gateway.send_cancel(CancelOrderRequest(order.wire_id, order.exchange_id, order.instrument))
-        self._note(OrderEvent.CancelSent, order)
 
     def withdraw(self, orders: Sequence[DeskOrder]) -> None:
         """Ask to cancel orders of a strategy that is no longer there to do it."""
         for order in orders:
             order.withdrawal_pending = True
-        self._gateway.send_cancels(
+        self.gateway.send_cancels(
             [CancelOrderRequest(order.wire_id, order.exchange_id, order.instrument) for order in orders]
         )
 
@@ -115,13 +98,13 @@ class OrderDesk(OrderStory, AccountInfo):
         for order in self.open_orders():
             if order.instrument.get_instrument_id() == instrument.get_instrument_id():
                 order.cancel_asked = True
-        self._gateway.send_cancel_all(instrument)
+        self.gateway.send_cancel_all(instrument)
 
     # -- GatewayListener: what is not about single orders --------------------------------------------------------
 
     def announce(self) -> None:
         """Begin to tell the strategy of this exchange: the gateway's status first, then what the account holds."""
-        self.told_status = self._gateway.status
+        self.told_status = self.gateway.status
         self._dispatcher.call("on_gateway_status", self.exchange, self.told_status, "")
         self.announce_account()
 
@@ -178,7 +161,7 @@ class OrderDesk(OrderStory, AccountInfo):
             order.held_end.cum_qty,
             order.cum_qty,
         )
-        self._gateway.recover_fills(order.instrument, order.wire_id, order.exchange_id)
+        self.gateway.recover_fills(order.instrument, order.wire_id, order.exchange_id)
         self._wait_for_fills(order)
 
     def _note(self, event: OrderEvent, order: DeskOrder) -> None:

@@ -1,23 +1,24 @@
 """Order requests on their way from the strategy to a desk: understood, checked, numbered, recorded.
 
 Wrong types raise at the call. Whatever else is wrong comes back in the request's reject callback, after the
-strategy's current callback has returned.
+strategy's current callback has returned. Requests with which nothing is wrong mostly take the short way, and do not
+come here at all (`mlthon._core.order_entry`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
 
 from mlthon._core.dispatch import Dispatcher
+from mlthon._core.order_entry import PlainRequests
 from mlthon.api.istrat_env import ClientOrdId, InstrumentRef, PriceLike, QtyLike
-from mlthon.basics.defs import TIF, Exchange, ExecInstructions, GtwRejectCode, OrderType, Side
+from mlthon.basics.defs import TIF, Exchange, ExecInstructions, GtwRejectCode, GtwStatus, OrderType, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.access import Access, Refused, expect_exchange
-from mlthon.engine.order_checks import BrokenRule, broken_rule, why_closed
+from mlthon.engine.order_checks import BrokenRule, broken_rule, rules_of, why_closed
 from mlthon.engine.order_desk import DeskOrder, OrderDesk, OrderRecord
 from mlthon.engine.ports import NewOrderRequest, RequestKind
 from mlthon.engine.wire_ids import WireIds
@@ -28,11 +29,10 @@ __all__ = ["OrderEntry", "client_id_text"]
 _Member = TypeVar("_Member", Side, ExecInstructions, OrderType, TIF)
 _Number = TypeVar("_Number", Price, Qty)
 _MAX_CLIENT_ID = 128
-_LAST_DIGITS = re.compile(r"\d+\Z", re.ASCII)
 
 
-class OrderEntry:
-    """New, modify, cancel and cancel-all, for one strategy."""
+class OrderEntry(PlainRequests):
+    """New, modify, cancel and cancel-all, for one strategy; new and cancel are asked of the base, the short way."""
 
     def __init__(
         self,
@@ -42,19 +42,28 @@ class OrderEntry:
         why_not_tradable: Callable[[Exchange, Instrument], str | None],
         record: Callable[..., None],
         order_record: OrderRecord | None = None,
+        *,
+        is_recorded: bool = True,
     ) -> None:
+        super().__init__(
+            access.session,
+            access.desks,
+            access.instruments,
+            wire_ids,
+            GtwStatus.ReadyToTrade,
+            record,
+            is_recorded=is_recorded,
+        )
         self._access = access
         self._dispatcher = dispatcher
-        self._wire_ids = wire_ids
         self._why_not_tradable = why_not_tradable
         self._record = record
         self._order_record = order_record
-        self._requests = 0
         self.refused = 0  # new orders that were rejected here, and never sent
 
     # -- the four requests -------------------------------------------------------------------------------------
 
-    def new(
+    def new_checked(
         self,
         client_id: ClientOrdId | None,
         exchange: Exchange,
@@ -67,7 +76,7 @@ class OrderEntry:
         tif: TIF | None,
         close_position: bool,
     ) -> int:
-        """Send a new order, or post its reject; returns the number in the client id."""
+        """Send any new order, or post its reject; returns the number in the client id."""
         expect_exchange(exchange)
         _member("side", Side, side)
         exec_instr = _member("exec_instr", ExecInstructions, exec_instr or ExecInstructions.Unset)
@@ -79,12 +88,12 @@ class OrderEntry:
             ord_type = OrderType.Limit
         if tif is TIF.Unset:
             tif = TIF.IOC if ord_type is OrderType.Market else TIF.GTC
-        self._requests += 1
+        self.requests += 1
         client_id = self._new_client_id() if client_id is None else client_id_text(client_id)
         if ord_type is not OrderType.Market:
             _check_type("price", Price, price)
         _check_type("qty", Qty, qty)
-        wire_id = self._wire_ids.next()
+        wire_id = self.wire_ids.next()
         self._record(
             "send_new_order",
             client_id=client_id,
@@ -125,8 +134,8 @@ class OrderEntry:
             self._dispatcher.post("on_new_order_reject", exchange, client_id, refusal.code, refusal.reason)
         else:
             desk.send_new(client_id, request)
-        digits = _LAST_DIGITS.search(client_id)
-        return int(digits[0]) if digits is not None else self._requests
+            self.learn(exchange, ref, desk, rules_of(instrument))
+        return self.number_in(client_id)
 
     def modify(
         self,
@@ -172,8 +181,8 @@ class OrderEntry:
         else:
             desk.send_modify(order, price, qty)
 
-    def cancel(self, exchange: Exchange, ref: InstrumentRef, client_id: ClientOrdId) -> None:
-        """Ask to cancel one order, or post the reject."""
+    def cancel_checked(self, exchange: Exchange, ref: InstrumentRef, client_id: ClientOrdId) -> None:
+        """Ask to cancel any order, or post the reject."""
         expect_exchange(exchange)
         client_id = client_id_text(client_id)
         self._record("send_cancel_order", exchange=exchange, instrument_id=ref, client_ord_id=client_id)
@@ -218,7 +227,7 @@ class OrderEntry:
 
     def _new_client_id(self) -> str:
         """The number of the request, or the next one that the strategy has not used itself."""
-        number = self._requests
+        number = self.requests
         while any(desk.order(str(number)) is not None for desk in self._access.desks.values()):
             number += 1
         return str(number)

@@ -15,25 +15,24 @@ Invariants that every gateway keeps:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from mlthon._core.enums import OrderEvent, RequestKind
 from mlthon._core.instrument_feed import InstrumentFeed
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.order_messages import (
+    CancelOrderRequest,
+    FillReport,
+    ModifyOrderRequest,
+    NewOrderRequest,
+    OrderReport,
+)
 from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import (
-    TIF,
-    CancelCode,
     Exchange,
-    ExecInstructions,
     GtwRejectCode,
     GtwStatus,
-    OrderStatus,
-    OrderType,
-    Side,
 )
-from mlthon.basics.mldecimal import MLDecimal
-from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
 
@@ -54,92 +53,12 @@ __all__ = [
     "RequestKind",
 ]
 
-_NOTHING = Qty("0")
-
 
 class Clock(Protocol):
     """Where the engine's time comes from: the machine's clock, a tape's, or a test's."""
 
     def now_ns(self) -> int:
         """Nanoseconds since the epoch, UTC."""
-
-
-# -- orders, towards the venue ---------------------------------------------------------------------------------
-
-
-class NewOrderRequest(NamedTuple):
-    wire_id: str
-    instrument: Instrument
-    side: Side
-    price: Price | None  # None: a market order
-    qty: Qty
-    order_type: OrderType
-    tif: TIF
-    exec_instr: ExecInstructions
-    close_position: bool
-
-
-class ModifyOrderRequest(NamedTuple):
-    wire_id: str
-    exchange_id: str  # "" while the venue has not told it
-    instrument: Instrument
-    new_price: Price | None  # None: unchanged
-    new_qty: Qty | None  # total quantity, fills included; None: unchanged
-
-
-class CancelOrderRequest(NamedTuple):
-    wire_id: str
-    exchange_id: str
-    instrument: Instrument
-
-
-# -- reports, from the venue -----------------------------------------------------------------------------------
-
-
-class OrderReport(NamedTuple):
-    """An order's state as the venue tells it: absolute, so applying it twice changes nothing."""
-
-    wire_id: str  # "" for an order that was not sent with an id
-    exchange_id: str
-    instrument_id: int
-    side: Side
-    price: Price
-    qty: Qty
-    cum_qty: Qty
-    status: OrderStatus
-    order_type: OrderType
-    tif: TIF
-    exec_instr: ExecInstructions
-    cancel_code: CancelCode = CancelCode.Unset
-    reject_code: GtwRejectCode = GtwRejectCode.Other  # meaningful where status is Rejected
-    reason: str = ""
-    venue_ms: int = 0
-    recv_ms: int = 0
-
-    @property
-    def leaves_qty(self) -> Qty:
-        """Quantity still open at the venue; zero once the order has ended."""
-        if self.status in (OrderStatus.New, OrderStatus.PartiallyFilled):
-            return self.qty - self.cum_qty
-        return _NOTHING
-
-
-class FillReport(NamedTuple):
-    """One execution of one order. ``exec_id`` is unique per venue, and is what makes applying it idempotent."""
-
-    exec_id: str
-    wire_id: str
-    exchange_id: str
-    instrument_id: int
-    side: Side
-    price: Price
-    qty: Qty
-    fee: MLDecimal  # positive: paid; negative: a rebate
-    fee_currency: str
-    is_maker: bool
-    exec_ms: int
-    recv_ms: int
-    order_qty: Qty | None = None  # what the order was for when it was filled, where the venue says so
 
 
 class GatewayListener(Protocol):

@@ -59,13 +59,9 @@ class Session:
         self._instruments_told = False
         self._stop_deadline: int | None = None
         self.state = SessionState.CREATED
+        self.may_send = False  #: whether requests to venues pass
         self.strategy_name = ""
         self.on_change: Callable[[], None] = lambda: None
-
-    @property
-    def may_send(self) -> bool:
-        """Whether requests to venues pass."""
-        return self.state in (SessionState.RUNNING, SessionState.STOPPING)
 
     @property
     def is_stopped(self) -> bool:
@@ -176,4 +172,5 @@ class Session:
 
     def _enter(self, state: SessionState) -> None:
         self.state = state
+        self.may_send = state in (SessionState.RUNNING, SessionState.STOPPING)
         self.on_change()

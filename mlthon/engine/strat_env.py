@@ -118,6 +118,7 @@ class StratEnv(IStratEnv):
             self._subscriptions.why_not_tradable,
             self._record,
             order_record,
+            is_recorded=journal is not None,
         )
 
     def update_instruments(self, changed: Sequence[Instrument]) -> None:
@@ -189,9 +190,9 @@ class StratEnv(IStratEnv):
         if instrument_id is not None and symbol is not None:
             raise TypeError("send_new_order: expected instrument_id or symbol, got both")
         ref = symbol if instrument_id is None else instrument_id
-        given = {"instrument_id": ref, "side": side, "qty": qty}
-        missing = [name for name, value in given.items() if value is None]
         if ref is None or side is None or qty is None:
+            given = {"instrument_id": ref, "side": side, "qty": qty}
+            missing = [name for name, value in given.items() if value is None]
             raise TypeError(f"send_new_order: expected {' and '.join(missing)}, got None")
         return self.orders.new(
             client_id,

@@ -1,0 +1,60 @@
+from typing import Any, final
+
+from typing_extensions import disjoint_base
+
+from mlthon._core.fixed import MLDecimal, Price, Qty
+from mlthon._core.order_story import OrderStory
+from mlthon._core.wire_ids import WireIds
+
+# Sessions, instruments and exchanges are those of higher layers.
+
+@final
+class OrderRules:
+    def __init__(
+        self,
+        instrument: Any,
+        *,
+        tick: Price | None = None,
+        lot: Qty | None = None,
+        min_qty: Qty | None = None,
+        max_qty: Qty | None = None,
+        min_notional: MLDecimal | None = None,
+        worth_qty: bool = False,
+    ) -> None: ...
+    def are_kept(self, price: Price, qty: Qty, *, closes: bool = False) -> bool: ...
+
+@final
+class Route: ...
+
+@disjoint_base
+class PlainRequests:
+    requests: int
+    @property
+    def wire_ids(self) -> WireIds: ...
+    def __init__(
+        self,
+        session: Any,
+        desks: dict[Any, Any],
+        instruments: Any,
+        wire_ids: WireIds,
+        ready: Any,
+        record: Any,
+        *,
+        is_recorded: bool,
+    ) -> None: ...
+    def learn(self, exchange: Any, ref: Any, desk: OrderStory, rules: OrderRules) -> None: ...
+    def new(
+        self,
+        client_id: Any,
+        exchange: Any,
+        ref: Any,
+        side: Any,
+        price: Any,
+        qty: Any,
+        exec_instr: Any,
+        ord_type: Any,
+        tif: Any,
+        close_position: Any,
+    ) -> int: ...
+    def cancel(self, exchange: Any, ref: Any, client_id: Any) -> None: ...
+    def number_in(self, client_id: str) -> int: ...
