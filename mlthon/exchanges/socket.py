@@ -1,7 +1,7 @@
 """A websocket that keeps itself connected, for any venue.
 
-One task dials, reads, and dials again after growing pauses. The owner hears of it in three plain calls, in
-this order and never overlapping: ``on_open``, any number of ``on_message``, ``on_closed``.
+One task dials, waits for the end, and dials again after growing pauses. The owner hears of it in three plain calls,
+in this order and never overlapping: ``on_open``, any number of ``on_message``, ``on_closed``.
 
 A peer is not trusted: a message over the size limit, a missing pong, or a peer that stops reading ends the
 connection. What was handed to `send` is written at once or not at all, and never again on a later connection.
@@ -15,21 +15,20 @@ import logging
 import socket as sockets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, cast
 
 import aiohttp
 
 from mlthon.errors import VenueUnreachable
 from mlthon.exchanges.background import Background
 from mlthon.exchanges.backoff import Backoff
+from mlthon.exchanges.prompt_websocket import PromptWebSocket
 
 __all__ = ["ReconnectingSocket", "SocketLimits", "SocketListener"]
 
 log = logging.getLogger("mlthon.exchanges")
 
 _CLOSE_HANDSHAKE_S = 1.0
-
-_Socket: TypeAlias = aiohttp.ClientWebSocketResponse[Literal[False]]  # text arrives as bytes
 
 
 class SocketListener(Protocol):
@@ -61,10 +60,10 @@ class SocketLimits:
 class ReconnectingSocket:
     """A client websocket that comes back after every loss until it is closed.
 
-    `http` gives the session to dial with; it is called inside the running loop. `ping` is the venue's own
-    keep-alive message, sent every `SocketLimits.ping_interval_ms`; any message counts as the answer.
-    An exception from the listener goes to the loop's exception handler, and ends the connection: what the
-    message would have changed is then as unknown as after a loss.
+    `http` gives the session to dial with, one whose websockets are of class `PromptWebSocket`; it is called inside
+    the running loop. `ping` is the venue's own keep-alive message, sent every `SocketLimits.ping_interval_ms`; any
+    message counts as the answer. An exception from the listener goes to the loop's exception handler, and ends the
+    connection: what the message would have changed is then as unknown as after a loss.
     """
 
     def __init__(
@@ -88,10 +87,10 @@ class ReconnectingSocket:
         self._pauses = Backoff(self._limits.first_pause_ms, self._limits.longest_pause_ms)
         self._tasks = Background()
         self._started = False
-        self._socket: _Socket | None = None
+        self._socket: PromptWebSocket | None = None
         self._life: asyncio.Timeout | None = None
         self._drop_reason: str | None = None
-        self._received_at = 0.0
+        self._heard = False  # anything, since the last ping
         self._opened = asyncio.Event()
         self._last_failure = "not tried yet"
 
@@ -125,19 +124,13 @@ class ReconnectingSocket:
         socket = self._socket
         if socket is None or self._drop_reason is not None:
             return False
-        frame = socket.send_frame(data, aiohttp.WSMsgType.TEXT)
-        # aiohttp writes the frame in the coroutine's first step, and waits afterwards where the transport's
-        # buffer is full. Taking that one step here, without a task, puts an order on the wire before the next
-        # message is read.
         try:
-            frame.send(None)
-        except StopIteration:
-            return True
-        except (ConnectionError, aiohttp.ClientError) as error:
+            socket.send(data)
+        except BufferError as error:
+            self.drop(str(error))
+        except ConnectionError as error:
             self.drop(f"cannot write: {error}")
             return False
-        frame.close()
-        self.drop("the peer has stopped reading")
         return True
 
     def drop(self, reason: str) -> None:
@@ -145,6 +138,7 @@ class ReconnectingSocket:
         if self._socket is None or self._drop_reason is not None:
             return
         self._drop_reason = reason
+        self._socket.hush()
         if self._life is not None:
             self._life.reschedule(asyncio.get_running_loop().time())
 
@@ -179,70 +173,76 @@ class ReconnectingSocket:
         try:
             self._last_failure = await self._live(socket)
             self._socket = None
+            socket.hush()
             self._tell(self._listener.on_closed, self._last_failure)
         finally:
             self._socket = self._life = None
+            socket.hush()
             await _hang_up(socket)
         return clock() - began
 
-    async def _dial(self) -> _Socket:
+    async def _dial(self) -> PromptWebSocket:
         async with asyncio.timeout(self._limits.connect_timeout_ms / 1_000):
-            return await self._http().ws_connect(
-                self._url,
-                max_msg_size=self._limits.max_message_bytes,
-                timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_HANDSHAKE_S),
-                decode_text=False,
-            )
+            timeout = aiohttp.ClientWSTimeout(ws_close=_CLOSE_HANDSHAKE_S)
+            socket = await self._http().ws_connect(self._url, timeout=timeout, decode_text=False)
+            return cast(PromptWebSocket, socket)
 
-    async def _live(self, socket: _Socket) -> str:
-        """Read until the connection ends; returns why it did."""
+    async def _live(self, socket: PromptWebSocket) -> str:
+        """Let messages come until the connection ends; returns why it did."""
         keep_alive = self._tasks.spawn(self._keep_alive(), f"pings {self.name}")
         try:
             async with asyncio.timeout(None) as self._life:
                 self._opened.set()
                 self._tell(self._listener.on_open)
-                return await self._read(socket)
+                if self._drop_reason is None:
+                    socket.hand_over(self._on_data, self._limits.max_message_bytes)
+                ended = await _end(socket)
+                return self._drop_reason or ended
         except TimeoutError:
             return self._drop_reason or "timed out"
         finally:
             keep_alive.cancel()
 
-    async def _read(self, socket: _Socket) -> str:
-        loop = asyncio.get_running_loop()
-        while self._drop_reason is None:
-            message = await socket.receive()
-            if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                self._received_at = loop.time()
-                self._tell(self._listener.on_message, message.data, self._now_ns())
-            elif message.type is aiohttp.WSMsgType.ERROR:
-                return f"protocol error: {message.data}"
-            else:
-                return f"closed by the peer (code {socket.close_code})"
-        return self._drop_reason
+    def _on_data(self, data: bytes) -> None:
+        self._heard = True
+        try:
+            self._listener.on_message(data, self._now_ns())
+        except Exception as error:
+            self._failed(self._listener.on_message, error)
 
     async def _keep_alive(self) -> None:
         """Ping, and end the connection when nothing at all comes back."""
         interval_s = self._limits.ping_interval_ms / 1_000
         timeout_s = self._limits.pong_timeout_ms / 1_000
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(max(interval_s - timeout_s, 0.0))
-            pinged_at = loop.time()
+            self._heard = False
             self.send(self._ping)
             await asyncio.sleep(timeout_s)
-            if self._received_at < pinged_at:
+            if not self._heard:
                 self.drop(f"silent for {timeout_s:g} s after a ping")
 
     def _tell(self, call: Callable[..., None], *arguments: object) -> None:
         try:
             call(*arguments)
         except Exception as error:
-            what = f"{self.name}: {type(error).__name__} while handling {call.__name__}"
-            asyncio.get_running_loop().call_exception_handler({"message": what, "exception": error})
-            self.drop(what)
+            self._failed(call, error)
+
+    def _failed(self, call: Callable[..., None], error: Exception) -> None:
+        what = f"{self.name}: {type(error).__name__} while handling {call.__name__}"
+        asyncio.get_running_loop().call_exception_handler({"message": what, "exception": error})
+        self.drop(what)
 
 
-async def _hang_up(socket: _Socket) -> None:
+async def _end(socket: PromptWebSocket) -> str:
+    """Wait until the peer closes the connection, or breaks the protocol; returns which."""
+    message = await socket.receive()
+    if message.type is aiohttp.WSMsgType.ERROR:
+        return f"protocol error: {message.data}"
+    return f"closed by the peer (code {socket.close_code})"
+
+
+async def _hang_up(socket: PromptWebSocket) -> None:
     """Close politely, and by force where the peer does not take part."""
     raw = socket.get_extra_info("socket")
     try:

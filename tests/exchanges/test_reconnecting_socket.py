@@ -11,6 +11,7 @@ import pytest
 from fake_bybit import FakeBybit, eventually
 
 from mlthon.errors import VenueUnreachable
+from mlthon.exchanges.prompt_websocket import PromptWebSocket
 from mlthon.exchanges.socket import ReconnectingSocket, SocketLimits
 
 PING = b'{"op":"ping"}'
@@ -43,7 +44,7 @@ class Recorder:
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(ws_response_class=PromptWebSocket) as session:
         yield session
 
 

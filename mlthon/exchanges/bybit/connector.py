@@ -18,6 +18,7 @@ from mlthon.exchanges.bybit.instruments import Instruments
 from mlthon.exchanges.bybit.listing_watch import ListingWatch
 from mlthon.exchanges.bybit.queries import Queries
 from mlthon.exchanges.bybit.rest import RestClient
+from mlthon.exchanges.prompt_websocket import PromptWebSocket
 from mlthon.instruments.instrument import Instrument
 
 __all__ = ["BybitConnector"]
@@ -73,7 +74,9 @@ class BybitConnector:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._tls))
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls), ws_response_class=PromptWebSocket
+            )
         return self._session
 
 

@@ -1,0 +1,117 @@
+"""A websocket without a task between the network and its owner.
+
+aiohttp shakes hands and parses. Its own way to a message then is a queue, a future, and a task that the loop wakes up
+in its next round; for an order that answers a message, all of that is waiting. Here messages are handed over while
+the loop delivers their bytes, and what is sent reaches the kernel before `send` returns.
+
+Control frames stay aiohttp's: they end up in `receive`, which answers pings and returns when the connection ends.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, cast
+
+import aiohttp
+from aiohttp._websocket.reader import (
+    WebSocketDataQueue,
+)  # the project names the versions that this is read from
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import WebSocketReader, WebSocketWriter
+
+from mlthon._core.websocket_frame import text_frame
+
+__all__ = ["PromptWebSocket"]
+
+_MOST_UNSENT_BYTES = 64 * 1024
+_DATA = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
+
+
+class PromptWebSocket(aiohttp.ClientWebSocketResponse):
+    """What a session made with ``ws_response_class=PromptWebSocket`` returns from `ws_connect`."""
+
+    def __init__(
+        self, reader: WebSocketDataQueue, writer: WebSocketWriter, *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(reader, writer, *args, **kwargs)
+        assert writer.transport is not None
+        self._control = reader
+        self._connection = cast(ResponseHandler, writer.protocol)
+        self._transport = writer.transport
+        self._early = _EarlyBytes()
+        self._inbox: _Inbox | None = None
+        self._connection.set_parser(self._early, reader)  # which takes what came together with the handshake
+        if self._transport.get_extra_info("sslcontext") is None:
+            # uvloop collects what is written until the loop's round is over, but for what exceeds this limit.
+            # (Under TLS the limit is that of the encrypted stream, which cannot be reached.)
+            self._transport.set_write_buffer_limits(high=0)
+
+    def hand_over(self, on_data: Callable[[bytes], None], max_message_bytes: int) -> None:
+        """Begin to hand over messages, those first that have already come.
+
+        Has to be called as soon as `ws_connect` returns, before anything else is awaited. What `on_data` raises
+        comes out of `receive`.
+        """
+        inbox = self._inbox = _Inbox(self._connection, max_message_bytes, loop=self._loop)
+        inbox.on_data, inbox.control = on_data, self._control
+        self._parser = WebSocketReader(inbox, max_message_bytes, compress=False, decode_text=False)
+        self._connection.set_parser(self._parser, inbox)
+        self._connection.data_received(self._early.data)
+
+    def hush(self) -> None:
+        """Hand over nothing more; `receive` goes on until the connection has ended."""
+        if self._inbox is not None:
+            self._inbox.on_data = _ignore
+
+    def send(self, data: bytes) -> None:
+        """Write one text message.
+
+        Raises ConnectionError when it was certainly not sent, and BufferError when it was written, but the peer has
+        stopped reading.
+        """
+        if self._transport.is_closing():
+            raise ConnectionError("the connection is closing")
+        self._transport.write(text_frame(data, random.getrandbits(32)))
+        if self._transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
+            raise BufferError("the peer has stopped reading")
+
+
+def _ignore(_data: bytes) -> None:
+    """Take a message that nobody wants any more."""
+
+
+class _EarlyBytes:
+    """In a parser's place: keeps what comes before somebody is there to take it."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.data += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """Leave it to the next read to find the connection closed."""
+
+
+class _Inbox(WebSocketDataQueue):
+    """Where aiohttp's parser puts messages: data is handed over, all else goes to the queue that `receive` reads."""
+
+    on_data: Callable[[bytes], None]
+    control: WebSocketDataQueue
+
+    def feed_data(self, message: Any, size: int) -> None:
+        if message.type in _DATA:
+            try:
+                self.on_data(message.data)
+            except BaseException as error:  # the parser, which is compiled, would swallow it
+                self.control.set_exception(error)
+        else:
+            self.control.feed_data(message, size)
+
+    def feed_eof(self) -> None:
+        self.control.feed_eof()
+
+    def set_exception(self, *error: Any) -> None:
+        self.control.set_exception(*error)
