@@ -66,6 +66,7 @@ class BacktestGateway:
         self._listener: GatewayListener | None = None
         self._status = GtwStatus.Connecting
         self._instruments = dict(exchange.instruments)
+        self._positions_told: set[str] = set()
         self._last_arrival_ns = self._last_answer_ns = 0
         exchange.attach(self)
 
@@ -80,9 +81,6 @@ class BacktestGateway:
         """Nothing has to be waited for: tell what the account holds, and be ready."""
         self._status = GtwStatus.ReadyToTrade
         tell = self._told
-        for symbol, instrument in self._instruments.items():
-            if not isinstance(instrument, Spot):
-                tell.on_position(instrument, self._account.position(symbol).size)
         for coin in self._account.coins:
             tell.on_wallet(coin, *available(self._account.wallet(coin)))
         tell.on_status(self._status, "")
@@ -134,8 +132,11 @@ class BacktestGateway:
     # -- what the exchange tells, as its listener --------------------------------------------------------------
 
     def on_order(self, order: SimOrder) -> None:
-        if order.account == self._account.name:
-            self._answer(self._arrived_order, order)
+        if order.account != self._account.name:
+            return
+        self._answer(self._arrived_order, order)
+        if order.symbol not in self._positions_told and not isinstance(self._instruments[order.symbol], Spot):
+            self.on_position(self._account, order.symbol)  # venues tell it with the first order
 
     def on_fill(self, fill: SimFill) -> None:
         if fill.account != self._account.name:
@@ -156,6 +157,7 @@ class BacktestGateway:
 
     def on_position(self, account: Account, symbol: str) -> None:
         if account is self._account:
+            self._positions_told.add(symbol)
             self._answer(self._told.on_position, self._instruments[symbol], account.position(symbol).size)
 
     def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
