@@ -321,7 +321,7 @@ cdef class Replay:
         while not self.stopped:
             due_ns = self.earliest()
             if self.woken or due_ns <= lane.next_ns or lane.next_ns > until_ns:
-                if not self.do_next(until_ns if lane.next_ns != NEVER else min(until_ns, self.last_news_ns)):
+                if not self.do_next(until_ns if lane.next_ns != NEVER else min(until_ns, max(self.last_news_ns, self.clock.ns))):
                     return
             else:
                 if lane.next_ns > self.clock.ns:

@@ -66,7 +66,9 @@ class BacktestGateway:
         self._listener: GatewayListener | None = None
         self._status = GtwStatus.Connecting
         self._instruments = dict(exchange.instruments)
-        self._positions_told: set[str] = set()
+        self._filled: set[int] = set()  # orders whose fills were told, and they not yet
+        self._sizes_told: dict[str, Qty] = {}
+        self._usage: tuple[int, int, int] | None = None  # of a rate limit, to be told with the answer
         self._last_arrival_ns = self._last_answer_ns = 0
         exchange.attach(self)
 
@@ -135,12 +137,15 @@ class BacktestGateway:
         if order.account != self._account.name:
             return
         self._answer(self._arrived_order, order)
-        if order.symbol not in self._positions_told and not isinstance(self._instruments[order.symbol], Spot):
-            self.on_position(self._account, order.symbol)  # venues tell it with the first order
+        if order.order_id in self._filled:
+            self._filled.discard(order.order_id)  # the position follows by itself
+        elif not isinstance(self._instruments[order.symbol], Spot):
+            self._tell_if_new(order.symbol)
 
     def on_fill(self, fill: SimFill) -> None:
         if fill.account != self._account.name:
             return
+        self._filled.add(fill.order_id)
         report = fill_report(fill, self._instruments[fill.symbol], fill.exec_ns)
         if fill.origin is Origin.Liquidation:
             log.warning("liquidated: %s %s of %s at %s", fill.side.name, fill.qty, fill.symbol, fill.price)
@@ -157,8 +162,7 @@ class BacktestGateway:
 
     def on_position(self, account: Account, symbol: str) -> None:
         if account is self._account:
-            self._positions_told.add(symbol)
-            self._answer(self._told.on_position, self._instruments[symbol], account.position(symbol).size)
+            self._tell_if_new(symbol)
 
     def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
         if account is self._account:
@@ -211,8 +215,10 @@ class BacktestGateway:
             order = carry_out()
         except Refused as refused:
             code = reject_code(refused.reason, is_spot=isinstance(request.instrument, Spot))
+            self._tell_usage()
             self._answer(self._told.on_request_refused, kind, wire_id, code, refused.text)
         else:
+            self._tell_usage()
             self._answer(self._told.on_request_accepted, kind, wire_id, str(order.order_id))
 
     def _cancel_all(self, instrument: Instrument) -> None:
@@ -244,6 +250,19 @@ class BacktestGateway:
         for fill in self._exchange.fills(self._account):
             if fill.link_id == wire_id:
                 self._answer(self._arrived_fill, fill)
+
+    def _tell_if_new(self, symbol: str) -> None:
+        """Tell a position when it changes, and with the first order: venues tell it far more often."""
+        size = self._account.position(symbol).size
+        if self._sizes_told.get(symbol) != size:
+            self._sizes_told[symbol] = size
+            self._answer(self._told.on_position, self._instruments[symbol], size)
+
+    def _tell_usage(self) -> None:
+        """Tell how far a rate limit is used, if that is news: venues say so with the answer."""
+        usage, self._usage = self._usage, None
+        if usage is not None:
+            self._answer(self._told.on_rate_limit, *usage)
 
     def _tell_position(self, instrument: Instrument) -> None:
         is_spot = isinstance(instrument, Spot)
@@ -304,10 +323,9 @@ class BacktestGateway:
         self._replay.later(due_ns, self._arrive, kind, is_spot, arrive, *args)
 
     def _arrive(self, kind: RequestKind, is_spot: bool, carry_out: Callable[..., None], *args: Any) -> None:
-        usage = self._limits.arrived(kind, self._now_ns(), is_spot=is_spot)
+        self._usage = self._limits.arrived(kind, self._now_ns(), is_spot=is_spot)
         carry_out(*args)
-        if usage is not None:
-            self._answer(self._told.on_rate_limit, *usage)
+        self._tell_usage()
 
     def _answer(self, arrive: Callable[..., object], *args: Any) -> None:
         """Let something reach the strategy's side."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from collections.abc import Callable, Sequence
 
 import aiohttp
@@ -29,16 +30,22 @@ log = logging.getLogger("mlthon.exchanges.bybit")
 class BybitConnector:
     """One Bybit account, in the configured categories. Implements `mlthon.engine.ports.Connector`.
 
-    ``now_ns`` is our clock, in nanoseconds since the epoch. Load the instruments before connecting: what the
-    venue says about an instrument that was not loaded is ignored.
+    ``now_ns`` is our clock, in nanoseconds since the epoch; ``steady_ns`` one that is never set, by which requests are
+    counted and the venue's time is kept (a simulated clock is both). Load the instruments before connecting: what
+    the venue says about an instrument that was not loaded is ignored.
     """
 
-    def __init__(self, config: BybitConfig, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        config: BybitConfig,
+        now_ns: Callable[[], int],
+        steady_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self.exchange = Exchange.Bybit
         self._config = config
         self._tls = _trusting(config.ca_file) if config.ca_file else True
         self._session: aiohttp.ClientSession | None = None
-        clock = VenueClock(now_ns)
+        clock = VenueClock(now_ns, steady_ns)
         self._instruments = Instruments()
         self._rest = RestClient(config, self._http, clock)
         self._queries = Queries(self._rest, self._instruments, clock)
