@@ -30,9 +30,9 @@ log = logging.getLogger("mlthon.exchanges.bybit")
 class BybitConnector:
     """One Bybit account, in the configured categories. Implements `mlthon.engine.ports.Connector`.
 
-    ``now_ns`` is our clock, in nanoseconds since the epoch; ``steady_ns`` one that is never set, by which requests are
-    counted and the venue's time is kept (a simulated clock is both). Load the instruments before connecting: what
-    the venue says about an instrument that was not loaded is ignored.
+    ``now_ns`` is our clock, in nanoseconds since the epoch; ``steady_ns`` one that is never set, by which requests
+    are counted and the venue's time is kept (a simulated clock is both). Load the instruments before connecting:
+    what the venue says about an instrument that was not loaded is ignored.
     """
 
     def __init__(
