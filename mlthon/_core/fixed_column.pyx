@@ -31,9 +31,6 @@ cdef class FixedColumn:
     (2000000000000000000, 2)
     """
 
-    cdef int128 *cells
-    cdef Py_ssize_t count, room
-
     def __dealloc__(self):
         PyMem_Free(self.cells)
 
@@ -56,10 +53,14 @@ cdef class FixedColumn:
 
     def append(self, Fixed value):
         """Add a row, for a value of any kind, or None; raises MemoryError."""
+        self.add(INT128_MIN if value is None else value.mantissa)
+
+    cdef int add(self, int128 mantissa) except -1:
         if self.count == self.room:
             self.grow()
-        self.cells[self.count] = INT128_MIN if value is None else value.mantissa
+        self.cells[self.count] = mantissa
         self.count += 1
+        return 0
 
     def to_bytes(self) -> bytes:
         """A copy of the memory. What is not known has a mantissa that means nothing."""

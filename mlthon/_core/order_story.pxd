@@ -39,7 +39,7 @@ cdef class OrderStory:
     cdef public long long events      # reports and answers received
     cdef public bint announced        # the strategy is being told; before, nothing is
     cdef Dispatcher dispatcher
-    cdef object on_fill, on_incomplete, record
+    cdef object on_fill, on_incomplete, record_order
     cdef dict by_client_id, by_wire_id, by_exchange_id
     cdef dict open                    # by wire id, oldest first
     cdef dict ended                   # by wire id, in the order in which they ended

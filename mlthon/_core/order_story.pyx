@@ -111,7 +111,7 @@ cdef class OrderStory:
         self.dispatcher = dispatcher
         self.on_fill = on_fill
         self.on_incomplete = on_incomplete
-        self.record = record
+        self.record_order = None if record is None else record.record_order
         self.counts = dict.fromkeys(COUNTED, 0)
         self.by_client_id = {}
         self.by_wire_id = {}
@@ -358,8 +358,8 @@ cdef class OrderStory:
         return 0
 
     cdef int note(self, object event, DeskOrder order, object code) except -1:
-        if self.record is not None:
-            self.record.record_order(event, order, code)
+        if self.record_order is not None:
+            self.record_order(event, order, code)
         return 0
 
     cdef int tell(self, Py_ssize_t position, tuple args) except -1:

@@ -12,13 +12,12 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from mlthon._core.fixed_column import FixedColumn
-from mlthon.backtest.text_column import TextColumn
+from mlthon._core.order_steps import OrderSteps
 from mlthon.basics.defs import GtwRejectCode, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
-from mlthon.engine.order_desk import DeskOrder
-from mlthon.engine.ports import FillReport, OrderEvent, RequestKind
+from mlthon.engine.ports import FillReport, RequestKind
 from mlthon.errors import ConfigError
 from mlthon.instruments.instrument import Instrument
 
@@ -29,27 +28,7 @@ NOBODYS = -1  #: the order of a fill that no order of the strategy caused
 MARK_OUTS_S = (1, 5, 30)
 
 _NS_PER_S = 1_000_000_000
-_ENDS = frozenset({OrderEvent.Rejected, OrderEvent.Cancelled, OrderEvent.Filled})
 _KEPT_ENDED = 10_000  # as many as the desk remembers: nothing is told of older ones
-
-
-class Orders:
-    """The steps of every order: a row a step. What never changes of an order stands in ``client_ids`` and on."""
-
-    def __init__(self) -> None:
-        self.ns = array("q")
-        self.event = array("b")  # values of OrderEvent
-        self.order = array("q")  # which row of those below
-        self.price = FixedColumn()
-        self.qty = FixedColumn()
-        self.leaves_qty = FixedColumn()
-        self.code = array("i")  # values of GtwRejectCode; 0: none
-        self.client_ids = TextColumn()
-        self.instruments = array("q")
-        self.is_buy = array("b")
-
-    def __len__(self) -> int:
-        return len(self.ns)
 
 
 class Fills:
@@ -102,7 +81,6 @@ class Trace:
         self.every_ns = every_ns
         self.next_due_ns = 0  #: the first call of `sample` is due at once
         self.started_ns = self.ended_ns = 0
-        self.orders = Orders()
         self.fills = Fills()
         self.refusals: Counter[tuple[RequestKind, GtwRejectCode]] = Counter()  #: by the engine, never sent
         self.funding_ns = array("q")
@@ -112,10 +90,9 @@ class Trace:
         self.sample_instrument = array("q")
         self.sample_mid = FixedColumn()
         self._mid_of = mid_of
-        self._now_ns = now_ns
         self._numbers = {instrument.get_instrument_id(): n for n, instrument in enumerate(self.instruments)}
-        self._orders_by_wire_id: dict[str, int] = {}
-        self._ended: deque[str] = deque()
+        self.orders = OrderSteps(self._numbers, now_ns, _KEPT_ENDED)
+        self.record_order = self.orders.record_order  #: compiled: every order takes several steps
         self._coins: dict[str, str] = {}
         self._next_sample_ns = 0
         self._awaited: tuple[deque[tuple[int, int]], ...] = tuple(deque() for _ in MARK_OUTS_S)
@@ -146,22 +123,6 @@ class Trace:
 
     # -- what happens ------------------------------------------------------------------------------------------
 
-    def record_order(self, event: OrderEvent, order: DeskOrder, code: GtwRejectCode | None) -> None:
-        """Write down a step of an order, now."""
-        rows, asked = self.orders, order.modify_pending
-        price, qty = order.price, order.qty
-        if event is OrderEvent.ModifySent and asked is not None:
-            price, qty = asked.new_price or price, asked.new_qty or qty
-        rows.ns.append(self._now_ns())
-        rows.event.append(event.value)
-        rows.order.append(self._number_of(order))
-        rows.price.append(price)
-        rows.qty.append(qty)
-        rows.leaves_qty.append(order.leaves_qty)
-        rows.code.append(0 if code is None else code.value)
-        if event in _ENDS:
-            self._forget_oldest(order.wire_id)
-
     def record_refusal(self, kind: RequestKind, code: GtwRejectCode) -> None:
         """Count a request that the engine did not send."""
         self.refusals[kind, code] += 1
@@ -172,8 +133,10 @@ class Trace:
         Fills come in order of time. ``mid`` is that at the fill, if it is not what `mid_of` says now.
         """
         number = self._numbers[fill.instrument_id]
-        order = self._orders_by_wire_id.get(fill.wire_id, NOBODYS)
-        self._add_fill(ns, order, number, fill, MAKER if fill.is_maker else TAKER, mid)
+        order = self.orders.number_of(fill.wire_id)
+        self._add_fill(
+            ns, NOBODYS if order is None else order, number, fill, MAKER if fill.is_maker else TAKER, mid
+        )
 
     def record_liquidation(self, ns: int, fill: FillReport) -> None:
         """Write down that a position, or a part of it, was taken over."""
@@ -232,22 +195,6 @@ class Trace:
         self.next_due_ns = min(
             [self._next_sample_ns, *(awaited[0][0] for awaited in self._awaited if awaited)]
         )
-
-    def _number_of(self, order: DeskOrder) -> int:
-        number = self._orders_by_wire_id.get(order.wire_id)
-        if number is None:
-            rows = self.orders
-            number = self._orders_by_wire_id[order.wire_id] = len(rows.client_ids)
-            rows.client_ids.append(order.client_id)
-            rows.instruments.append(self._numbers[order.instrument.get_instrument_id()])
-            rows.is_buy.append(order.side is Side.Buy)
-        return number
-
-    def _forget_oldest(self, ended_wire_id: str) -> None:
-        """Keep the way from wire ids to rows as short as the desk's memory."""
-        self._ended.append(ended_wire_id)
-        if len(self._ended) > _KEPT_ENDED:
-            self._orders_by_wire_id.pop(self._ended.popleft(), None)
 
     def _add_fill(
         self, ns: int, order: int, instrument: int, fill: FillReport, liquidity: int, mid: Price | None

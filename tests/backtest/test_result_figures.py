@@ -230,7 +230,7 @@ def test_orders_that_ended_long_ago_are_looked_up_no_more(monkeypatch):
     ends = (OrderEvent.Rejected, OrderEvent.Cancelled, OrderEvent.Filled)
     ended = sum(event in ends for _, event, _, _ in run.steps)
     assert ended > 20
-    assert len(run.trace._orders_by_wire_id) == run.made - ended + 5
+    assert run.trace.orders.known_orders == run.made - ended + 5
     assert list(run.trace.orders.client_ids) == [f"c{n + 1}" for n in range(run.made)]
 
 
