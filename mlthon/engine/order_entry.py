@@ -174,7 +174,8 @@ class OrderEntry(PlainRequests):
                     GtwRejectCode.InvalidQty, f"new qty {qty} is not above the {order.cum_qty} already filled"
                 )
             rules = self._access.instrument(exchange, order.instrument)  # which may have changed since
-            _refuse(broken_rule(rules, price or order.price, qty or order.qty))
+            kept_price = order.price if price is None else price  # a price of zero is false, and is checked
+            _refuse(broken_rule(rules, kept_price, order.qty if qty is None else qty))
         except Refused as refusal:
             self._note(RequestKind.ModifyOrder, refusal)
             self._dispatcher.post("on_modify_order_reject", exchange, client_id, refusal.code, refusal.reason)

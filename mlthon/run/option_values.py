@@ -11,6 +11,8 @@ from mlthon.errors import ConfigError
 
 __all__ = ["log_to_stderr", "parse_params", "positive"]
 
+_LONGEST_QUOTE = 60
+
 
 def parse_params(pairs: list[str]) -> dict[str, object]:
     """Read ``key=value`` pairs whose values are YAML scalars; raises ConfigError.
@@ -27,11 +29,11 @@ def parse_params(pairs: list[str]) -> dict[str, object]:
             raise ConfigError(f"--param: {key.strip()} is given twice")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise ConfigError(f"--param {key}: expected a YAML scalar, got {text!r}") from None
+        except (yaml.YAMLError, ValueError, RecursionError):  # an impossible date is a ValueError
+            raise ConfigError(f"--param {key}: expected a YAML scalar, got {text[:_LONGEST_QUOTE]!r}") from None
         if isinstance(value, dict | list):
             raise ConfigError(
-                f"--param {key}: expected a YAML scalar, got a {type(value).__name__}: {text!r}"
+                f"--param {key}: expected a YAML scalar, got a {type(value).__name__}: {text[:_LONGEST_QUOTE]!r}"
             )
         params[key.strip()] = value
     return params

@@ -177,6 +177,15 @@ def test_cancels_and_modifies_are_checked_against_the_order(bench, recorder):
     assert refusal(recorder, "on_cancel_order_reject")[0] is GtwRejectCode.TooLate
 
 
+def test_a_modify_to_a_price_of_zero_is_refused_not_sent(bench, recorder):
+    bench.order("a1")
+    bench.gateway.report(bench.gateway.last_new(), OrderStatus.New)
+    bench.env.send_modify_order(BYBIT, "a1", "0", None)
+    bench.env.dispatcher.deliver_waiting()
+    assert refusal(recorder, "on_modify_order_reject")[0] is GtwRejectCode.InvalidPrice
+    assert len(bench.gateway.asked) == 1
+
+
 def test_cancel_all_is_answered_and_makes_its_ends_solicited(bench, recorder):
     bench.order("a1")
     request = bench.gateway.last_new()

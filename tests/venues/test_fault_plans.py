@@ -54,6 +54,9 @@ def test_a_file_may_name_every_fault(tmp_path: Path) -> None:
     [
         ("[1]", "expected the keys seed and faults, got [1]"),
         ("a: [", "not YAML"),
+        ("[" * 5_000, "not YAML: maximum recursion depth"),
+        ("seed: 2024-13-45", "not YAML: month must be in 1..12"),
+        ("a: &a [1]\nfaults: [*a, *a]", "expected YAML without aliases"),
         ("1: 2", "Dict key must be"),
         ("sed: 1", "sed: unknown key"),
         ("seed: '1'", "seed: input should be a valid integer, got '1'"),

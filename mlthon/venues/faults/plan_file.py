@@ -49,8 +49,11 @@ def read_plan(text: str, source: str) -> FaultPlan:
     mlthon.errors.ConfigError: my plan: faults[0].tomorrow: unknown key
     """
     try:
+        # A few lines of aliases of aliases unfold to more than any memory holds.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ConfigError(f"{source}: expected YAML without aliases (*name)")
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date is a ValueError
         raise ConfigError(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: expected the keys seed and faults, got {_shorten(values)}")
