@@ -37,7 +37,7 @@ def use_config(context: typer.Context, path: Path | None) -> Path | None:
         return None
     try:
         values = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date is a ValueError
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"--config {path}: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"--config {path}: expected a mapping of options to values, got {values!r}")

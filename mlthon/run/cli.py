@@ -209,7 +209,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except MLThonError as error:
         if isinstance(error, StrategyError):
             _show_strategy_traceback(error)
-        console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)  # ":x:" may be quoted data
+        # Without emojis: a ":x:" is part of what is quoted.
+        console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         console.print(f"error: {error}", markup=False)
         sys.exit(next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), _ANYTHING_ELSE))
     sys.exit(0)

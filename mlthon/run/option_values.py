@@ -30,7 +30,9 @@ def parse_params(pairs: list[str]) -> dict[str, object]:
         try:
             value = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError):  # an impossible date is a ValueError
-            raise ConfigError(f"--param {key}: expected a YAML scalar, got {text[:_LONGEST_QUOTE]!r}") from None
+            raise ConfigError(
+                f"--param {key}: expected a YAML scalar, got {text[:_LONGEST_QUOTE]!r}"
+            ) from None
         if isinstance(value, dict | list):
             raise ConfigError(
                 f"--param {key}: expected a YAML scalar, got a {type(value).__name__}: {text[:_LONGEST_QUOTE]!r}"
