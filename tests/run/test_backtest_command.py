@@ -1,0 +1,62 @@
+"""``python -m mlthon.run backtest``, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+
+RAISES = """
+class Raises:
+    def on_framework_connected(self, env):
+        env.login("raises")
+
+    def on_best_bid_level_update(self, *args):
+        raise RuntimeError("no more")
+"""
+
+
+def test_a_config_file_speaks_for_the_options_that_are_not_given(mlthon_run, tmp_path):
+    config, log = tmp_path / "run.yaml", tmp_path / "events.jsonl"
+    config.write_text(
+        "duration: 5\nqueue-rule: ahead\nparam: {order_qty: '0.02'}\ndeposit: {USDT: 5000}\njson: true\n"
+    )
+    done = mlthon_run("backtest", "--config", config, "--duration", "8", "--event-log", log)
+    told = done.summary
+    assert (told["mode"], told["params"]) == ("backtest", {"order_qty": "0.02"})
+    assert told["coins"]["USDT"]["capital"].startswith("5000")
+    assert 8 <= told["elapsed_s"] < 9
+    assert {"levels", "messages", "trades", "load_s", "orders", "fills", "pnl", "venue"} <= set(told)
+    assert told["venue"]["fills"] == told["fills"]
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["kind"] for line in lines} == {"request", "callback"}
+
+
+def test_a_strategy_that_raises_shows_its_traceback_and_exits_with_4(mlthon_run, tmp_path):
+    path = tmp_path / "raises.py"
+    path.write_text(RAISES)
+    done = mlthon_run("backtest", "--strategy", f"{path}:Raises", "--duration", "5")
+    assert done.code == 4
+    assert "RuntimeError: no more" in done.err
+    assert "raises.py" in done.err
+
+
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(mlthon_run, tmp_path):
+    config, tape = tmp_path / "run.yaml", tmp_path / "tape"
+    config.write_text("speed: 3\n")
+    tape.write_text("nothing\n")
+    for arguments, said in (
+        (("--config", config), "speed: expected one of"),
+        (("--tape", tape), "line 1"),
+        (("--time-zone", "Nowhere"), "--time-zone"),
+        (("--deposit", "USDT"), "COIN=AMOUNT"),
+        (("--latencies", tape), "at least one measurement"),
+    ):
+        done = mlthon_run("backtest", *arguments)
+        assert done.code == 2
+        assert said in done.err.splitlines()[-1]
+
+
+def test_measured_delays_are_replayed(mlthon_run, tmp_path):
+    measured = tmp_path / "delays.csv"
+    measured.write_text("sent_ns,exchange_ns,answered_ns\n0,3000000,10000000\n")
+    done = mlthon_run("backtest", "--duration", "10", "--latencies", measured, "--json")
+    assert done.summary["latency_ms"]["NewOrder"]["median"] == 10.0
