@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import yaml
 
+from mlthon.engine.slow_callbacks import DEFAULT_BUDGET_MS
 from mlthon.errors import ConfigError
 from mlthon.run.option_values import log_to_stderr, parse_params, positive
+from mlthon.run.shared_options import DEMO_STRATEGY, EventLogFile, Params, SlowMs, Strategy, Verbose
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -59,20 +61,8 @@ def backtest(
         list[Path] | None,
         typer.Option("--tape", metavar="FILE", help="A recording; may be repeated: they are merged by time."),
     ] = None,
-    strategy: Annotated[
-        str,
-        typer.Option(
-            "--strategy", metavar="SPEC", help="The strategy: module:Class, or path/to/file.py:Class."
-        ),
-    ] = "mlthon.strats.demo_strat:DemoStrat",
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param",
-            metavar="KEY=VALUE",
-            help="A strategy parameter, a YAML scalar; may be repeated. Delivered by on_strat_params_update.",
-        ),
-    ] = None,
+    strategy: Strategy = DEMO_STRATEGY,
+    param: Params = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -139,17 +129,9 @@ def backtest(
         bool,
         typer.Option("--json", help="End with the result as one JSON object, the last line of stdout."),
     ] = False,
-    event_log: Annotated[
-        Path | None,
-        typer.Option("--event-log", metavar="FILE", help="Write every request and callback as JSON lines."),
-    ] = None,
-    slow_ms: Annotated[
-        float,
-        typer.Option(
-            "--slow-ms", metavar="MS", help="Name strategy code in the log that takes longer than this."
-        ),
-    ] = 5.0,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what the engine does.")] = False,
+    event_log: EventLogFile = None,
+    slow_ms: SlowMs = DEFAULT_BUDGET_MS,
+    verbose: Verbose = False,
 ) -> None:
     """Run a strategy on recorded markets, as fast as it goes.
 

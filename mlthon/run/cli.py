@@ -28,7 +28,19 @@ from mlthon.run.backtest_command import backtest
 from mlthon.run.compare import run_compare
 from mlthon.run.data import data_app
 from mlthon.run.option_values import log_to_stderr, parse_params, positive
-from mlthon.sim.terms import Product
+from mlthon.run.shared_options import (
+    DEMO_STRATEGY,
+    EventLogFile,
+    Faults,
+    Market,
+    Params,
+    SlowMs,
+    Speed,
+    Strategy,
+    SyntheticSeed,
+    Tape,
+    Verbose,
+)
 
 __all__ = ["main"]
 
@@ -53,42 +65,14 @@ app = typer.Typer(
 
 app.command()(backtest)
 
-Tape = Annotated[
-    Path | None,
-    typer.Option("--tape", metavar="FILE", help="Replay this recording instead of a synthetic market."),
-]
-Speed = Annotated[float, typer.Option("--speed", metavar="X", help="Play the market X times as fast.")]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the synthetic market.")]
-Market = Annotated[
-    Product | None,
-    typer.Option("--market", help="What the synthetic market trades; linear by default.", show_default=False),
-]
-Faults = Annotated[
-    Path | None,
-    typer.Option("--faults", metavar="FILE", help="Let go wrong what this plan (YAML) says."),
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what the engine and the connector do.")]
-
 
 @app.command()
 def demo(
-    strategy: Annotated[
-        str,
-        typer.Option(
-            "--strategy", metavar="SPEC", help="The strategy: module:Class, or path/to/file.py:Class."
-        ),
-    ] = "mlthon.strats.demo_strat:DemoStrat",
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param",
-            metavar="KEY=VALUE",
-            help="A strategy parameter, a YAML scalar; may be repeated. Delivered by on_strat_params_update.",
-        ),
-    ] = None,
+    strategy: Strategy = DEMO_STRATEGY,
+    param: Params = None,
     tape: Tape = None,
     speed: Speed = 1.0,
-    seed: Seed = 1,
+    seed: SyntheticSeed = 1,
     market: Market = None,
     duration: Annotated[
         float, typer.Option("--duration", metavar="S", help="Seconds to trade; a tape may end sooner.")
@@ -97,16 +81,8 @@ def demo(
         bool,
         typer.Option("--json", help="End with the summary as one JSON object, the last line of stdout."),
     ] = False,
-    event_log: Annotated[
-        Path | None,
-        typer.Option("--event-log", metavar="FILE", help="Write every request and callback as JSON lines."),
-    ] = None,
-    slow_ms: Annotated[
-        float,
-        typer.Option(
-            "--slow-ms", metavar="MS", help="Name strategy code in the log that takes longer than this."
-        ),
-    ] = DEFAULT_BUDGET_MS,
+    event_log: EventLogFile = None,
+    slow_ms: SlowMs = DEFAULT_BUDGET_MS,
     faults: Faults = None,
     verbose: Verbose = False,
 ) -> None:
@@ -169,7 +145,7 @@ def bybit(
     ] = 0,
     tape: Tape = None,
     speed: Speed = 1.0,
-    seed: Seed = 1,
+    seed: SyntheticSeed = 1,
     market: Market = None,
     faults: Faults = None,
     tls_cert: Annotated[
