@@ -268,12 +268,6 @@ cdef class Replay:
         self.house_period_ns = period_ns
         self.due_ns[HOUSE] = (self.clock.ns // period_ns + 1) * period_ns
 
-    @property
-    def next_ns(self) -> int:
-        """When the tapes' next event is due; `NEVER` when all have ended."""
-        cdef Lane lane = self.first()
-        return NEVER if lane is None else lane.next_ns
-
     # -- what is to happen -------------------------------------------------------------------------------------
 
     def later(self, int64_t due_ns, function, *args):
@@ -298,10 +292,6 @@ cdef class Replay:
         """Take note that the dispatcher has something to deliver, or that the strategy has failed."""
         self.woken = True
 
-    def stop(self):
-        """End `play` before the tapes do."""
-        self.stopped = True
-
     # -- the loop ----------------------------------------------------------------------------------------------
 
     def play_first(self):
@@ -315,13 +305,15 @@ cdef class Replay:
         self.play_event(lane)
 
     def play(self, int64_t until_ns=NEVER):
-        """Play until the tapes end and the last of their news has arrived, or until a time, `stop`, or a failure."""
+        """Play until the tapes end and the last of their news has arrived, or until a time, or a failure."""
         cdef Lane lane = self.first()
         cdef int64_t due_ns
         while not self.stopped:
             due_ns = self.earliest()
             if self.woken or due_ns <= lane.next_ns or lane.next_ns > until_ns:
-                if not self.do_next(until_ns if lane.next_ns != NEVER else min(until_ns, max(self.last_news_ns, self.clock.ns))):
+                if lane.next_ns == NEVER:     # what is on its way arrives, and no more
+                    until_ns = min(until_ns, max(self.last_news_ns, self.clock.ns))
+                if not self.do_next(until_ns):
                     return
             else:
                 if lane.next_ns > self.clock.ns:
