@@ -128,10 +128,16 @@ def list_tapes(
 ) -> None:
     """List tapes: what is on them, from when to when, and how large they are."""
     needs_extra()
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
     out = Output(as_json)
-    table = Table("tape", "instrument", "from (UTC)", "length", "rows", "MB")
+    table = Table(
+        *(Column(heading, overflow="fold") for heading in ("tape", "instrument")),
+        *(
+            Column(heading, justify="right", no_wrap=True)
+            for heading in ("from (UTC)", "length", "rows", "MB")
+        ),
+    )
     listed = []
     for path in tapes_in(places) if places else [*tapes_in([Path()]), *cached_tapes()]:
         try:
