@@ -28,6 +28,7 @@ from mlthon.run.backtest_command import backtest
 from mlthon.run.compare import run_compare
 from mlthon.run.data import data_app
 from mlthon.run.option_values import log_to_stderr, parse_params, positive
+from mlthon.run.record_command import record
 from mlthon.run.shared_options import (
     DEMO_STRATEGY,
     EventLogFile,
@@ -64,6 +65,7 @@ app = typer.Typer(
 )
 
 app.command()(backtest)
+app.command()(record)
 
 
 @app.command()

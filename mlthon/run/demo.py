@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from mlthon.engine.live import LiveEngine
 from mlthon.errors import OrdersLeftOpen
 from mlthon.exchanges.bybit import BybitConfig, BybitConnector
 from mlthon.run.event_log import EventLog
+from mlthon.run.first_of import first_of
 from mlthon.run.interrupts import Interrupts, interrupted
 from mlthon.run.market_choice import MarketChoice
 from mlthon.run.output import Output
@@ -126,7 +126,7 @@ async def _trade(engine: LiveEngine, venue: SimulatedVenue, duration_s: float, o
     with interrupted() as interrupts:
         try:
             await engine.start()
-            await _first_of(
+            await first_of(
                 duration_s,
                 interrupts.stop.wait(),
                 engine.failed.wait(),
@@ -142,17 +142,4 @@ async def _trade(engine: LiveEngine, venue: SimulatedVenue, duration_s: float, o
 
 async def _stop(engine: LiveEngine, interrupts: Interrupts) -> None:
     """Wind the engine down, or give up waiting when the user insists."""
-    await _first_of(None, engine.stop(), interrupts.hurry.wait())
-
-
-async def _first_of(timeout_s: float | None, *waits: Awaitable[object]) -> None:
-    """Return when the first is done or the time is up, with the others cancelled; raises what the first raised."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await first_of(None, engine.stop(), interrupts.hurry.wait())

@@ -137,8 +137,11 @@ def frame_of(line: bytes) -> dict[str, Any]:
     return frame
 
 
-def update_of(frame: dict[str, Any]) -> tuple[DepthUpdate, int]:
-    """The change a frame tells, and its number. One numbered 1 is a whole book: the service has restarted."""
+def update_of(frame: dict[str, Any], recv_ns: int | None = None) -> tuple[DepthUpdate, int]:
+    """The change a frame tells, and its number. One numbered 1 is a whole book: the service has restarted.
+
+    Where it is not known when the frame was received, its time of sending stands in.
+    """
     data = frame["data"]
     sent_ns = ms_of(frame, "ts")
     update_id = data["u"]
@@ -149,7 +152,7 @@ def update_of(frame: dict[str, Any]) -> tuple[DepthUpdate, int]:
         data["a"],
         is_snapshot=frame["type"] == "snapshot" or update_id == 1,
         venue_ns=ms_of(frame, "cts") if "cts" in frame else sent_ns,
-        recv_ns=sent_ns,
+        recv_ns=sent_ns if recv_ns is None else recv_ns,
         seq=data.get("seq", update_id),
     )
     return update, update_id

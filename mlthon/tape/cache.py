@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlthon.errors import TapeError
+from mlthon.tape.raw_frames import parts_of
 
 __all__ = ["cached", "cached_tapes", "clear_cache"]
 
@@ -48,7 +49,10 @@ def folder() -> Path:
 
 
 def key_of(capture: Path, version: int) -> str:
-    """Sixteen hexadecimal digits for this content at this place."""
+    """Sixteen hexadecimal digits for this content at this place; of a folder for all parts of the recording in it."""
+    if capture.is_dir():
+        keys = [key_of(part, version) for part in parts_of(capture)]
+        return hashlib.sha256("\0".join(keys).encode()).hexdigest()[:16]
     try:
         status = capture.stat()
         with capture.open("rb") as file:

@@ -49,7 +49,9 @@ def open_tape(
 
 
 def is_tape(path: Path) -> bool:
-    """Whether a file begins as a tape does; raises TapeError when it cannot be read."""
+    """Whether a file begins as a tape does; raises TapeError when it cannot be read. A folder is none."""
+    if path.is_dir():
+        return False
     try:
         with path.open("rb") as file:
             return file.read(len(TAPE_MAGIC)) == TAPE_MAGIC

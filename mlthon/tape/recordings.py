@@ -8,6 +8,7 @@ from mlthon.tape.binance import BinanceCapture
 from mlthon.tape.bitfinex import BitfinexCapture
 from mlthon.tape.bitstamp import BitstampLog
 from mlthon.tape.bybit_archive import BybitBookArchive, BybitTradeArchive
+from mlthon.tape.bybit_frames import BybitFrames
 from mlthon.tape.capture_lines import open_capture, read_line
 from mlthon.tape.hftbacktest import HftbacktestData
 from mlthon.tape.recording import Recording
@@ -15,14 +16,16 @@ from mlthon.tape.tardis import TardisCsv
 
 __all__ = ["recording_at"]
 
-BY_FIRST_LINE = (TardisCsv, BybitTradeArchive, BybitBookArchive, BitfinexCapture, BitstampLog)
+BY_FIRST_LINE = (BybitFrames, TardisCsv, BybitTradeArchive, BybitBookArchive, BitfinexCapture, BitstampLog)
 
 
 def recording_at(path: Path) -> Recording:
-    """The recording in a file: a capture or an archive of any kind that can be read.
+    """The recording in a file, a capture or an archive of any kind that can be read, or in a folder of raw frames.
 
     Raises TapeError when it cannot be opened, or is of no such kind.
     """
+    if path.is_dir():
+        return BybitFrames(path)
     if HftbacktestData.matches(path):
         return HftbacktestData(path)
     with open_capture(path) as stream:

@@ -20,6 +20,7 @@ from mlthon.exchanges.bybit.listing_watch import ListingWatch
 from mlthon.exchanges.bybit.queries import Queries
 from mlthon.exchanges.bybit.rest import RestClient
 from mlthon.exchanges.prompt_websocket import PromptWebSocket
+from mlthon.exchanges.tap import MarketTap
 from mlthon.instruments.instrument import Instrument
 
 __all__ = ["BybitConnector"]
@@ -32,7 +33,8 @@ class BybitConnector:
 
     ``now_ns`` is our clock, in nanoseconds since the epoch; ``steady_ns`` one that is never set, by which requests
     are counted and the venue's time is kept (a simulated clock is both). Load the instruments before connecting:
-    what the venue says about an instrument that was not loaded is ignored.
+    what the venue says about an instrument that was not loaded is ignored. ``tap`` hears all public market data as
+    it comes.
     """
 
     def __init__(
@@ -40,18 +42,24 @@ class BybitConnector:
         config: BybitConfig,
         now_ns: Callable[[], int],
         steady_ns: Callable[[], int] = time.monotonic_ns,
+        tap: MarketTap | None = None,
     ) -> None:
         self.exchange = Exchange.Bybit
         self._config = config
         self._tls = _trusting(config.ca_file) if config.ca_file else True
         self._session: aiohttp.ClientSession | None = None
-        clock = VenueClock(now_ns, steady_ns)
+        self._clock = clock = VenueClock(now_ns, steady_ns)
         self._instruments = Instruments()
         self._rest = RestClient(config, self._http, clock)
         self._queries = Queries(self._rest, self._instruments, clock)
         self._watch = ListingWatch(config, self._queries, self._instruments)
-        self.feed = BybitFeed(config, self._http, clock)
+        self.feed = BybitFeed(config, self._http, clock, tap)
         self.gateway = BybitGateway(config, self._http, clock, self._rest, self._queries, self._instruments)
+
+    @property
+    def venue_ahead_ns(self) -> int:
+        """How far the venue's clock is ahead of ours, as last measured; 0 before that."""
+        return self._clock.offset_ns
 
     async def load_instruments(self) -> list[Instrument]:
         """Ask the venue what it trades; raises VenueError or DecodeError.

@@ -15,6 +15,7 @@ from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.market_stream import MarketStream
 from mlthon.exchanges.bybit.tally import Tally
+from mlthon.exchanges.tap import MarketTap
 from mlthon.instruments.instrument import Instrument
 
 __all__ = ["BybitFeed"]
@@ -29,11 +30,16 @@ class BybitFeed:
     """
 
     def __init__(
-        self, config: BybitConfig, http: Callable[[], aiohttp.ClientSession], clock: VenueClock
+        self,
+        config: BybitConfig,
+        http: Callable[[], aiohttp.ClientSession],
+        clock: VenueClock,
+        tap: MarketTap | None = None,
     ) -> None:
         self._config = config
         self._http = http
         self._clock = clock
+        self._tap = tap
         self._listener: FeedListener | None = None
         self._connected = False
         self.tally = Tally("feed")
@@ -87,7 +93,9 @@ class BybitFeed:
 
     def _new_stream(self, category: str, number: str) -> MarketStream:
         name = f"bybit public {category}{number}"
-        return MarketStream(name, category, self._config, self._http, self._clock, self._attached, self.tally)
+        return MarketStream(
+            name, category, self._config, self._http, self._clock, self._attached, self.tally, self._tap
+        )
 
     def _attached(self) -> FeedListener:
         assert self._listener is not None

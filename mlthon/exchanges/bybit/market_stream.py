@@ -37,12 +37,14 @@ from mlthon.exchanges.bybit.codec.public import (
     decode_public,
     encode_subscribe,
     encode_unsubscribe,
+    ticker_topic,
     trades_topic,
 )
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.silence import LOOKS_A_BOUND, Silence
 from mlthon.exchanges.bybit.tally import Tally
 from mlthon.exchanges.socket import ReconnectingSocket
+from mlthon.exchanges.tap import MarketTap
 from mlthon.instruments.instrument import Instrument
 
 __all__ = ["MarketStream"]
@@ -64,8 +66,8 @@ class _Subscription:
     subs: frozenset[MDSub]
     topics: list[str] = field(default_factory=list)
 
-    def wanted(self, depth: int) -> list[str]:
-        """The topics that serve `subs`."""
+    def wanted(self, depth: int, *, tickers: bool) -> list[str]:
+        """The topics that serve `subs`, and the ticker where that is recorded."""
         topics = []
         if self.subs & _DEEP:
             topics.append(book_topic(depth, self.symbol))
@@ -73,6 +75,8 @@ class _Subscription:
             topics.append(book_topic(_TOP_ONLY, self.symbol))
         if MDSub.PublicTrades in self.subs:
             topics.append(trades_topic(self.symbol))
+        if tickers:
+            topics.append(ticker_topic(self.symbol))
         return topics
 
 
@@ -124,7 +128,7 @@ class _Request:
 class MarketStream:
     """Books and trades of instruments of one category, as far as one connection may carry them.
 
-    `listener` gives whom to tell; it is asked while messages arrive, not before.
+    `listener` gives whom to tell; it is asked while messages arrive, not before. `tap` hears of every message first.
     """
 
     def __init__(
@@ -136,6 +140,7 @@ class MarketStream:
         clock: VenueClock,
         listener: Callable[[], FeedListener],
         tally: Tally,
+        tap: MarketTap | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
@@ -149,6 +154,8 @@ class MarketStream:
         self._last_req_id = 0
         self._silence: asyncio.TimerHandle | None = None
         self.tally = tally
+        self._tap = None if tap is None else tap.tap(name)
+        self._tickers = tap is not None and tap.tickers
         self._socket = ReconnectingSocket(
             name,
             f"{config.ws_public_url.rstrip('/')}/{category}",
@@ -193,22 +200,29 @@ class MarketStream:
             self._subscriptions[instrument_id] = subscription
             self._topic_chars += self._chars_of(instrument)
         subscription.subs |= subs
+        if self._tap is not None:
+            self._tap.on_subscribed(instrument)
         if self._socket.is_open:
             self._subscribe(subscription)
 
     def _chars_of(self, instrument: Instrument) -> int:
         """How long the names of an instrument's topics are, if all of them come to be subscribed."""
         symbol = instrument.get_exch_instr_id()
-        return len(book_topic(self._config.depth, symbol)) + len(trades_topic(symbol))
+        topics = [book_topic(self._config.depth, symbol), trades_topic(symbol)]
+        return sum(map(len, topics)) + (len(ticker_topic(symbol)) if self._tickers else 0)
 
     # -- SocketListener --------------------------------------------------------------------------------------
 
     def on_open(self) -> None:
+        if self._tap is not None:
+            self._tap.on_connected(self._clock.local_ns())
         for subscription in self._subscriptions.values():
             self._subscribe(subscription)
         self._listen_for_silence()
 
     def on_message(self, data: bytes, recv_ns: int) -> None:
+        if self._tap is not None:
+            self._tap.on_frame(data, recv_ns)
         scanner = self._scanner
         if scanner.scan(data, recv_ns, self._clock.offset_ns):
             return
@@ -221,6 +235,8 @@ class MarketStream:
             self._on_unscanned(data, recv_ns)
 
     def on_closed(self, reason: str) -> None:
+        if self._tap is not None:
+            self._tap.on_disconnected(reason, self._clock.local_ns())
         self._forget_connection()
         if self._subscriptions:
             self._tell.on_feed_lost(reason, list(self._subscriptions))
@@ -249,6 +265,8 @@ class MarketStream:
         elif isinstance(frame, Ack):
             self._on_ack(frame)
         elif isinstance(frame, Unknown):
+            if self._tickers and frame.what.startswith("tickers."):
+                return  # for the tap alone
             self.tally.count("unknown message ignored", frame.what)
         else:
             assert isinstance(frame, Pong)
@@ -310,7 +328,7 @@ class MarketStream:
 
     def _subscribe(self, subscription: _Subscription) -> None:
         """Bring the venue's subscriptions in line with what is wanted."""
-        wanted = subscription.wanted(self._config.depth)
+        wanted = subscription.wanted(self._config.depth, tickers=self._tickers)
         dropped = [topic for topic in subscription.topics if topic not in wanted]
         added = [topic for topic in wanted if topic not in subscription.topics]
         subscription.topics = wanted
@@ -320,7 +338,7 @@ class MarketStream:
         for topic in added:
             if topic.startswith("orderbook."):
                 self._add_book(subscription, topic)
-            else:
+            elif topic.startswith("publicTrade."):
                 self._trades[topic] = _Trades(subscription, topic)
                 self._scanner.add(topic, self._trades[topic])
         if added:
@@ -413,6 +431,8 @@ class MarketStream:
         if book.update_id != _AWAITED:
             if (loop.time() - book.whole_since) * 1_000 >= self._config.socket.stable_after_ms:
                 book.pauses.reset()
+            if self._tap is not None:
+                self._tap.on_book_lost(book.subscription.instrument_id, reason, self._clock.local_ns())
             self._tell.on_book_lost(book.subscription.instrument_id, reason)
         elif book.resync is not None:
             self.tally.count("bad message while awaiting a snapshot", reason)

@@ -45,6 +45,7 @@ __all__ = [
     "decode_public",
     "encode_subscribe",
     "encode_unsubscribe",
+    "ticker_topic",
     "trades_topic",
 ]
 
@@ -87,6 +88,11 @@ def book_topic(depth: int, symbol: str) -> str:
 def trades_topic(symbol: str) -> str:
     """The topic of public trades."""
     return f"publicTrade.{symbol}"
+
+
+def ticker_topic(symbol: str) -> str:
+    """The topic of funding, mark and index prices, and statistics of the day; not decoded here."""
+    return f"tickers.{symbol}"
 
 
 def encode_subscribe(req_id: str, topics: Sequence[str]) -> bytes:
