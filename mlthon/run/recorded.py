@@ -68,8 +68,9 @@ def print_recorded(
     if not recorder.tracks:
         return
     table = Table(title=f"recorded from {source}, {elapsed_s:.1f} s", title_justify="left")
-    for column in ("instrument", "frames", "MB", "packed", "files", "folder"):
-        table.add_column(column, justify="left" if column in ("instrument", "folder") else "right")
+    table.add_column("instrument")
+    for column in ("frames", "MB", "packed MB", "files"):
+        table.add_column(column, justify="right")
     for track in recorder.tracks:
         table.add_row(
             track.instrument.get_instrument_name(),
@@ -77,7 +78,6 @@ def print_recorded(
             f"{track.raw_bytes / 1e6:.2f}",
             f"{track.parts.written_bytes / 1e6:.2f}",
             f"{len(track.parts.parts)}",
-            str(track.parts.folder),
         )
     output.show(table)
     dropped = sum(track.dropped for track in recorder.tracks)
@@ -85,9 +85,10 @@ def print_recorded(
         f"connections lost: {recorder.disconnects}; books fetched anew: {recorder.books_lost};"
         f" frames dropped: {dropped:,}"
     )
+    for track in recorder.tracks:
+        output.line(f"wrote {track.parts.folder}")
     for path in files.values():
-        output.line(f"made {path}")
-    output.line(f"next: python -m mlthon.run data verify {recorder.tracks[0].parts.folder}")
+        output.line(f"wrote {path}")
     output.result(
         {
             "mode": "record",
