@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 __all__ = ["Background"]
@@ -17,11 +18,21 @@ class Background:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Start a task; what it raises, cancellation aside, goes to the loop's exception handler."""
+    def spawn(
+        self,
+        work: Coroutine[Any, Any, None],
+        name: str,
+        *,
+        on_cancelled: Callable[[], None] = lambda: None,
+    ) -> asyncio.Task[None]:
+        """Start a task; what it raises, cancellation aside, goes to the loop's exception handler.
+
+        `on_cancelled` is called when it is cancelled, be it before its first step, of which the task itself would
+        not know.
+        """
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, on_cancelled))
         return task
 
     async def close(self) -> None:
@@ -32,9 +43,10 @@ class Background:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, on_cancelled: Callable[[], None], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
+            on_cancelled()
             return
         error = task.exception()
         if error is not None:

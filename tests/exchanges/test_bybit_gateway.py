@@ -49,6 +49,15 @@ async def test_a_refused_login_is_fatal_while_connecting(venue: FakeBybit) -> No
     await client.connector.close()
 
 
+async def test_a_refused_subscription_is_named_as_one(venue: FakeBybit) -> None:
+    venue.refused_topics["order"] = "no permission"
+    client = Client(venue)
+    await client.connector.load_instruments()
+    with pytest.raises(VenueRefusal, match=r"bybit: subscription: .*no permission"):
+        await client.gateway.connect()
+    await client.connector.close()
+
+
 async def test_a_venue_that_cannot_be_asked_is_not_ready(venue: FakeBybit) -> None:
     client = Client(venue, ready_timeout_ms=2_000)
     await client.connector.load_instruments()
@@ -307,8 +316,11 @@ async def test_closing_leaves_no_request_without_an_answer(venue: FakeBybit) -> 
         venue.scripts["/v5/order/cancel-all"].append(never)
         client.call(client.gateway.send_cancel_all, BTC)
         await eventually(lambda: venue.asked("/v5/order/cancel-all"))
+        client.call(client.gateway.fetch_account)
+        client.call(client.gateway.send_cancel_all, BTC)  # closed before the first step of either
+    assert len(client.listener.named("query refused")) == 1
     refused = client.listener.named("refused", "cancel-all refused")
-    assert len(refused) == 3
+    assert len(refused) == 4
     assert all("the fate is unknown" in event[-1] for event in refused)
     assert client.gateway.status is GtwStatus.Connecting
 

@@ -13,6 +13,7 @@ from gateway_client import BTC, Client
 from mlthon.basics.defs import GtwRejectCode, GtwStatus, OrderStatus
 from mlthon.engine.ports import CancelOrderRequest, RequestKind
 from mlthon.exchanges.bybit.codec.fields import Json
+from mlthon.exchanges.bybit.rate_limits import HTTP
 
 CREATE, CANCEL, BATCH = "/v5/order/create", "/v5/order/cancel", "/v5/order/cancel-batch"
 
@@ -350,3 +351,14 @@ async def test_questions_wait_for_room(venue: FakeBybit) -> None:
         client.call(client.gateway.fetch_account)
         await eventually(lambda: client.listener.named("account"))
         assert loop.time() - asked_at >= 0.9
+
+
+async def test_cancel_all_has_the_way_that_is_kept_for_cancels(venue: FakeBybit) -> None:
+    async with Client(venue, rate_factor=1) as client:
+        limits = client.connector._rest.limits
+        assert limits.take(HTTP, limits.free(HTTP))
+        client.call(client.gateway.send_cancel_all, BTC)
+        client.call(client.gateway.fetch_account)
+        await eventually(lambda: client.listener.named("cancel-all accepted"))
+        await eventually(lambda: client.listener.named("query refused"))  # which finds no room in time
+        assert not venue.asked("/v5/user/query-api")

@@ -154,6 +154,19 @@ async def test_maintenance(hasty: Desk) -> None:
     await hasty.resting("2")
 
 
+@card("BY-R10")
+async def test_a_stream_that_tells_nothing(open_desk: OpenDesk) -> None:
+    """A private stream that is alive and tells nothing is noticed: a fill that it kept to itself is told, once."""
+    desk = await open_desk(orders_every_ms=100, **IMPATIENT)
+    desk.empty_bid()
+    await desk.resting("1", price="60000.0", qty="1")
+    desk.wire.to_client["private"] = lambda message: [] if "topic" in message else [message]
+    desk.sell("60000.0", "1")
+    await desk.wait(FILL, client_id="1", leaves_qty=Qty("0"))
+    assert desk.story("1") == [ACK, FILL]
+    await desk.wait("on_gateway_status", status=READY)
+
+
 # -- requests whose fate is unknown ---------------------------------------------------------------------------------
 
 

@@ -57,6 +57,7 @@ from mlthon.exchanges.bybit.reject_codes import (
 )
 from mlthon.exchanges.bybit.reports import Reports
 from mlthon.exchanges.bybit.rest import NotSent, RestClient
+from mlthon.exchanges.bybit.stream_check import StreamCheck
 from mlthon.exchanges.bybit.streams import PrivateStream, TradeStream
 from mlthon.instruments.instrument import Instrument
 
@@ -99,6 +100,7 @@ class BybitGateway:
         self._entry.on_doubt = self._loose_ends.on_doubt
         self._reports.on_missing_fills = self._loose_ends.on_missing_fills
         rest.on_rate_limit = self._tell_rate_limit
+        self._check = StreamCheck(config, queries, known, self._entry.is_pending, self.private_silent)
         self._announcements = MaintenanceWatch(config, http, clock, queries, self.maintained)
         self._announced = ""  # the maintenance that the venue has announced, and not ended
         self._tasks = Background()
@@ -147,12 +149,14 @@ class BybitGateway:
             await self.close()
             raise
         self._tasks.spawn(self._keep_clock(), "clock")
+        self._check.start()
 
     async def close(self) -> None:
         self._ready = None
         self._was_ready = False
         await self._tasks.close()
         await self._loose_ends.close()
+        await self._check.close()
         await self._announcements.close()
         self._announced = ""
         await self._trade.close()
@@ -183,7 +187,13 @@ class BybitGateway:
 
     def send_cancel_all(self, instrument: Instrument) -> None:
         if self._was_ready:
-            self._tasks.spawn(self._cancel_all(instrument), "cancel-all")
+            self._tasks.spawn(
+                self._cancel_all(instrument),
+                "cancel-all",
+                on_cancelled=lambda: self._reports.tell.on_cancel_all_refused(
+                    instrument, GtwRejectCode.VenueFault, "the gateway was closed; the fate is unknown"
+                ),
+            )
         else:
             asyncio.get_running_loop().call_soon(
                 self._reports.tell.on_cancel_all_refused,
@@ -208,12 +218,7 @@ class BybitGateway:
 
     async def _cancel_all(self, instrument: Instrument) -> None:
         tell = self._reports.tell
-        try:
-            refusal = await self._try_cancel_all(instrument)
-        except asyncio.CancelledError:
-            reason = "the gateway was closed; the fate is unknown"
-            tell.on_cancel_all_refused(instrument, GtwRejectCode.VenueFault, reason)
-            raise
+        refusal = await self._try_cancel_all(instrument)
         if refusal is None:
             tell.on_cancel_all_accepted(instrument)
         else:
@@ -308,7 +313,13 @@ class BybitGateway:
 
     def _ask(self, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if self._status is GtwStatus.ReadyToTrade:
-            self._tasks.spawn(self._answer(kind, ask), kind.name)
+            self._tasks.spawn(
+                self._answer(kind, ask),
+                kind.name,
+                on_cancelled=lambda: self._reports.tell.on_query_refused(
+                    kind, GtwRejectCode.GtwNotReady, "the gateway was closed"
+                ),
+            )
         else:
             asyncio.get_running_loop().call_soon(
                 self._reports.tell.on_query_refused, kind, GtwRejectCode.GtwNotReady, self._not_ready
@@ -348,6 +359,11 @@ class BybitGateway:
         self._reconciled = False
         self._update(reason)
 
+    def private_silent(self, reason: str) -> None:
+        """The account's stream is connected, and does not tell what it should: it is made anew."""
+        if self._reconciled:
+            self._private.socket.drop(reason)
+
     def maintained(self, title: str | None) -> None:
         """The venue has announced a maintenance of all trading; None: its end, after changing who knows what."""
         if title is not None:
@@ -371,11 +387,11 @@ class BybitGateway:
         self._update(reason)
         self._entry.on_connection_lost()
 
-    def login_refused(self, code: int, text: str) -> None:
-        """The venue does not know us: fatal while connecting, else tried again."""
-        log.error("login refused: %d: %s", code, text or "no reason given")
+    def stream_refused(self, what: str, code: int, text: str) -> None:
+        """The venue refuses our login or what we subscribe: fatal while connecting, else tried again."""
+        log.error("%s refused: %d: %s", what, code, text or "no reason given")
         self._tasks.spawn(self._measure_clock(), "clock")  # a login bears a time, too
-        self._fail_connecting(VenueRefusal(code, text, "bybit: login"))
+        self._fail_connecting(VenueRefusal(code, text, f"bybit: {what}"))
 
     def _fail_connecting(self, error: VenueError) -> None:
         """Let whoever waits for the gateway know that it is in vain."""
@@ -462,7 +478,7 @@ class _Private:
     def __init__(self, gateway: BybitGateway) -> None:
         self.on_stream_live = gateway.private_live
         self.on_stream_lost = gateway.private_lost
-        self.on_login_refused = gateway.login_refused
+        self.on_refused = gateway.stream_refused
         self.on_private = gateway.private_frame
 
 
@@ -472,5 +488,5 @@ class _Trade:
     def __init__(self, gateway: BybitGateway) -> None:
         self.on_stream_live = gateway.trade_live
         self.on_stream_lost = gateway.trade_lost
-        self.on_login_refused = gateway.login_refused
+        self.on_refused = gateway.stream_refused
         self.on_answer = gateway.trade_answer

@@ -130,4 +130,6 @@ def _is_older(report: OrderReport, before: OrderReport) -> bool:
         return not has_ended(report) or report.cum_qty < before.cum_qty
     if has_ended(report):
         return False
-    return report.cum_qty < before.cum_qty or 0 < report.venue_ms < before.venue_ms
+    if report.cum_qty != before.cum_qty:
+        return report.cum_qty < before.cum_qty  # whatever the stamps say: a clock may be set back
+    return 0 < report.venue_ms < before.venue_ms

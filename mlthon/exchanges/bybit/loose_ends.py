@@ -72,6 +72,7 @@ class LooseEnds:
     async def close(self) -> None:
         """Stop asking."""
         await self._tasks.close()
+        self._under_way.clear()  # what was cancelled before its first step has not taken itself out
 
     async def _ask_for_fills(self, instrument: Instrument, wire_id: str, exchange_id: str) -> None:
         for fill in await self._queries.fills_of(instrument, wire_id, exchange_id):

@@ -393,9 +393,9 @@ class OrderEntry:
                 self._refuse(pending, GtwRejectCode.TooLate, "the order has ended")
             else:
                 self._compare(pending, report)
-        elif report is not None and pending.kind is RequestKind.NewOrder:
-            self._compare(pending, report)
-        elif is_late:
+        elif report is not None and pending.kind is not RequestKind.CancelOrder:
+            self._compare(pending, report)  # also where the report, by its stamp, was old news
+        if is_late and not pending.done:
             self._give_up(pending, report)
 
     def _give_up(self, pending: Pending, report: OrderReport | None) -> None:

@@ -152,7 +152,7 @@ class Queries:
     async def cancel_all(self, instrument: Instrument) -> None:
         """Cancel everybody's open orders on an instrument."""
         path = "/v5/order/cancel-all"
-        result = await self._rest.post(path, _named(instrument))
+        result = await self._rest.post(path, _named(instrument), is_cancel=True)
         if result.get("success") == "0":
             raise VenueRefusal(0, "not successful", path)
 

@@ -60,7 +60,9 @@ class Reconciliation:
             self._mode_is_known = True
         believed_open = [(order, order.last) for order in self._known.open()]
         open_orders = await self._queries.open_orders()
-        fills = await self._queries.fills_since(self._reports.last_fill_ms - _OVERLAP_MS)
+        # A fill that was stamped with a wrong clock must not keep those after it from being asked for.
+        known_until_ms = min(self._reports.last_fill_ms, self._clock.now_ms())
+        fills = await self._queries.fills_since(known_until_ms - _OVERLAP_MS)
         # Fills before states: an order's end is complete when it comes.
         for fill in fills:
             self._reports.fill(fill)

@@ -106,9 +106,9 @@ class RestClient:
             asked["cursor"] = cursor
         raise DecodeError(f"{path}: expected fewer than {_MOST_ROWS} rows, got more")
 
-    async def post(self, path: str, body: Mapping[str, object]) -> Json:
+    async def post(self, path: str, body: Mapping[str, object], *, is_cancel: bool) -> Json:
         """Give a command; returns the result. After VenueUnreachable its fate is unknown."""
-        await self._admission(bucket_of(path, str(body.get("category"))), path)
+        await self._admission(bucket_of(path, str(body.get("category"))), path, is_cancel)
         try:
             return (await self.command(path, body)).result
         except VenueRefusal as refusal:
@@ -150,13 +150,13 @@ class RestClient:
             await self._admission(HTTP if public else bucket_of(path), path)
             return (await self._request("GET", path, query, public)).result
 
-    async def _admission(self, bucket: str, path: str) -> None:
+    async def _admission(self, bucket: str, path: str, is_cancel: bool = False) -> None:
         """Wait until a request may be made, and count it; raises NotSent where that is out of sight."""
         patience_s = self._config.request_timeout_ms / 1_000
         while True:
-            full = HTTP if not self.limits.free(HTTP) else bucket
-            if self.limits.free(full):
-                self.limits.take(HTTP)
+            full = HTTP if not self.limits.free(HTTP, is_cancel=is_cancel) else bucket
+            if self.limits.free(full, is_cancel=is_cancel):
+                self.limits.take(HTTP, is_cancel=is_cancel)
                 if bucket != HTTP:
                     self.limits.take(bucket)
                 return

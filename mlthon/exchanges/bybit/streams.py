@@ -48,7 +48,8 @@ class StreamOwner(Protocol):
 
     def on_stream_lost(self, reason: str) -> None: ...
 
-    def on_login_refused(self, code: int, text: str) -> None: ...
+    def on_refused(self, what: str, code: int, text: str) -> None:
+        """The venue has refused the login or the subscription; `what` says which."""
 
 
 class PrivateOwner(StreamOwner, Protocol):
@@ -118,7 +119,7 @@ class _LoggedInStream(ABC):
             self._owner.on_stream_live()
 
     def _refused(self, what: str, code: int, text: str) -> None:
-        self._owner.on_login_refused(code, text)
+        self._owner.on_refused(what, code, text)
         self.socket.drop(f"{what} refused: {code}: {text or 'no reason given'}")
 
     def _stop_deadline(self) -> None:

@@ -21,6 +21,7 @@ from mlthon.instruments.instrument import Instrument
 __all__ = ["Balance", "PositionRow", "decode_balances", "decode_funding", "decode_position", "decode_user_id"]
 
 _SIGNS = {"Buy": 1, "Sell": -1, "None": 0, "": 0}
+_LEGS = (0, 1, 2)
 _ZERO = Qty("0")
 
 
@@ -50,9 +51,12 @@ def decode_position(row: Json, instrument: Instrument, where: str) -> PositionRo
     sign = choice(row, "side", where, _SIGNS)
     if sign == 0 and not size.is_zero():
         refuse(f"{where}.side", f"Buy or Sell for a position of {size}", row.get("side"))
+    leg = integer(row, "positionIdx", where, default=0)
+    if leg not in _LEGS:
+        refuse(f"{where}.positionIdx", "0, 1 or 2", leg)
     return PositionRow(
         instrument,
-        integer(row, "positionIdx", where, default=0),
+        leg,
         size * sign,
         integer(row, "seq", where, default=-1),
     )

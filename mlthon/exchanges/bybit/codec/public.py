@@ -218,4 +218,4 @@ def _decode_answer(message: Json) -> Ack | Pong | Unknown:
             text_or_empty(message, "ret_msg", where),
             text_or_empty(message, "req_id", where),
         )
-    return Unknown(f"op {op!r}")
+    return Unknown(f"op {op[:40]!r}")

@@ -1,0 +1,103 @@
+"""A private stream that is connected and tells nothing, or tells with a clock that has been set."""
+
+from __future__ import annotations
+
+import pytest
+from bybit_messages import fill_row, order_row, position_row
+from fake_bybit import FakeBybit, Session, eventually, result
+from gateway_client import Client
+
+from mlthon.basics.defs import GtwStatus, OrderStatus
+from mlthon.errors import DecodeError
+from mlthon.exchanges.bybit.codec.account import decode_position
+from mlthon.exchanges.bybit.codec.fields import Json
+from mlthon.instruments.perpetual import Perpetual
+
+REALTIME = "/v5/order/realtime"
+HOUR_MS = 3_600_000
+
+
+def compared(venue: FakeBybit) -> int:
+    """How often all open orders were asked for."""
+    return sum("orderLinkId" not in params for params in venue.asked(REALTIME))
+
+
+@pytest.mark.parametrize("end", ["Filled", "Cancelled", "PartiallyFilled"])
+async def test_what_a_stream_keeps_to_itself_is_found_out(venue: FakeBybit, end: str) -> None:
+    async with Client(venue, orders_every_ms=50) as client:
+        client.new("a")
+        await eventually(lambda: "a" in client.listener.orders)
+        traded = "0" if end == "Cancelled" else "0.010" if end == "Filled" else "0.004"
+        venue.orders["a"] |= {"orderStatus": end, "cumExecQty": traded}
+        if traded != "0":
+            venue.executions = [fill_row("e1", "a", execQty=traded, execTime=str(venue.now_ms()))]
+        await eventually(lambda: client.listener.orders["a"].status.name == end)
+        await client.ready()
+        assert len(client.listener.fills) == (traded != "0")
+        statuses = [event[1] for event in client.listener.named("status")]
+        assert statuses == [GtwStatus.ReadyToTrade, GtwStatus.Connecting, GtwStatus.ReadyToTrade]
+        asked = compared(venue)
+        await eventually(lambda: compared(venue) > asked or end != "PartiallyFilled")
+        assert venue.opened["private"] == 2  # what was found out is known: the new stream is kept
+
+
+async def test_news_on_its_way_costs_no_stream(venue: FakeBybit) -> None:
+    async with Client(venue, orders_every_ms=50) as client:
+        client.new("a")
+        client.new("b")
+        await eventually(lambda: len(client.listener.orders) == 2)
+        asked = compared(venue)
+        venue.orders["a"] |= {"orderStatus": "Cancelled", "cancelType": "CancelByUser"}
+        await eventually(lambda: compared(venue) > asked)
+        await venue.push("order", venue.orders["a"])
+        asked = compared(venue)
+        await eventually(lambda: compared(venue) > asked + 1)
+        assert client.listener.orders["a"].status is OrderStatus.Cancelled
+        assert venue.opened["private"] == 1
+
+
+async def test_a_list_that_lacks_an_open_order_costs_no_stream(venue: FakeBybit) -> None:
+    async with Client(venue, orders_every_ms=50) as client:
+        client.new("a")
+        await eventually(lambda: "a" in client.listener.orders)
+        venue.scripts[REALTIME].append(result({"list": []}))
+        await eventually(lambda: any("orderLinkId" in params for params in venue.asked(REALTIME)))
+        asked = compared(venue)
+        await eventually(lambda: compared(venue) > asked)
+        assert venue.opened["private"] == 1
+
+
+async def test_a_change_is_seen_though_the_venue_has_set_its_clock_back(venue: FakeBybit) -> None:
+    async def amend(session: Session, message: Json) -> None:
+        if message["op"] == "order.amend":
+            venue.clock_offset_ms = -HOUR_MS
+        await venue.take(session, message)
+
+    venue.on_trade = amend
+    async with Client(venue, recv_window_ms=60_000, request_timeout_ms=100) as client:
+        client.new("a")
+        await eventually(lambda: "a" in client.listener.orders)
+        client.modify("a", price="49000")
+        await client.settled("a", times=2)
+        assert client.listener.about("a")[:3] == ["NewOrder accepted", "New", "ModifyOrder accepted"]
+        row = order_row(
+            "a", orderStatus="PartiallyFilled", cumExecQty="0.004", updatedTime=str(venue.now_ms())
+        )
+        await venue.push("order", row)
+        await eventually(lambda: client.listener.orders["a"].status is OrderStatus.PartiallyFilled)
+
+
+async def test_a_fill_with_a_stamp_from_the_future_hides_none_in_the_gap(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        await venue.push("execution", fill_row("e1", "a", execTime=str(venue.now_ms() + 5 * HOUR_MS)))
+        await eventually(lambda: "e1" in client.listener.fills)
+        venue.executions = [fill_row("e2", "b", execTime=str(venue.now_ms()))]
+        venue.session("private").cut()
+        await eventually(lambda: "e2" in client.listener.fills)
+        await client.ready()
+
+
+@pytest.mark.parametrize("leg", [-1, 3, 10**12])
+def test_a_position_has_one_of_three_legs(leg: int) -> None:
+    with pytest.raises(DecodeError, match="positionIdx: expected 0, 1 or 2"):
+        decode_position(position_row(positionIdx=leg), Perpetual(), "row")
