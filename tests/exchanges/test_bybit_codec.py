@@ -391,7 +391,9 @@ def new_order(**changes: object) -> NewOrderRequest:
 
 
 def test_a_new_order_on_the_wire() -> None:
-    assert orjson.loads(encode_request("order.create", "r1", NOW_MS, 5_000, create_fields(new_order()))) == {
+    assert orjson.loads(
+        encode_request("order.create", "r1", str(NOW_MS), 5_000, create_fields(new_order()))
+    ) == {
         "reqId": "r1",
         "header": {"X-BAPI-TIMESTAMP": str(NOW_MS), "X-BAPI-RECV-WINDOW": "5000"},
         "op": "order.create",

@@ -54,7 +54,9 @@ def test_room_comes_back_with_time() -> None:
     assert limits.take("order.create", 10)
     assert not limits.take("order.create")
     assert 1.0 < limits.wait_s("order.create") < 1.5
+    assert not limits.has_room("order.create")
     clock.now_ns = int(limits.wait_s("order.create") * 1e9) + 1
+    assert limits.has_room("order.create")
     assert limits.take("order.create", 10)
 
 

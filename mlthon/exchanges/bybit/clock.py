@@ -56,6 +56,12 @@ class VenueClock:
         """The venue's time, in milliseconds."""
         return self._venue_ns() // _NS_PER_MS
 
+    def stamp_ms(self) -> int:
+        """The same as `now_ms`, for a request that is waited for: `offset_ns` is left as it is."""
+        if self._ahead_ns is None:
+            return self._now_ns() // _NS_PER_MS
+        return (self._steady_ns() + self._ahead_ns) // _NS_PER_MS
+
     def at_ms(self, local_ns: int) -> int:
         """The venue's time at an instant of our wall clock, in milliseconds."""
         self._venue_ns()

@@ -50,6 +50,7 @@ from mlthon.exchanges.bybit.codec.trade import (
 )
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders, has_ended
+from mlthon.exchanges.bybit.order_lanes import OrderLanes
 from mlthon.exchanges.bybit.order_routes import OrderRoutes, Route
 from mlthon.exchanges.bybit.pending import Message, Pending
 from mlthon.exchanges.bybit.queries import Queries
@@ -97,6 +98,7 @@ class OrderEntry:
         self._cancels = CancelQueue(limits, self._send_message)
         self._given_up: OrderedDict[str, None] = OrderedDict()  # orders that were told dead, unseen
         self._inquiries = Background()
+        self._lanes = OrderLanes(config.recv_window_ms)
         self._last_req = 0
         self._req_prefix = f"{clock.local_ns():x}"  # the venue wants ids it has not seen before
         self.on_doubt: Callable[[KnownOrder], None] = lambda _: None
@@ -106,7 +108,8 @@ class OrderEntry:
 
     def send_new(self, request: NewOrderRequest) -> None:
         """Send a new order."""
-        self._send(Pending(RequestKind.NewOrder, request), CREATE, lambda: create_fields(request))
+        if not self._send_in_lane(request):
+            self._send(Pending(RequestKind.NewOrder, request), CREATE, lambda: create_fields(request))
         self._known.sent(request)  # nothing comes back before this returns
 
     def send_modify(self, request: ModifyOrderRequest) -> None:
@@ -122,6 +125,24 @@ class OrderEntry:
     def is_pending(self, order_key: str) -> bool:
         """Whether a request about an order is still being followed."""
         return order_key in self._by_order
+
+    def _send_in_lane(self, request: NewOrderRequest) -> bool:
+        """Send a new order by the trade stream if nothing is in its way; False: nothing has happened to it."""
+        try:
+            lane = self._lanes.of(request.instrument)
+            if not self._limits.has_room(lane.bucket):
+                return False
+            req_id = self._next_req_id(is_spot=lane.is_spot)
+            data = lane.encode(request, req_id, self._clock.stamp_ms())
+        except ValueError:  # which the general way words
+            return False
+        if not self._routes.write(data):
+            return False
+        self._limits.take(lane.bucket)
+        pending = Pending(RequestKind.NewOrder, request)
+        self._sent(Message(req_id, Route.Stream, [pending]))
+        self._follow(pending)
+        return True
 
     def _send(self, pending: Pending, op: str, fields: Callable[[], Json]) -> None:
         """Send a request, and only then take note of it: the wire is what is waited for."""
@@ -145,8 +166,7 @@ class OrderEntry:
         )
 
     def _send_message(self, op: str, members: list[Pending], fields: Json) -> None:
-        self._last_req += 1
-        req_id = f"{self._req_prefix}-{self._last_req}{_SPOT_MARK if fields['category'] == SPOT else ''}"
+        req_id = self._next_req_id(is_spot=fields["category"] == SPOT)
         route = self._routes.send(op, req_id, fields)
         if route is None:
             for pending in members:
@@ -154,9 +174,17 @@ class OrderEntry:
                     pending, GtwRejectCode.RateLimited, "not sent: too many requests by HTTP in five seconds"
                 )
             return
-        message = self._by_req_id[req_id] = Message(req_id, route, members)
+        self._sent(Message(req_id, route, members))
+
+    def _next_req_id(self, *, is_spot: bool) -> str:
+        self._last_req += 1
+        return f"{self._req_prefix}-{self._last_req}{_SPOT_MARK if is_spot else ''}"
+
+    def _sent(self, message: Message) -> None:
+        """Wait for the answer to a message that has gone."""
+        self._by_req_id[message.req_id] = message
         now = asyncio.get_running_loop().time()
-        for pending in members:
+        for pending in message.members:
             pending.message = message
             pending.sent_at = now
             self._restart_timer(pending)

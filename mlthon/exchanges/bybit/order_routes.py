@@ -43,6 +43,7 @@ class OrderRoutes:
         self._clock = clock
         self._rest = rest
         self._stream = stream
+        self._uses_stream = config.order_entry == "websocket"
         self._posts = Background()
         self.on_answer: Callable[[TradeAnswer], None] = lambda _: None
         self.on_unanswered: Callable[[str, str], None] = lambda *_: None
@@ -50,14 +51,18 @@ class OrderRoutes:
 
     def send(self, op: str, req_id: str, fields: Json) -> Route | None:
         """Send a request; None: the allowance of HTTP requests is used up, and nothing was sent."""
-        if self._config.order_entry == "websocket":
-            data = encode_request(op, req_id, self._clock.now_ms(), self._config.recv_window_ms, fields)
-            if self._stream(data):
+        if self._uses_stream:
+            now_ms = str(self._clock.now_ms())
+            if self._stream(encode_request(op, req_id, now_ms, self._config.recv_window_ms, fields)):
                 return Route.Stream
         if not self._rest.limits.take(HTTP, is_cancel=op in _CANCELS):
             return None
         self._posts.spawn(self._post(op, req_id, fields), f"{op} {req_id}")
         return Route.Rest
+
+    def write(self, data: bytes) -> bool:
+        """Put an encoded request on the trade stream; False: it did not go, nor was it sent any other way."""
+        return self._uses_stream and self._stream(data)
 
     async def close(self) -> None:
         """Stop waiting for answers."""

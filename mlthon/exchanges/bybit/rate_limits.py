@@ -78,6 +78,11 @@ class RateLimits:
         reserve = _HTTP_RESERVE if name == HTTP and not is_cancel else 0
         return max(self._bucket(name).free(self._now()) - reserve, 0)
 
+    def has_room(self, name: str) -> bool:
+        """Whether a bucket, not that of HTTP, takes one more request now."""
+        bucket = self._buckets.get(name)
+        return (bucket is not None and bucket.is_far_from_full()) or self.free(name) > 0
+
     def take(self, name: str, count: int = 1, *, is_cancel: bool = False) -> bool:
         """Count requests that are about to be sent; False: there is no room for them, and nothing is counted."""
         bucket, now = self._bucket(name), self._now()
@@ -143,6 +148,10 @@ class _Bucket:
         self._window_s = window_s
         self._others = 0
         self._others_until = 0.0
+
+    def is_far_from_full(self) -> bool:
+        """Whether there is room even if nothing has expired."""
+        return len(self.taken) + self._others < self.limit
 
     def free(self, now: float) -> int:
         self._forget(now)

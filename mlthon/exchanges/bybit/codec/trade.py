@@ -147,9 +147,9 @@ def batch_fields(items: Sequence[Json]) -> Json:
     return {"category": items[0]["category"], "request": requests}
 
 
-def encode_request(op: str, req_id: str, timestamp_ms: int, recv_window_ms: int, fields: Json) -> bytes:
-    """Encode a request for the trade stream; its answer carries `req_id`."""
-    header = {"X-BAPI-TIMESTAMP": str(timestamp_ms), "X-BAPI-RECV-WINDOW": str(recv_window_ms)}
+def encode_request(op: str, req_id: str, timestamp: str, recv_window_ms: int, fields: Json) -> bytes:
+    """Encode a request for the trade stream; its answer carries `req_id`. `timestamp` counts milliseconds."""
+    header = {"X-BAPI-TIMESTAMP": timestamp, "X-BAPI-RECV-WINDOW": str(recv_window_ms)}
     return orjson.dumps({"reqId": req_id, "header": header, "op": op, "args": [fields]})
 
 
