@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from mlthon.basics.defs import GtwStatus
 from mlthon.engine.order_desk import DeskOrder, OrderDesk
 
 __all__ = ["withdraw", "withdraw_orders"]
@@ -45,12 +44,16 @@ async def withdraw_orders(desks: Collection[OrderDesk]) -> list[DeskOrder]:
 
 
 def withdraw(desks: Collection[OrderDesk]) -> None:
-    """Ask to cancel every open order of which that has not been asked; the gateways pace it."""
+    """Ask to cancel every open order of which that has not been asked; the gateways pace it.
+
+    Whatever their status: a gateway that cannot be told what becomes of orders may well have a way for cancels, and
+    refuses them where it has none.
+    """
     for desk in desks:
         orders = [
             order for order in desk.open_orders() if not (order.cancel_pending or order.withdrawal_pending)
         ]
-        if orders and desk.gateway.status is GtwStatus.ReadyToTrade:
+        if orders:
             desk.withdraw(orders)
 
 

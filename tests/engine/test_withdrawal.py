@@ -84,9 +84,9 @@ async def test_all_go_to_the_gateway_at_once(bench):
     assert batches == [list(requests)]
 
 
-async def test_a_gateway_that_is_not_ready_is_left_alone(bench):
+@pytest.mark.parametrize("status", [GtwStatus.Connecting, GtwStatus.Maintenance])
+async def test_cancels_go_to_a_gateway_that_is_not_ready_too(bench, status):
     requests = with_open_orders(bench, 1)
-    cancelled = answering(bench, requests, lambda _request: None)
-    bench.gateway.status = GtwStatus.Connecting
-    assert len(await withdraw_orders(bench.env.desks.values())) == 1
-    assert cancelled == []
+    bench.gateway.status = status
+    answering(bench, requests, lambda request: bench.gateway.report(request, OrderStatus.Cancelled))
+    assert await withdraw_orders(bench.env.desks.values()) == []
