@@ -16,6 +16,7 @@ cdef class FollowedMarket(JoinedBook):
     cdef readonly Py_ssize_t crossed_updates   # depth messages that left the market's own book crossed
     cdef QueueRule queue_rule
     cdef int64_t depth_ns                      # venue time of the last depth message
+    cdef int64_t depth_before_ns               # and of the one before it
 
     # Apply an event; returns what it changed of what is displayed: the message itself where that is what it says, or
     # a new one, or None for no change. Whether clients are concerned is told by `is_eventful`. Raise ValueError as
@@ -29,5 +30,6 @@ cdef class FollowedMarket(JoinedBook):
     cdef int settle_side(self, int side) except -1
     cdef void shrink(self, RestingSide clients, Queue *queue, int128 now) noexcept
     cdef int fill_crossed(self, int side) except -1
-    cdef int128 trade_through(self, int side, int128 price, int128 qty) except -1
-    cdef int128 trade_at(self, int side, int128 price, int128 qty) except -1
+    cdef int times_told(self, PublicTrade trade) noexcept
+    cdef int128 trade_through(self, int side, int128 price, int128 qty, int told) except -1
+    cdef int128 trade_at(self, int side, int128 price, int128 qty, int told) except -1

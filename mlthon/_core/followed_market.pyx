@@ -14,8 +14,12 @@ after the trades: R before, N after. Somebody cancelled, and nobody tells who. W
 
 The first is pessimistic, the last optimistic. The second is what is to be expected where a cancel is in front with
 probability A / R, the identity case of the models in quant.stackexchange.com/questions/3782 (f(A) / (f(A) + f(R - A))
-with f(x) = x). A trade that is told after the depth message that contains it, by its stamp, advances the queue too:
-under the last two rules it may count twice.
+with f(x) = x).
+
+**Late trades.** A trade may be told after the depth message that contains it, by its stamp. What that message, and those
+after it, took from in front of an order is then first taken to be that trade, and only its rest advances the queue. It
+concerns no order that came after the message. Two messages back are remembered; what is later still counts as told
+with the older of them.
 """
 
 from mlthon._core.fixed cimport qty_from
@@ -24,7 +28,7 @@ from mlthon._core.joined_book cimport MAX_QTY, JoinedBook, reaches, smaller
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
 from mlthon._core.market_side cimport MarketSide, tell
 from mlthon._core.price_book cimport BookSide, Change, Level
-from mlthon._core.resting_orders cimport Order, Queue, RestingSide
+from mlthon._core.resting_orders cimport Order, Queue, RestingSide, was_there
 
 
 cdef class FollowedMarket(JoinedBook):
@@ -55,7 +59,7 @@ cdef class FollowedMarket(JoinedBook):
         self.begin()
         self.market_seq = update.seq
         self.market_ns = update.venue_ns
-        self.depth_ns = update.venue_ns
+        self.depth_before_ns, self.depth_ns = self.depth_ns, update.venue_ns
         self.note_standing(0)
         self.note_standing(1)
         if update.is_snapshot:
@@ -75,14 +79,15 @@ cdef class FollowedMarket(JoinedBook):
 
     cdef DepthUpdate follow_trade(self, PublicTrade trade):
         cdef int side = 1 - trade.taker_index
+        cdef int told = self.times_told(trade)
         cdef int128 left
         if trade.qty_mantissa > MAX_QTY:
             raise ValueError(f"trade: qty: {trade.qty} is beyond {qty_from(MAX_QTY)}")
         self.begin()
         self.market_ns = trade.venue_ns
         self.last_price_mantissa = trade.price_mantissa
-        left = self.trade_through(side, trade.price_mantissa, trade.qty_mantissa)
-        left = self.trade_at(side, trade.price_mantissa, left)
+        left = self.trade_through(side, trade.price_mantissa, trade.qty_mantissa, told)
+        left = self.trade_at(side, trade.price_mantissa, left, told)
         if trade.venue_ns == 0 or trade.venue_ns > self.depth_ns:
             self.market(side).trade_beyond(trade.price_mantissa)
             self.market(side).trade(trade.price_mantissa, left)
@@ -145,6 +150,7 @@ cdef class FollowedMarket(JoinedBook):
         cdef Py_ssize_t index
         market.settle()
         for index in range(clients.size):
+            clients.note_ahead(&clients.queues[index])
             self.shrink(clients, &clients.queues[index], market.shown(clients.queues[index].price))
         return 0
 
@@ -181,22 +187,35 @@ cdef class FollowedMarket(JoinedBook):
             queue = clients.best()
         return 0
 
-    cdef int128 trade_through(self, int side, int128 price, int128 qty) except -1:
-        """Fill the orders that stand at better prices than a public trade; returns what is left of it."""
+    cdef int times_told(self, PublicTrade trade) noexcept:
+        """How many depth messages contain a trade already, of the last two; 0 where orders are told one by one."""
+        if trade.venue_ns == 0 or trade.venue_ns > self.depth_ns or self.arrivals:
+            return 0
+        return 1 if trade.venue_ns > self.depth_before_ns else 2
+
+    cdef int128 trade_through(self, int side, int128 price, int128 qty, int told) except -1:
+        """Fill the orders that stood at better prices than a public trade; returns what is left of it."""
         cdef RestingSide clients = self.clients(side)
         cdef Py_ssize_t depth = 0
         cdef Queue *queue = clients.best()
         while queue is not NULL and clients.is_better(queue.price, price):
-            clients.cap_ahead(queue, 0)
+            if told:
+                clients.clear_before(queue, told)
+            else:
+                clients.cap_ahead(queue, 0)
             depth += 1
             queue = clients.at(depth)
+        depth = 0
         queue = clients.best()
         while qty > 0 and queue is not NULL and clients.is_better(queue.price, price):
-            qty -= self.fill_from_market(queue.first, qty)
-            queue = clients.best()
+            if was_there(queue.first, told):
+                qty -= self.fill_from_market(queue.first, qty)
+            else:
+                depth += 1
+            queue = clients.at(depth)
         return qty
 
-    cdef int128 trade_at(self, int side, int128 price, int128 qty) except -1:
+    cdef int128 trade_at(self, int side, int128 price, int128 qty, int told) except -1:
         """Advance the queue at a public trade's price; returns how much of the trade was not with clients."""
         cdef RestingSide clients = self.clients(side)
         cdef Queue *queue = clients.find(price)
@@ -205,7 +224,7 @@ cdef class FollowedMarket(JoinedBook):
         cdef int128 passed = 0
         cdef int128 used
         while maker is not NULL and qty > 0:
-            used = smaller(maker.ahead - passed, qty)
+            used = smaller((maker.before[told - 1] if told else maker.ahead) - passed, qty)
             if used > 0:
                 passed += used
                 qty -= used
@@ -215,7 +234,10 @@ cdef class FollowedMarket(JoinedBook):
                 maker = following
         queue = clients.find(price)
         if queue is not NULL:
-            clients.advance(queue, passed)
+            if told:
+                clients.advance_before(queue, passed, told)
+            else:
+                clients.advance(queue, passed)
         return passed + qty
 
 

@@ -6,6 +6,8 @@
 from libc.stdint cimport int64_t
 from mlthon._core.int128 cimport int128
 
+cdef int128 NOT_THERE                 # in front of an order that was not there: more than can ever be
+
 cdef struct Order:
     int64_t order_id
     int account                       # the engine's index of it
@@ -24,6 +26,8 @@ cdef struct Order:
     int128 price
     int128 leaves
     int128 ahead                      # anonymous quantity in front of it in its queue
+    int128[2] before                  # the same before the last depth message, and before the one before that, less
+                                      # what went since; NOT_THERE if the order came later
     int64_t arrived_after             # how many orders of the market had come, where they are told one by one
     Order *previous
     Order *next
@@ -50,6 +54,9 @@ cdef class RestingSide:
     cdef void remove(self, Order *order) noexcept              # the order stays the caller's; Queue pointers do not
     cdef void reduce(self, Order *order, int128 qty) noexcept  # by qty; does not remove at zero
     cdef void advance(self, Queue *queue, int128 qty) noexcept     # qty of the anonymous quantity in front went
+    cdef void advance_before(self, Queue *queue, int128 qty, int messages) noexcept    # went before the last messages
+    cdef void clear_before(self, Queue *queue, int messages) noexcept      # the same, of all that was in front
+    cdef void note_ahead(self, Queue *queue) noexcept              # a depth message comes
     cdef void cap_ahead(self, Queue *queue, int128 qty) noexcept   # no more than qty is in front of anybody
 
     cdef void scale_ahead(self, Queue *queue, int128 now, int128 before) noexcept     # by now / before, now < before
@@ -64,6 +71,10 @@ cdef inline bint spans(RestingSide side, int128 price) noexcept:
     if side.is_bid:
         return side.queues[0].price <= price <= side.queues[side.size - 1].price
     return side.queues[side.size - 1].price <= price <= side.queues[0].price
+
+# Whether an order rested already before the last depth message (1), or before the one before that (2); 0: it does now.
+cdef inline bint was_there(const Order *order, int messages) noexcept:
+    return messages == 0 or order.before[messages - 1] < NOT_THERE
 
 cdef Order *new_order() except NULL
 cdef void free_order(Order *order) noexcept

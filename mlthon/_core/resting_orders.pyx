@@ -13,6 +13,8 @@ from mlthon._core.int128 cimport int128, mul_div_overflows
 cdef enum:
     FIRST_CAPACITY = 16               # queues; doubled whenever it does not suffice
 
+cdef int128 NOT_THERE = <int128>1 << 120
+
 
 @cython.final
 cdef class RestingSide:
@@ -57,6 +59,7 @@ cdef class RestingSide:
         if index == self.size or self.queues[index].price != order.price:
             self.insert(index, order.price)
         cdef Queue *queue = &self.queues[index]
+        order.before[0] = order.before[1] = NOT_THERE
         order.previous = queue.last
         order.next = NULL
         if queue.last is NULL:
@@ -92,7 +95,30 @@ cdef class RestingSide:
     cdef void advance(self, Queue *queue, int128 qty) noexcept:
         cdef Order *order = queue.first
         while order is not NULL:
-            order.ahead = order.ahead - qty if order.ahead > qty else 0
+            order.ahead = less(order.ahead, qty)
+            order.before[0] = less(order.before[0], qty)
+            order.before[1] = less(order.before[1], qty)
+            order = order.next
+
+    cdef void advance_before(self, Queue *queue, int128 qty, int messages) noexcept:
+        # A message has shown already that less is in front: nobody is advanced twice.
+        cdef Order *order = queue.first
+        while order is not NULL and was_there(order, messages):
+            order.before[messages - 1] = less(order.before[messages - 1], qty)
+            if messages == 2 and order.before[0] > order.before[1]:
+                order.before[0] = order.before[1]
+            if order.ahead > order.before[0]:
+                order.ahead = order.before[0]
+            order = order.next
+
+    cdef void clear_before(self, Queue *queue, int messages) noexcept:
+        self.advance_before(queue, NOT_THERE, messages)
+
+    cdef void note_ahead(self, Queue *queue) noexcept:
+        cdef Order *order = queue.first
+        while order is not NULL:
+            order.before[1] = order.before[0]
+            order.before[0] = order.ahead
             order = order.next
 
     cdef void cap_ahead(self, Queue *queue, int128 qty) noexcept:
@@ -143,6 +169,13 @@ cdef class RestingSide:
         queue.last = NULL
         self.size += 1
         return 0
+
+
+cdef int128 less(int128 ahead, int128 qty) noexcept:
+    """What is left in front when some of it went."""
+    if ahead == NOT_THERE:
+        return ahead
+    return ahead - qty if ahead > qty else 0
 
 
 cdef Order *new_order() except NULL:

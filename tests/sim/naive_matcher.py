@@ -18,6 +18,7 @@ POST_ONLY, NO_LIQUIDITY, NOT_WHOLE, REDUCE_ONLY, SELF_TRADE, VALUE_SPENT = 1, 2,
 ALLOW, CANCEL_MAKER, CANCEL_TAKER, CANCEL_BOTH = range(4)
 BEHIND, PROPORTIONAL, AHEAD = range(3)  # who cancelled
 ZERO = Decimal(0)
+ABSENT = Decimal("Infinity")  # the order was not there
 ONE = 10**18  # the finest quantity, of which there are so many in one
 
 
@@ -37,6 +38,8 @@ class NaiveOrder:
     lot: Decimal | None = None
     end: int = 0
     met: int = 0
+    # Anonymous quantity in front before the last depth message, and before the one before it; less what went since.
+    before: list[Decimal] = field(default_factory=lambda: [ABSENT, ABSENT])
 
     @property
     def active(self) -> bool:
@@ -109,6 +112,35 @@ class Level:
     def all_anonymous_last(self) -> None:
         self.queue = [*self.orders(), Chunk(self.anonymous())]
 
+    def anonymous_ahead(self, order: NaiveOrder) -> Decimal:
+        ahead = self.queue[: self.queue.index(order)]
+        return sum((item.qty for item in ahead if isinstance(item, Chunk)), ZERO)
+
+    def put_ahead(self, ahead: list[tuple[NaiveOrder, Decimal]]) -> None:
+        """Distribute what is anonymous anew: so much in front of each order, the rest last."""
+        queue: list[NaiveOrder | Chunk] = []
+        placed, all_of_it = ZERO, self.anonymous()
+        for order, qty in ahead:
+            queue += [Chunk(qty - placed), order]
+            placed = qty
+        self.queue = [*queue, Chunk(all_of_it - placed)]
+
+    def went(self, qty: Decimal) -> None:
+        for order in self.orders():
+            order.before = [max(before - qty, ZERO) for before in order.before]
+
+    def went_before(self, qty: Decimal, told: int) -> None:
+        """So much went before the last, or the last two, depth messages, which have shown that less is there."""
+        ahead = []
+        for order in self.orders():
+            now = self.anonymous_ahead(order)
+            if order.before[told - 1] != ABSENT:
+                order.before[told - 1] = max(order.before[told - 1] - qty, ZERO)
+                order.before[0] = min(order.before)
+                now = min(now, order.before[0])
+            ahead.append((order, now))
+        self.put_ahead(ahead)
+
 
 class NaiveMatcher:
     def __init__(self, accounts: int, queue_rule: int = BEHIND) -> None:
@@ -117,7 +149,7 @@ class NaiveMatcher:
         self.positions = [ZERO] * accounts
         self.fills: list[tuple[int, Decimal, Decimal, bool, int]] = []
         self.ended: list[tuple[int, int, int]] = []
-        self.depth_ns = 0
+        self.depth_ns = self.depth_before_ns = 0
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -187,6 +219,7 @@ class NaiveMatcher:
                 if order.reaches(price):
                     assert level.matchable() == 0, "it rests, and could have taken"
                     level.hide()
+            order.before = [ABSENT, ABSENT]
             self.level(order.side, order.price).queue.append(order)
         elif order.leaves:
             self.ended.append((order.order_id, order.end, order.met))
@@ -226,6 +259,7 @@ class NaiveMatcher:
                     self.end_if_done(taker, price)
             while isinstance(item, NaiveOrder) and item.active and taker.active:
                 self.meet(taker, item)
+        level.went(had - left)
         if had > 0 and left == 0:
             level.hide()
 
@@ -256,7 +290,10 @@ class NaiveMatcher:
         snapshot: bool,
         at_ns: int,
     ) -> None:
-        self.depth_ns = at_ns
+        self.depth_before_ns, self.depth_ns = self.depth_ns, at_ns
+        for order in self.resting():
+            level = self.level(order.side, order.price)
+            order.before = [level.anonymous_ahead(order), order.before[0]]
         final: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
         for side, told in enumerate((bids, asks)):
             if snapshot:
@@ -288,13 +325,23 @@ class NaiveMatcher:
     def trade(self, taker_side: int, price: Decimal, qty: Decimal, at_ns: int) -> None:
         side = 1 - taker_side
         better = [p for p in self.best_first(side) if (p > price if side == BUY else p < price)]
+        told = (
+            0
+            if at_ns == 0
+            else (at_ns <= self.depth_ns) + (at_ns <= min(self.depth_ns, self.depth_before_ns))
+        )
         for own in better:
-            self.level(side, own).all_anonymous_last()
+            if told:
+                self.level(side, own).went_before(Decimal(10**9), told)
+            else:
+                self.level(side, own).all_anonymous_last()
         for own in better:
             for order in self.level(side, own).orders():
-                qty -= self.fill_from_market(order, qty)
-        left = self.trade_at(self.level(side, price), qty)
-        if at_ns == 0 or at_ns > self.depth_ns:
+                if not told or order.before[told - 1] != ABSENT:
+                    qty -= self.fill_from_market(order, qty)
+        at_price = self.level(side, price)
+        left = self.late_trade_at(at_price, qty, told) if told else self.trade_at(at_price, qty)
+        if not told:
             for own in better:
                 self.level(side, own).traded = self.level(side, own).anonymous()
             level = self.level(side, price)
@@ -313,6 +360,18 @@ class NaiveMatcher:
             else:
                 qty -= self.fill_from_market(item, qty)
         level.queue.append(Chunk(passed))
+        level.went(passed)
+        return passed + qty
+
+    def late_trade_at(self, level: Level, qty: Decimal, told: int) -> Decimal:
+        """Serve the queue as it stood before the depth messages that contain the trade."""
+        passed = ZERO
+        for order in level.orders():
+            gone = min(max(order.before[told - 1] - passed, ZERO), qty)
+            passed += gone
+            qty -= gone
+            qty -= self.fill_from_market(order, qty)
+        level.went_before(passed, told)
         return passed + qty
 
     def fill_from_market(self, order: NaiveOrder, qty: Decimal) -> Decimal:

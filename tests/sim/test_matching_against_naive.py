@@ -92,8 +92,10 @@ class Rehearsal:
     def trade(self) -> Any:
         side = self.rng.randint(0, 1)
         price, qty = self.price(1 - side), self.qty(20)
-        late = self.rng.random() < 0.2
-        at_ns = self.rng.choice((0, self.now_ns - 1 if late else self.now_ns + 1)) if self.now_ns else 0
+        late = self.rng.random() < 0.4
+        at_ns = self.rng.choice(
+            (0, max(self.now_ns - self.rng.randint(0, 3), 1) if late else self.now_ns + 1)
+        )
         self.engine.apply_trade(PublicTrade(SIDES[side], str(price), str(qty), venue_ns=at_ns))
         self.naive.trade(side, price, qty, at_ns)
         return side, price, qty, at_ns

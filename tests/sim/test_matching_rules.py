@@ -27,25 +27,27 @@ class Scene:
         for _ in range(3):
             self.engine.add_account()
         self.clock = 0
+        self.depths: list[int] = []  # their times
         self.depth(bids, asks, snapshot=True)
 
     def depth(self, bids: dict[int, int], asks: dict[int, int], *, snapshot: bool = False) -> None:
         self.clock += 1
+        self.depths.append(self.clock)
         sides = [[(str(price), str(qty)) for price, qty in side.items()] for side in (bids, asks)]
         self.engine.apply_depth(
             DepthUpdate(*sides, is_snapshot=snapshot, venue_ns=self.clock, seq=self.clock)
         )
 
-    def bought(self, price: int, qty: int, *, late: bool = False) -> None:
-        """A public trade in which a buyer took."""
+    def bought(self, price: int, qty: int, *, late: int = 0) -> None:
+        """A public trade in which a buyer took; ``late``: so many of the last depth messages contain it."""
         self.trade(Side.Buy, price, qty, late)
 
-    def sold(self, price: int, qty: int, *, late: bool = False) -> None:
+    def sold(self, price: int, qty: int, *, late: int = 0) -> None:
         self.trade(Side.Sell, price, qty, late)
 
-    def trade(self, side: Side, price: int, qty: int, late: bool) -> None:
+    def trade(self, side: Side, price: int, qty: int, late: int) -> None:
         self.clock += 1
-        stamp = 1 if late else self.clock
+        stamp = self.depths[-late] if late else self.clock
         self.engine.apply_trade(PublicTrade(side, str(price), str(qty), venue_ns=stamp))
 
     def buy(self, order_id: int, qty: int, price: int | None, account: int = ALICE, **flags: Any) -> None:
@@ -308,9 +310,69 @@ def test_a_level_that_is_told_again_after_a_trade_can_be_taken() -> None:
 def test_a_trade_older_than_the_book_takes_nothing_from_it() -> None:
     scene = Scene({99: 10}, {101: 5})
     scene.depth({}, {101: 4})
-    scene.bought(101, 3, late=True)
+    scene.bought(101, 3, late=1)
     scene.buy(1, 4, 101)
     assert scene.fills() == [(1, 4, 101)]
+
+
+def test_a_trade_that_the_book_told_before_advances_nobody_twice() -> None:
+    scene = Scene({99: 10}, {101: 5})
+    scene.buy(1, 5, 99)
+    scene.depth({99: 6}, {})
+    scene.sold(99, 4, late=1)
+    assert scene.ahead(1) == 6
+    scene.depth({99: 0}, {})
+    scene.sold(99, 6, late=1)
+    assert scene.fills() == []
+    scene.sold(99, 2, late=1)  # more than stood in front
+    assert scene.fills() == [(1, 2, 99)]
+
+
+@pytest.mark.parametrize("late", [1, 2])
+def test_what_a_late_trade_has_beyond_what_the_book_told_advances_the_queue(late: int) -> None:
+    scene = Scene({99: 10}, {101: 5})
+    scene.buy(1, 5, 99)
+    scene.depth({99: 8}, {})  # 2 of them
+    if late == 2:
+        scene.depth({}, {101: 4})
+    scene.sold(99, 7, late=late)
+    assert scene.ahead(1) == 3
+    scene.sold(99, 4)
+    assert scene.fills() == [(1, 1, 99)]
+
+
+def test_a_trade_that_is_two_messages_late_counts_with_the_older() -> None:
+    scene = Scene({99: 10}, {101: 5})
+    scene.buy(1, 5, 99)
+    scene.depth({99: 6}, {})
+    scene.depth({99: 5}, {})
+    scene.sold(99, 5, late=2)
+    assert (scene.ahead(1), scene.fills()) == (5, [])
+    scene.sold(99, 5, late=2)
+    assert scene.ahead(1) == 0
+    scene.sold(99, 1, late=2)
+    assert scene.fills() == [(1, 1, 99)]
+
+
+@pytest.mark.parametrize("price", [99, 98])
+def test_a_late_trade_does_not_concern_who_came_after_the_book_that_told_it(price: int) -> None:
+    scene = Scene({99: 10, 98: 10}, {101: 5})
+    scene.depth({99: 0}, {})
+    scene.buy(1, 5, 99)
+    scene.sold(price, 20, late=1)
+    assert scene.fills() == []
+    scene.sold(price, 5)
+    assert scene.fills() == [(1, 5, 99)]
+
+
+def test_a_late_trade_at_a_worse_price_fills_who_was_there() -> None:
+    scene = Scene({99: 10, 98: 10}, {101: 5})
+    scene.buy(1, 5, 99)
+    scene.depth({99: 0}, {})
+    scene.buy(2, 5, 99, BOB)
+    scene.sold(98, 8, late=1)
+    assert scene.fills() == [(1, 5, 99)]
+    assert scene.ahead(2) == 0
 
 
 def test_a_taker_serves_the_queue_at_a_price_in_turn() -> None:
