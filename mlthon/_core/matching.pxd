@@ -1,5 +1,6 @@
 # The matching engine, for other compiled modules: one instrument, integers only, no clock, no callbacks.
 
+from libc.stdint cimport int64_t
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.int128 cimport int128
 from mlthon._core.resting_orders cimport Order, Queue
@@ -11,6 +12,10 @@ cdef enum SelfTradeCode:              # what an incoming order does on meeting a
     CANCEL_BOTH = 3
 
 cdef class MatchingEngine(FollowedMarket):
+    # A limit order that may rest, of values that are known to be in range: the same as `place`.
+    cdef int place_limit(self, int64_t order_id, Py_ssize_t account, int side, int128 price, int128 qty,
+                         bint post_only) except -1
+    cdef Order *new_entry(self, int64_t order_id, Py_ssize_t account, int side, int128 qty) except NULL
     cdef int check_room(self, Py_ssize_t account) except -1
 
     cdef int enter(self, Order *order) except -1

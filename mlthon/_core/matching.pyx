@@ -84,22 +84,12 @@ cdef class MatchingEngine(FollowedMarket):
         Raises ValueError for an id that is not positive or rests already, an unknown account, and a price or
         quantity out of range.
         """
-        cdef int index = side_index(side)
-        if order_id <= 0 or order_id in self.resting:
-            raise ValueError(f"order_id: expected a new positive id, got {order_id}")
-        if not 0 <= account < self.account_count:
-            raise ValueError(f"account: expected 0 to {self.account_count - 1}, got {account}")
         check_order_values(price, qty)
         if max_value is not None and (price is not None or whole or lot is None or lot.mantissa <= 0):
             raise ValueError("max_value: expected a market order, not to be filled whole, and a lot")
-        self.check_room(account)
-        cdef Order *order = new_order()
-        order.order_id = order_id
-        order.account = <int>account
-        order.side = index
+        cdef Order *order = self.new_entry(order_id, account, side_index(side), qty.mantissa)
         order.is_market = price is None
         order.price = 0 if price is None else price.mantissa
-        order.leaves = qty.mantissa
         order.is_immediate = immediate or price is None
         order.is_whole = whole
         order.is_post_only = post_only
@@ -154,6 +144,29 @@ cdef class MatchingEngine(FollowedMarket):
         self.begin()
         self.positions[account] = position
         self.finish()
+
+    cdef int place_limit(self, int64_t order_id, Py_ssize_t account, int side, int128 price, int128 qty,
+                         bint post_only) except -1:
+        cdef Order *order = self.new_entry(order_id, account, side, qty)
+        order.price = price
+        order.is_post_only = post_only
+        self.begin()
+        self.enter(order)
+        return self.finish()
+
+    cdef Order *new_entry(self, int64_t order_id, Py_ssize_t account, int side, int128 qty) except NULL:
+        """An order that may enter, as yet without a price."""
+        if order_id <= 0 or order_id in self.resting:
+            raise ValueError(f"order_id: expected a new positive id, got {order_id}")
+        if not 0 <= account < self.account_count:
+            raise ValueError(f"account: expected 0 to {self.account_count - 1}, got {account}")
+        self.check_room(account)
+        cdef Order *order = new_order()
+        order.order_id = order_id
+        order.account = <int>account
+        order.side = side
+        order.leaves = qty
+        return order
 
     cdef int check_room(self, Py_ssize_t account) except -1:
         """Refuse what could make sums overflow later."""

@@ -46,10 +46,6 @@ cdef class OrderRules:
     (True, False)
     """
 
-    cdef object instrument
-    cdef int128 tick, lot, min_qty, max_qty, min_notional
-    cdef bint worth_qty
-
     def __init__(self, instrument, *, Price tick=None, Qty lot=None, Qty min_qty=None, Qty max_qty=None,
                  MLDecimal min_notional=None, bint worth_qty=False):
         self.instrument = instrument

@@ -1,4 +1,4 @@
-# Making the named tuples of requests and reports from compiled code.
+# Making named tuples in compiled code, and taking them apart: requests, reports, orders.
 
 cdef extern from *:
     """
@@ -16,3 +16,10 @@ cdef extern from *:
     """
     # The items must be as many as the class has fields, defaults included.
     tuple named "mlthon_named"(object cls, tuple items)
+
+
+cdef inline tuple fields_of(object values):
+    """A named tuple's fields, as the plain tuple that it is underneath."""
+    if not isinstance(values, tuple):
+        raise TypeError(f"expected a named tuple of an order, got {values!r}")
+    return <tuple>values

@@ -23,7 +23,7 @@ cimport cython
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
 from mlthon._core.int128 cimport add_overflows, int128
-from mlthon._core.order_messages cimport named
+from mlthon._core.order_messages cimport fields_of, named
 
 log = logging.getLogger("mlthon.engine")
 
@@ -366,10 +366,3 @@ cdef class OrderStory:
         if self.announced:
             self.dispatcher.deliver(position, args)
         return 0
-
-
-cdef inline tuple fields_of(object values):
-    """A named tuple's fields, as the plain tuple that it is underneath."""
-    if not isinstance(values, tuple):
-        raise TypeError(f"expected a request or a report of mlthon.engine.ports, got {values!r}")
-    return <tuple>values

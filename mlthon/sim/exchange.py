@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.matching import MatchingEngine
+from mlthon._core.outbox import Outbox
+from mlthon._core.plain_exchange import PlainExchange
 from mlthon._core.price_book import PriceLevelBook
 from mlthon.basics.defs import TIF
 from mlthon.basics.mldecimal import MLDecimal
@@ -31,19 +33,19 @@ from mlthon.sim.orders import (
     QueueRule,
     Refusal,
     Refused,
+    SelfTrade,
     SimFill,
     SimListener,
     SimOrder,
     SimPayment,
 )
-from mlthon.sim.outbox import Outbox
 from mlthon.sim.settlement import Settlement
 from mlthon.sim.symbol_market import SymbolMarket
 
 __all__ = ["Account", "SimExchange"]
 
 
-class SimExchange:
+class SimExchange(PlainExchange):
     """Contracts and spot pairs, traded by accounts against each other and against a market told from outside.
 
     A symbol is the venue's own, or ``"BTC/USDT"`` for spot (`mlthon.sim.terms.symbol_of`).
@@ -89,6 +91,7 @@ class SimExchange:
         self._ledger = Ledger(self._terms.values())
         self._outbox = Outbox()
         self._settlement = Settlement(self._ledger, self._outbox, self.fees, now_ns)
+        super().__init__(self._settlement, self._markets, self.limits.max_open_orders)
         self._checks = OrderChecks(self.limits.max_open_orders, now_ns)
         self._accounts: list[Account] = []
         self._liquidator = Liquidator(self._markets, self._accounts, self._settlement)
@@ -118,6 +121,24 @@ class SimExchange:
 
     def place(self, account: Account, order: NewOrder) -> SimOrder:
         """Enter an order, and return it as it is then: resting, filled, or ended. Raises Refused."""
+        plain = (
+            None
+            if not is_plain(order)
+            else self.place_plain(
+                account,
+                order.symbol,
+                order.link_id,
+                order.side,
+                order.price,
+                order.qty,
+                order_type=order.order_type,
+                tif=order.tif,
+                post_only=order.post_only,
+            )
+        )
+        return self._place_any(account, order) if plain is None else plain
+
+    def _place_any(self, account: Account, order: NewOrder) -> SimOrder:
         market = self._market(order.symbol)
         self._checks.check_new(account, market, order)
         qty, max_value = bounds(account, market, order)
@@ -165,6 +186,9 @@ class SimExchange:
         self, account: Account, symbol: str, *, order_id: int | None = None, link_id: str | None = None
     ) -> SimOrder:
         """End an open order. Raises Refused."""
+        plain = None if order_id is not None or not link_id else self.cancel_plain(account, symbol, link_id)
+        if plain is not None:
+            return plain
         market = self._market(symbol)
         order = self._checks.find_open(account, symbol, order_id, link_id)
         cancelled = self._cancel(market, account, order)
@@ -345,17 +369,25 @@ class SimExchange:
     ) -> SimOrder:
         """Book what a request for an order did, and tell; returns the order as it is then."""
         if market.engine.concerns_clients():
-            self._settlement.settle(
-                market, placed=order if is_new else None, changed=None if is_new else order
-            )
-            self._liquidator.check(market.terms.coins)
-            after = account.archive.find(order.order_id)
-            assert after is not None, "history holds more than one operation can close"
-            order = after
+            order = self.settle_request(account, market, order, is_new)
         else:
             self._settlement.tell_quiet(market, order)
         self._outbox.deliver()
         return order
+
+    def settle_request(
+        self, account: Account, market: SymbolMarket, order: SimOrder, is_new: bool
+    ) -> SimOrder:
+        """Book and queue what a request for an order did that has concerned somebody; returns the order after it."""
+        self._settlement.settle(market, placed=order if is_new else None, changed=None if is_new else order)
+        self._liquidator.check(market.terms.coins)
+        after = account.archive.find(order.order_id)
+        assert after is not None, "history holds more than one operation can close"
+        return after
+
+    def liquidate(self, market: SymbolMarket) -> None:
+        """Liquidate whom another mark of a symbol has made bankrupt."""
+        self._liquidator.check(market.terms.coins)
 
     def _liquidate_if_marked(self, market: SymbolMarket) -> None:
         """Liquidate whom cancels have made bankrupt: they fill nobody, but may move the mark."""
@@ -377,3 +409,8 @@ class SimExchange:
         ended = self._settlement.end(account, order, OrderState.Cancelled, EndReason.ByUser)
         self._settlement.tell_quiet(market, ended)
         return ended
+
+
+def is_plain(order: NewOrder) -> bool:
+    """Whether an order asks for nothing that only the long way knows."""
+    return not (order.reduce_only or order.by_value) and order.self_trade is SelfTrade.Allow

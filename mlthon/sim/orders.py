@@ -6,11 +6,11 @@ at that moment and never changes; ask the exchange again for a later state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from mlthon._core.sim_order import EndReason, OrderState, Origin, SelfTrade, SimOrder
 from mlthon.basics.defs import TIF, OrderType, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -43,21 +43,7 @@ _MAKER_RATE = MLDecimal("0.0002")
 _TAKER_RATE = MLDecimal("0.00055")
 _SPOT_RATE = MLDecimal("0.001")
 _LEVERAGE = MLDecimal("10")
-_NOTHING = MLDecimal("0")
-_NO_QTY = Qty("0")
 _MAINTENANCE_RATE = MLDecimal("0.005")
-
-
-class SelfTrade(IntEnum):
-    """What happens when an incoming order meets a resting order of its own account.
-
-    The incoming order's choice counts. The values are the matching engine's codes.
-    """
-
-    Allow = 0  #: they trade with each other
-    CancelMaker = 1  #: the resting order is cancelled, the incoming one goes on
-    CancelTaker = 2  #: what is left of the incoming order is cancelled
-    CancelBoth = 3  #: both are cancelled
 
 
 class QueueRule(Enum):
@@ -90,43 +76,6 @@ class NewOrder:
     by_value: bool = False  # spot market orders: qty counts the quote coin, to be spent or earned
 
 
-class OrderState(Enum):
-    """Where an order is in its life."""
-
-    New = 1
-    PartiallyFilled = 2
-    Filled = 3
-    Cancelled = 4  #: ended with quantity left; it may have fills
-    Rejected = (
-        5  #: ended on arrival: a post-only order that would have taken, a spot order that ran out of funds
-    )
-
-    def __init__(self, number: int) -> None:
-        self.is_open = number <= 2  # New and PartiallyFilled; asked often, so not worked out each time
-
-
-class EndReason(Enum):
-    """Why an order ended with quantity left. The positive values are the matching engine's codes."""
-
-    NotEnded = -1  #: it is open, or filled
-    ByUser = 0  #: cancel or cancel-all
-    PostOnlyWouldCross = 1
-    NoImmediateLiquidity = 2  #: the rest of an IOC or market order
-    NotFillableWhole = 3  #: a FOK order
-    ReduceOnly = 4  #: nothing left to reduce
-    SelfTrade = 5  #: it met an order of its own account
-    ValueSpent = 6  #: what is left of an order by value buys (or sells) no lot
-    FundsSpent = 7  #: a spot market order has taken all that the account can give, and is not filled
-    BeforeLiquidation = 8  #: it stood in the way of a liquidation, or its margin might prevent one
-
-
-class Origin(Enum):
-    """Who an order is from."""
-
-    Client = 1
-    Liquidation = 2  #: the exchange took a position over, at the price at which the account was bankrupt
-
-
 class Refusal(Enum):
     """Why a request was refused on the spot. A refused request changes nothing."""
 
@@ -154,64 +103,6 @@ class Refused(Exception):
         super().__init__(f"{reason.value}: {text}")
         self.reason = reason
         self.text = text
-
-
-class SimOrder(NamedTuple):
-    """An order as it was at one moment."""
-
-    order_id: int  # unique in the exchange, grows
-    link_id: str
-    account: str
-    symbol: str
-    origin: Origin
-    side: Side
-    order_type: OrderType
-    tif: TIF
-    post_only: bool
-    reduce_only: bool
-    self_trade: SelfTrade
-    by_value: bool  # then qty and leaves_qty count the quote coin
-    price: Price | None  # None: a market order
-    qty: Qty
-    created_ns: int
-    cum_qty: Qty
-    cum_value: MLDecimal  # of the fills; inverse: in the base coin, else in the quote coin
-    avg_price: Price | None  # of the fills, rounded; None without fills
-    cum_fees: Mapping[str, MLDecimal]  # by coin; positive: paid
-    realised_pnl: MLDecimal  # of what its fills closed, before fees
-    leaves_qty: Qty  # still open; zero once the order has ended
-    state: OrderState
-    end_reason: EndReason
-    met_order_id: int  # the own order that it ended on meeting; 0 unless end_reason is SelfTrade
-    updated_ns: int
-
-    @classmethod
-    def begin(cls, order_id: int, account: str, origin: Origin, request: NewOrder, now_ns: int) -> SimOrder:
-        """The order that a request asks for, before anything has happened to it."""
-        # In the order of the fields: named, they would take twice as long, with every order.
-        return cls(
-            order_id, request.link_id, account, request.symbol, origin,
-            request.side, request.order_type, request.tif, request.post_only, request.reduce_only,
-            request.self_trade, request.by_value, request.price, request.qty, now_ns,
-            _NO_QTY, _NOTHING, None, {}, _NOTHING,
-            request.qty, OrderState.New, EndReason.NotEnded, 0, now_ns,
-        )  # fmt: skip
-
-    @property
-    def is_open(self) -> bool:
-        return self.state.is_open
-
-    def ended(self, state: OrderState, end_reason: EndReason, met_order_id: int, updated_ns: int) -> SimOrder:
-        """The order once it has ended with quantity left."""
-        # All but the last five fields stay. Every cancelled order comes this way, and `_replace` takes far longer.
-        return SimOrder(*self[:-5], _NO_QTY, state, end_reason, met_order_id, updated_ns)
-
-    @property
-    def unfilled_qty(self) -> Qty:
-        """What has not been filled, and never will be once the order has ended; counted as ``qty`` is."""
-        if self.by_value:
-            return Qty.from_mantissa(self.qty.mantissa - self.cum_value.mantissa)
-        return self.qty - self.cum_qty
 
 
 class SimFill(NamedTuple):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from mlthon._core.market_event import PublicTrade
+from mlthon._core.outbox import Outbox
+from mlthon._core.plain_exchange import OrderKeeper
 from mlthon.basics.defs import TIF, OrderType, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -21,7 +23,6 @@ from mlthon.sim.orders import (
     SimOrder,
     SimPayment,
 )
-from mlthon.sim.outbox import Outbox
 from mlthon.sim.symbol_market import SymbolMarket
 from mlthon.sim.terms import Terms
 
@@ -30,39 +31,14 @@ __all__ = ["Settlement"]
 OPPOSITE = {Side.Buy: Side.Sell, Side.Sell: Side.Buy}
 
 
-class Settlement:
+class Settlement(OrderKeeper):
     """Books fills, keeps the state of orders, and queues what there is to tell."""
 
     def __init__(self, ledger: Ledger, outbox: Outbox, fees: Fees, now_ns: Callable[[], int]) -> None:
+        super().__init__(outbox, now_ns)
         self._ledger = ledger
-        self._outbox = outbox
         self._fees = fees
-        self._now_ns = now_ns
-        self._owners: dict[int, Account] = {}  # of open orders
         self._fills_made = 0  # and payments
-        self._orders_made = 0
-
-    def new_order(self, account: Account, order: NewOrder, origin: Origin = Origin.Client) -> SimOrder:
-        """An order as it begins; `put` it to keep it."""
-        self._orders_made += 1
-        return SimOrder.begin(self._orders_made, account.name, origin, order, self._now_ns())
-
-    def put(self, account: Account, order: SimOrder) -> None:
-        """Keep an order's new state."""
-        account.archive.put(order)
-        account.follow(order)
-        if order.state.is_open:
-            self._owners[order.order_id] = account
-        else:
-            self._owners.pop(order.order_id, None)
-
-    def end(
-        self, account: Account, order: SimOrder, state: OrderState, reason: EndReason, met_id: int = 0
-    ) -> SimOrder:
-        """Keep that an order has ended with quantity left."""
-        ended = order.ended(state, reason, met_id, self._now_ns())
-        self.put(account, ended)
-        return ended
 
     def settle(
         self,
@@ -79,12 +55,12 @@ class Settlement:
         """
         engine = market.engine
         if placed is not None and placed.order_id in engine:
-            self._outbox.on_order(placed)
+            self.outbox.on_order(placed)
         told: dict[int, SimOrder] = {} if changed is None else {changed.order_id: changed}
         traders: dict[str, Account] = {}
         trades = [] if trade is None else [trade]
         for order_id, price, qty, is_maker, other_id in engine.take_fills():
-            account = self._owners[order_id]
+            account = self.owners[order_id]
             order = self._book(market, account, order_id, price, qty, is_maker, other_id)
             told[order_id] = order
             traders[account.name] = account
@@ -94,17 +70,12 @@ class Settlement:
             elif other_id == 0 and trade is None:
                 trades.append(self._public_trade(market, OPPOSITE[order.side], price, qty))
         for order_id, code, met_id in engine.take_ended():
-            if order_id in self._owners:  # else an order by value, all spent: it is filled
+            if order_id in self.owners:  # else an order by value, all spent: it is filled
                 told[order_id] = self._end_by_engine(order_id, EndReason(code), met_id, placed)
-        if placed is not None and placed.order_id in self._owners and placed.order_id not in engine:
+        if placed is not None and placed.order_id in self.owners and placed.order_id not in engine:
             # It has sold all there was for it to sell, and not earned what it was to earn.
             told[placed.order_id] = self._end_by_engine(placed.order_id, EndReason.FundsSpent, 0, placed)
         self._tell(market, told.values(), traders.values(), trades)
-
-    def tell_quiet(self, market: SymbolMarket, order: SimOrder) -> None:
-        """Queue what there is to tell when an order came to rest, changed or ended, and nothing else happened."""
-        self._outbox.on_order(order)
-        self.tell_depth(market)
 
     def pay_funding(self, market: SymbolMarket, account: Account, mark: Price, rate: MLDecimal) -> None:
         """Let an account pay for its position in a contract, or be paid: longs pay when the rate is positive."""
@@ -124,12 +95,12 @@ class Settlement:
             rate=own_rate,
             amount=amount,
             coin=market.terms.coin,
-            exec_ns=self._now_ns(),
+            exec_ns=self.now_ns(),
         )
         account.archive.payments.append(payment)
-        self._outbox.on_funding(payment)
-        self._outbox.on_position(account, market.symbol)
-        self._outbox.on_wallet(account, market.terms.coins)
+        self.outbox.on_funding(payment)
+        self.outbox.on_position(account, market.symbol)
+        self.outbox.on_wallet(account, market.terms.coins)
 
     def take_over(self, market: SymbolMarket, account: Account, price: Price) -> None:
         """Close an account's position in a contract at a price: against the market, past the book, without a fee."""
@@ -142,9 +113,9 @@ class Settlement:
         self.put(account, order)
         market.engine.move_position(account.index, -size)
         filled = self._book(market, account, order.order_id, price, qty, is_maker=False, other_id=0)
-        self._outbox.on_order(filled)
-        self._outbox.on_position(account, market.symbol)
-        self._outbox.on_wallet(account, market.terms.coins)
+        self.outbox.on_order(filled)
+        self.outbox.on_position(account, market.symbol)
+        self.outbox.on_wallet(account, market.terms.coins)
 
     def _tell(
         self,
@@ -154,21 +125,15 @@ class Settlement:
         trades: Iterable[PublicTrade],
     ) -> None:
         for order in orders:
-            self._outbox.on_order(order)
+            self.outbox.on_order(order)
         for account in traders:
             if not market.terms.is_spot:
-                self._outbox.on_position(account, market.symbol)
+                self.outbox.on_position(account, market.symbol)
         for account in traders:
-            self._outbox.on_wallet(account, market.terms.coins)
+            self.outbox.on_wallet(account, market.terms.coins)
         for trade in trades:
-            self._outbox.on_trade(market.symbol, trade)
+            self.outbox.on_trade(market.symbol, trade)
         self.tell_depth(market)
-
-    def tell_depth(self, market: SymbolMarket) -> None:
-        """Queue what the engine's last call changed of what is displayed."""
-        changes = market.engine.last_changes()
-        if changes is not None:
-            self._outbox.on_depth(market.symbol, changes)
 
     def _book(
         self,
@@ -191,7 +156,7 @@ class Settlement:
             rate = ZERO
         fee_coin, fee = terms.fee(side, price, qty, rate)
         self._ledger.book_fee(account.purse, market.symbol, fee_coin, fee)
-        now_ns = self._now_ns()
+        now_ns = self.now_ns()
         order = after_fill(before, terms, price, qty, (fee_coin, fee), closed.realised, now_ns)
         self.put(account, order)
         self._fills_made += 1
@@ -220,13 +185,13 @@ class Settlement:
             exec_ns=now_ns,
         )
         account.archive.add_fill(fill)
-        self._outbox.on_fill(fill)
+        self.outbox.on_fill(fill)
         return order
 
     def _end_by_engine(
         self, order_id: int, reason: EndReason, met_id: int, placed: SimOrder | None
     ) -> SimOrder:
-        account = self._owners[order_id]
+        account = self.owners[order_id]
         order = account.archive.open_order(order_id)
         if reason is EndReason.ValueSpent and not order.by_value:
             reason = EndReason.FundsSpent  # that was the value it could go to

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mlthon._core.matching import MatchingEngine
+from mlthon._core.order_entry import OrderRules
+from mlthon._core.plain_exchange import PlainMarket
 from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -24,7 +26,7 @@ LARGEST_QTY = Qty.from_mantissa(2**110)  # of the matching engine: more than 10*
 ONE = 10**18  # the mantissa of one
 
 
-class SymbolMarket:
+class SymbolMarket(PlainMarket):
     """What is traded under one symbol. Raises ConfigError for an instrument that lacks what trading needs."""
 
     def __init__(
@@ -35,7 +37,6 @@ class SymbolMarket:
     ) -> None:
         self.instrument = instrument
         self.terms = Terms.of(instrument)
-        self.symbol = self.terms.symbol
         self._tick: Price = required(instrument, "price_tick_rules", instrument.get_price_tick_rules())
         self._lot: Qty = required(instrument, "quantity_tick_rules", instrument.get_quantity_tick_rules())
         if self.terms.is_spot and not is_exact(self._tick, self._lot):
@@ -46,7 +47,12 @@ class SymbolMarket:
         self._min_qty: Qty = instrument.get_min_quantity() or self._lot
         self._max_qty = min(instrument.get_max_quantity() or LARGEST_QTY, LARGEST_QTY)
         self._min_notional = instrument.get_min_notional() or MLDecimal("0")
-        self.engine = MatchingEngine(queue_rule.value, valued_at_mark=not self.terms.is_spot)
+        super().__init__(
+            self.terms.symbol,
+            MatchingEngine(queue_rule.value, valued_at_mark=not self.terms.is_spot),
+            self._rules(),
+            is_spot=self.terms.is_spot,
+        )
         self.mark_price: Callable[[], Price | None] = self.engine.mark_price
         self.funding = FundingMeter(funding)  # of contracts
 
@@ -84,6 +90,18 @@ class SymbolMarket:
             return self.terms.value(price, qty)
         except OverflowError:
             raise Refused(Refusal.BadQty, f"{qty} at {price} is worth more than can be counted") from None
+
+    def _rules(self) -> OrderRules:
+        """The rules below as integers, for plain orders: what keeps them is not refused for one of them."""
+        return OrderRules(
+            self.instrument,
+            tick=self._tick,
+            lot=self._lot,
+            min_qty=self._min_qty,
+            max_qty=self._max_qty,
+            min_notional=self._min_notional,
+            worth_qty=self.terms.product is Product.Inverse,
+        )
 
     # -- rules for orders --------------------------------------------------------------------------------------
 

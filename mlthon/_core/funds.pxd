@@ -1,0 +1,39 @@
+# What an account's orders could cost it, for other compiled modules.
+
+cimport cython
+from mlthon._core.fixed cimport MLDecimal, Price, Qty
+from mlthon._core.int128 cimport int128
+from mlthon._core.order_archive cimport OrderArchive
+
+
+@cython.final
+cdef class Exposure:
+    cdef readonly MLDecimal buys, sells
+    cdef bint is_spot, is_inverse
+    cdef dict outlays                 # by open order: what it counts in the sums above
+
+    cdef int outlay(self, bint is_buy, Price price, Qty qty, int128 *outlay) except -1
+    cdef int follow(self, tuple order) except -1
+    cdef int128 worst_value(self, int128 held, int128 more_buys, int128 more_sells) except? -1
+
+
+cdef class Funds:
+    cdef readonly str name
+    cdef readonly Py_ssize_t index    # the matching engines' number of it
+    cdef readonly object purse
+    cdef readonly OrderArchive archive
+    cdef readonly dict terms          # by symbol
+    cdef readonly dict leverages      # of contracts, by symbol
+    cdef readonly dict settled_in     # symbols of contracts, by coin
+    cdef readonly list pairs          # terms of the spot pairs
+    cdef readonly object mark_price
+    cdef dict exposures               # by symbol
+
+    cdef Py_ssize_t count_open(self, str symbol) except -1
+    cdef bint affords(self, str symbol, bint is_buy, int128 outlay) except -1
+    cdef int128 margin_of(self, str symbol) except? -1
+    cdef int128 by_leverage(self, str symbol, int128 value) except? -1
+    cdef int128 available(self, object coin) except? -1
+    cdef int128 unrealised_pnl(self, str symbol) except? -1
+    cdef int128 held_at_cost(self, str symbol) except? -1
+    cdef int128 locked_qty(self, object coin) except? -1

@@ -1,0 +1,216 @@
+"""What an account's orders could cost it, and whether it can afford another.
+
+Counted with the rules of `mlthon.sim.account`, whose accounts these are the base of. Every sum is checked.
+"""
+
+from mlthon._core.enums import Side
+
+cimport cython
+from mlthon._core.fixed cimport MLDecimal, Price, Qty, mldecimal_from
+from mlthon._core.int128 cimport (
+    add_overflows, div_scaled_overflows, int128, mul_scaled_overflows, sub_overflows,
+)
+from mlthon._core.order_archive cimport OrderArchive
+from mlthon._core.order_messages cimport fields_of
+from mlthon._core.sim_order cimport LEAVES_QTY, ORDER_ID, PRICE, REDUCE_ONLY, SIDE, STATE, SYMBOL
+
+cdef object BUY = Side.Buy
+cdef MLDecimal ZERO = mldecimal_from(0)
+
+
+@cython.final
+cdef class Exposure:
+    """What an account's open orders in one symbol could cost; reduce-only orders cost nothing.
+
+    `buys` and `sells` are in the coin that an order of the side takes. Buying is worth its value, price x qty, of an
+    inverse contract qty / price; so is selling a contract, while selling in spot is worth its quantity.
+    """
+
+    def __init__(self, bint is_spot, bint is_inverse):
+        self.is_spot = is_spot
+        self.is_inverse = is_inverse
+        self.buys = self.sells = ZERO
+        self.outlays = {}
+
+    def __len__(self):
+        """How many orders are open."""
+        return len(self.outlays)
+
+    cdef int outlay(self, bint is_buy, Price price, Qty qty, int128 *outlay) except -1:
+        """How much an order is about; raises OverflowError."""
+        cdef bint is_beyond = False
+        if self.is_spot and not is_buy:
+            outlay[0] = qty.mantissa
+        elif self.is_inverse:
+            is_beyond = div_scaled_overflows(qty.mantissa, price.mantissa, outlay)
+        else:
+            is_beyond = mul_scaled_overflows(price.mantissa, qty.mantissa, outlay)
+        if is_beyond:
+            raise OverflowError(f"{qty} at {price} is worth more than can be counted")
+        return 0
+
+    cdef int follow(self, tuple order) except -1:
+        """Count what is open of an order, instead of what was counted of it before."""
+        cdef MLDecimal before = self.outlays.pop(order[ORDER_ID], ZERO)
+        cdef bint is_buy = order[SIDE] is BUY
+        cdef int128 change = 0
+        if order[STATE].is_open:
+            if order[PRICE] is not None and not order[REDUCE_ONLY]:
+                self.outlay(is_buy, order[PRICE], order[LEAVES_QTY], &change)
+            self.outlays[order[ORDER_ID]] = mldecimal_from(change)
+        change = less(change, before.mantissa)
+        if is_buy:
+            self.buys = mldecimal_from(plus(self.buys.mantissa, change))
+        else:
+            self.sells = mldecimal_from(plus(self.sells.mantissa, change))
+        return 0
+
+    cdef int128 worst_value(self, int128 held, int128 more_buys, int128 more_sells) except? -1:
+        """The largest position at cost, of either sign, that may come of `held`, of this and so much more.
+
+        Orders on either side only add: the largest is all that is bought, or all that is sold.
+        """
+        cdef int128 long_side = plus(plus(held, self.buys.mantissa), more_buys)
+        cdef int128 short_side = less(plus(self.sells.mantissa, more_sells), held)
+        return long_side if long_side > short_side else short_side
+
+
+cdef class Funds:
+    """An account's money, as far as every new order asks about it.
+
+    ``purse`` has ``cash`` by coin and ``positions`` by symbol; ``terms`` are those of every symbol, ``leverages`` of
+    every contract; ``mark_price(symbol)`` is what a position is valued at.
+    """
+
+    def __init__(self, str name not None, Py_ssize_t index, purse, dict terms not None, dict leverages not None,
+                 mark_price, Py_ssize_t history):
+        self.name = name
+        self.index = index
+        self.purse = purse
+        self.terms = terms
+        self.leverages = leverages
+        self.mark_price = mark_price
+        self.archive = OrderArchive(history)
+        self.settled_in = {}
+        self.pairs = [term for term in terms.values() if term.is_spot]
+        self.exposures = {
+            symbol: Exposure(term.is_spot, term.product.value == "inverse")
+            for symbol, term in terms.items()}
+        for symbol in leverages:
+            self.settled_in.setdefault(terms[symbol].coin, []).append(symbol)
+
+    def margin(self, str symbol not None):
+        """Initial margin of the position and the open orders of a contract together."""
+        return mldecimal_from(self.margin_of(symbol))
+
+    def can_afford(self, str symbol not None, side, MLDecimal outlay not None) -> bool:
+        """Tell whether open orders about `outlay` more on a side are covered. What adds no margin always is."""
+        try:
+            return self.affords(symbol, side is BUY, outlay.mantissa)
+        except OverflowError:
+            return False
+
+    def open_orders_in(self, str symbol not None) -> int:
+        """How many open orders count against a symbol's limit: a contract's own, or those of all spot pairs."""
+        return self.count_open(symbol)
+
+    def follow(self, order):
+        """Keep up with an order of this account that is new, or has changed."""
+        (<Exposure>self.exposures[order[SYMBOL]]).follow(fields_of(order))
+
+    def unrealised(self, str symbol not None):
+        """Profit of the position in a contract at its mark; 0 without one."""
+        return mldecimal_from(self.unrealised_pnl(symbol))
+
+    def locked(self, coin):
+        """What the open orders in all spot pairs have locked of a coin."""
+        return mldecimal_from(self.locked_qty(coin))
+
+    # -- for compiled callers ------------------------------------------------------------------------------------
+
+    cdef Py_ssize_t count_open(self, str symbol) except -1:
+        cdef Exposure exposure = self.exposures[symbol]
+        cdef Py_ssize_t count = 0
+        if not exposure.is_spot:
+            return len(exposure.outlays)
+        for exposure in self.exposures.values():
+            if exposure.is_spot:
+                count += len(exposure.outlays)
+        return count
+
+    cdef bint affords(self, str symbol, bint is_buy, int128 outlay) except -1:
+        """The same as `can_afford`; raises OverflowError."""
+        cdef Exposure exposure = self.exposures[symbol]
+        cdef int128 held, worse
+        terms = self.terms[symbol]
+        if exposure.is_spot:
+            spendable = self.wallet(terms.outlay_coin(side_of(is_buy))).spendable
+            return outlay <= (<MLDecimal?>spendable).mantissa
+        held = self.held_at_cost(symbol)
+        worse = exposure.worst_value(held, outlay if is_buy else 0, 0 if is_buy else outlay)
+        worse = less(worse, exposure.worst_value(held, 0, 0))
+        return worse <= 0 or self.by_leverage(symbol, worse) <= self.available(terms.coin)
+
+    cdef int128 margin_of(self, str symbol) except? -1:
+        cdef Exposure exposure = self.exposures[symbol]
+        return self.by_leverage(symbol, exposure.worst_value(self.held_at_cost(symbol), 0, 0))
+
+    cdef int128 by_leverage(self, str symbol, int128 value) except? -1:
+        cdef MLDecimal leverage = self.leverages[symbol]
+        cdef int128 quotient
+        if div_scaled_overflows(value, leverage.mantissa, &quotient):
+            raise OverflowError(f"{mldecimal_from(value)} by a leverage of {leverage} is more than can be counted")
+        return quotient
+
+    cdef int128 available(self, object coin) except? -1:
+        """The same as its wallet's, without the rest of the wallet: it is asked with every order."""
+        cdef MLDecimal cash = self.purse.cash.get(coin, ZERO)
+        cdef int128 available = cash.mantissa
+        for symbol in self.settled_in.get(coin, ()):
+            available = less(plus(available, self.unrealised_pnl(symbol)), self.margin_of(symbol))
+        return less(available, self.locked_qty(coin))
+
+    cdef int128 unrealised_pnl(self, str symbol) except? -1:
+        held = self.purse.positions[symbol]
+        if (<Qty?>held.size).mantissa == 0:
+            return 0
+        mark = self.mark_price(symbol)
+        return 0 if mark is None else (<MLDecimal?>held.unrealised(mark)).mantissa
+
+    cdef int128 held_at_cost(self, str symbol) except? -1:
+        """What the position in a contract cost, with the sign of its size."""
+        held = self.purse.positions[symbol]
+        cdef int128 size = (<Qty?>held.size).mantissa
+        if size == 0:
+            return 0
+        cdef int128 cost = (<MLDecimal?>held.entry_value).mantissa
+        return cost if (cost < 0) == (size < 0) else less(0, cost)
+
+    cdef int128 locked_qty(self, object coin) except? -1:
+        cdef Exposure exposure
+        cdef int128 locked = 0
+        for terms in self.pairs:
+            exposure = self.exposures[terms.symbol]
+            if coin == terms.quote:
+                locked = plus(locked, exposure.buys.mantissa)
+            elif coin == terms.base:
+                locked = plus(locked, exposure.sells.mantissa)
+        return locked
+
+
+cdef inline object side_of(bint is_buy):
+    return BUY if is_buy else Side.Sell
+
+
+cdef inline int128 plus(int128 a, int128 b) except? -1:
+    cdef int128 total
+    if add_overflows(a, b, &total):
+        raise OverflowError("a sum of money is more than can be counted")
+    return total
+
+
+cdef inline int128 less(int128 a, int128 b) except? -1:
+    cdef int128 difference
+    if sub_overflows(a, b, &difference):
+        raise OverflowError("a difference of money is more than can be counted")
+    return difference

@@ -1,0 +1,39 @@
+# The simulated exchange's short way, for compiled gateways.
+
+from mlthon._core.fixed cimport Price, Qty
+from mlthon._core.funds cimport Funds
+from mlthon._core.matching cimport MatchingEngine
+from mlthon._core.order_entry cimport OrderRules
+from mlthon._core.outbox cimport Outbox
+
+
+cdef class PlainMarket:
+    cdef readonly str symbol
+    cdef readonly MatchingEngine engine
+    cdef readonly bint is_spot
+    cdef OrderRules rules
+
+
+cdef class OrderKeeper:
+    cdef readonly Outbox outbox
+    cdef readonly object now_ns
+    cdef readonly dict owners         # of open orders, by order id
+    cdef long long orders_made
+
+    cdef int keep(self, Funds account, tuple order) except -1
+    cdef tuple end_order(self, Funds account, tuple order, object state, object reason, object met_id)
+    cdef int tell_of(self, PlainMarket market, tuple order) except -1
+    cdef int tell_changes(self, PlainMarket market) except -1
+
+
+cdef class PlainExchange:
+    cdef OrderKeeper keeper
+    cdef dict markets                 # by symbol
+    cdef Py_ssize_t max_open_orders
+
+    # None: not plain, and nothing was done.
+    cdef tuple place_limit(self, Funds account, str symbol, str link_id, object side, Price price, Qty qty,
+                           object tif, bint post_only)
+    cdef bint is_plain(self, Funds account, PlainMarket market, str link_id, object side, Price price, Qty qty,
+                       object tif) except -1
+    cdef tuple cancel_open(self, Funds account, str symbol, str link_id)

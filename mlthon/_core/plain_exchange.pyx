@@ -1,0 +1,168 @@
+"""The simulated exchange's short way: limit orders that come to rest, and their cancels, when nothing else happens.
+
+Whether that is so is all that is judged here. An order with which anything is wrong or unusual is left, untouched, to
+the Python code behind (`mlthon.sim.exchange`); so is everything that follows when the matching engine says that an
+order has concerned somebody.
+
+Invariants: nothing has happened to an order that is left; an order in `owners` is open.
+"""
+
+from mlthon._core.enums import TIF, OrderType, Side
+from mlthon._core.sim_order import EndReason, OrderState, Origin, SelfTrade, SimOrder
+
+from mlthon._core.fixed cimport Price, Qty
+from mlthon._core.funds cimport Exposure, Funds
+from mlthon._core.int128 cimport int128
+from mlthon._core.matching cimport MatchingEngine
+from mlthon._core.order_entry cimport OrderRules
+from mlthon._core.order_messages cimport fields_of
+from mlthon._core.outbox cimport Outbox
+from mlthon._core.sim_order cimport ORDER_ID, STATE, SYMBOL, begin_order, ended_order
+
+cdef object BUY = Side.Buy
+cdef object SELL = Side.Sell
+cdef object LIMIT = OrderType.Limit
+cdef object GTC = TIF.GTC
+cdef object CLIENT = Origin.Client
+cdef object CANCELLED = OrderState.Cancelled
+cdef object BY_USER = EndReason.ByUser
+cdef object ALLOW = SelfTrade.Allow
+
+
+cdef class PlainMarket:
+    """One listed instrument, as far as plain orders need it; ``rules`` are those of `mlthon.sim.symbol_market`."""
+
+    def __init__(self, str symbol not None, MatchingEngine engine not None, OrderRules rules not None, *,
+                 bint is_spot):
+        self.symbol = symbol
+        self.engine = engine
+        self.rules = rules
+        self.is_spot = is_spot
+
+
+cdef class OrderKeeper:
+    """Keeps the state of orders, and queues what there is to tell of one that nothing has happened to."""
+
+    def __init__(self, Outbox outbox not None, now_ns):
+        self.outbox = outbox
+        self.now_ns = now_ns
+        self.owners = {}
+
+    def new_order(self, account, order, origin=CLIENT):
+        """An order as it begins; `put` it to keep it."""
+        self.orders_made += 1
+        return SimOrder.begin(self.orders_made, account.name, origin, order, self.now_ns())
+
+    def put(self, Funds account not None, order):
+        """Keep an order's new state."""
+        self.keep(account, fields_of(order))
+
+    def end(self, Funds account not None, order, state, reason, met_id=0):
+        """Keep that an order has ended with quantity left."""
+        return self.end_order(account, fields_of(order), state, reason, met_id)
+
+    def tell_quiet(self, PlainMarket market not None, order):
+        """Queue what there is to tell when an order came to rest, changed or ended, and nothing else happened."""
+        self.tell_of(market, fields_of(order))
+
+    def tell_depth(self, PlainMarket market not None):
+        """Queue what the engine's last call changed of what is displayed."""
+        self.tell_changes(market)
+
+    cdef int keep(self, Funds account, tuple order) except -1:
+        account.archive.keep(order)
+        (<Exposure>account.exposures[order[SYMBOL]]).follow(order)
+        if order[STATE].is_open:
+            self.owners[order[ORDER_ID]] = account
+        else:
+            self.owners.pop(order[ORDER_ID], None)
+        return 0
+
+    cdef tuple end_order(self, Funds account, tuple order, object state, object reason, object met_id):
+        cdef tuple ended = ended_order(order, state, reason, met_id, self.now_ns())
+        self.keep(account, ended)
+        return ended
+
+    cdef int tell_of(self, PlainMarket market, tuple order) except -1:
+        self.outbox.post_order(order)
+        return self.tell_changes(market)
+
+    cdef int tell_changes(self, PlainMarket market) except -1:
+        if market.engine.changes is not None:
+            self.outbox.post_depth(market.symbol, market.engine.changes)
+        return 0
+
+
+cdef class PlainExchange:
+    """Takes plain orders to the matching engine and keeps them; a subclass does all else.
+
+    The subclass has ``settle_request(account, market, order, is_new)``, which books and queues what an order did that
+    has concerned somebody, and returns the order as it is then, and ``liquidate(market)``.
+    """
+
+    def __init__(self, OrderKeeper keeper not None, dict markets not None, Py_ssize_t max_open_orders):
+        self.keeper = keeper
+        self.markets = markets
+        self.max_open_orders = max_open_orders
+
+    def place_plain(self, account, str symbol not None, str link_id not None, side, price, qty, *, order_type=LIMIT,
+                    tif=GTC, bint post_only=False):
+        """Enter a plain order, and return it as it is then; None when it is not plain, and nothing was done."""
+        if order_type is not LIMIT or type(price) is not Price or type(qty) is not Qty:
+            return None
+        return self.place_limit(account, symbol, link_id, side, price, qty, tif, post_only)
+
+    def cancel_plain(self, Funds account not None, str symbol not None, str link_id not None):
+        """End an open order, and return it; None when there is none of that id, and nothing was done."""
+        return self.cancel_open(account, symbol, link_id)
+
+    cdef tuple place_limit(self, Funds account, str symbol, str link_id, object side, Price price, Qty qty,
+                           object tif, bint post_only):
+        cdef PlainMarket market = self.markets.get(symbol)
+        if market is None or not self.is_plain(account, market, link_id, side, price, qty, tif):
+            return None
+        self.keeper.orders_made += 1
+        cdef tuple placed = begin_order(
+            self.keeper.orders_made, link_id, account.name, symbol, CLIENT, side, LIMIT, GTC, post_only, False, ALLOW,
+            False, price, qty, self.keeper.now_ns())
+        market.engine.place_limit(
+            self.keeper.orders_made, account.index, 0 if side is BUY else 1, price.mantissa, qty.mantissa, post_only)
+        self.keeper.keep(account, placed)
+        if market.engine.is_eventful():
+            placed = fields_of(self.settle_request(account, market, placed, True))
+        else:
+            self.keeper.tell_of(market, placed)
+        self.keeper.outbox.pass_on()
+        return placed
+
+    cdef bint is_plain(self, Funds account, PlainMarket market, str link_id, object side, Price price, Qty qty,
+                       object tif) except -1:
+        """Whether an order breaks no rule and is covered. In spot, where funds are locked, others judge that."""
+        cdef int128 outlay
+        if market.is_spot or tif is not GTC or (side is not BUY and side is not SELL):
+            return False
+        if not market.rules.keeps(price.mantissa, qty.mantissa, False):
+            return False
+        if link_id and link_id in account.archive.id_of_link:
+            return False
+        if account.count_open(market.symbol) >= self.max_open_orders:
+            return False
+        try:
+            (<Exposure>account.exposures[market.symbol]).outlay(side is BUY, price, qty, &outlay)
+            return account.affords(market.symbol, side is BUY, outlay)
+        except OverflowError:
+            return False
+
+    cdef tuple cancel_open(self, Funds account, str symbol, str link_id):
+        cdef PlainMarket market = self.markets.get(symbol)
+        order_id = account.archive.id_of_link.get(link_id)
+        order = None if order_id is None else account.archive.open.get(order_id)
+        if market is None or order is None or order[SYMBOL] != symbol:
+            return None
+        market.engine.cancel(order_id)
+        cdef tuple ended = self.keeper.end_order(account, <tuple>order, CANCELLED, BY_USER, 0)
+        self.keeper.tell_of(market, ended)
+        if market.engine.is_eventful():
+            self.liquidate(market)            # cancels fill nobody, but may move the mark
+        self.keeper.outbox.pass_on()
+        return ended
