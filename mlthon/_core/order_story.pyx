@@ -6,7 +6,8 @@ Reports may repeat, come late or in any order. What the strategy is told is
 
 * Whatever proves that an order lives (a report, a fill) acknowledges it, if nothing did before.
 * A report that an order has ended is held until the fills it counts have arrived.
-* A modify or cancel that its order's end overtakes is answered at that end.
+* A modify or cancel that its order's end overtakes is answered at that end: before a cancelled, for that is an order's
+  last word, and after the execution that fills it.
 * A fill is never dropped, not even one that comes after the end; a repeated one is known by its execution id.
 
 Compiled, because every order passes here several times. Requests and reports are the named tuples of
@@ -311,12 +312,17 @@ cdef class OrderStory:
          recv_ms) = fields_of(order.held_end)
         if order.filled < (<Qty?>cum_qty).mantissa:
             return 0
-        order.held_end = None
         if status is FILLED:
+            order.held_end = None
             return self.end(order, "filled", FILLED_FIRST)
         cdef bint solicited = order.cancel_asked and cancel_code is CANCELLED_BY_USER
+        if order.modify_pending is not None:      # while the end is held, for its answer is not the end
+            self.refuse_modify(order, TOO_LATE, CANCELLED_FIRST)
+        order.held_end = None
         if solicited:
             self.answer_cancel(order)
+        else:
+            self.refuse_cancel(order, TOO_LATE, CANCELLED_FIRST)
         self.note(WAS_CANCELLED, order, None)
         self.tell(ON_ORDER_CANCELLED,
                   (self.exchange, order.client_id, not solicited, venue_ms, recv_ms, cancel_code, reason))

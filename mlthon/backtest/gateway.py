@@ -41,6 +41,7 @@ log = logging.getLogger("mlthon.backtest")
 
 _NS_PER_MS = 1_000_000
 _NOTHING = Qty("0")
+_AT_ONCE_NS = 0  # before all that is due: what is refused on this side has no way to go
 
 
 class BacktestGateway:
@@ -302,7 +303,7 @@ class BacktestGateway:
             self._send(kind, is_spot, arrive, request)
         else:
             refuse = self._told.on_request_refused
-            self._replay.later(now_ns, refuse, kind, request.wire_id, GtwRejectCode.RateLimited, reason)
+            self._replay.later(_AT_ONCE_NS, refuse, kind, request.wire_id, GtwRejectCode.RateLimited, reason)
 
     def _send_in_turn(
         self, kind: RequestKind, instrument: Instrument | None, arrive: Callable[..., None], *args: Any

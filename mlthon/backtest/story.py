@@ -134,6 +134,7 @@ def fill_report(fill: SimFill, instrument: Instrument, recv_ns: int) -> FillRepo
         is_maker=fill.is_maker,
         exec_ms=fill.exec_ns // _NS_PER_MS,
         recv_ms=recv_ns // _NS_PER_MS,
+        order_qty=None if fill.by_value else fill.order_qty,
     )
 
 

@@ -61,10 +61,10 @@ def test_an_order_that_is_cancelled_while_a_modify_waits(scene, story):
         "Acked",
         "ModifySent",
         "CancelSent",
-        "Cancelled",
         "ModifyRejected",
+        "Cancelled",
     ]
-    assert story.steps[-1][3] is GtwRejectCode.TooLate
+    assert story.steps[-2][3] is GtwRejectCode.TooLate
 
 
 def test_what_the_venue_and_what_the_engine_refuses(scene, story):

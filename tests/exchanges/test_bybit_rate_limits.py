@@ -19,13 +19,13 @@ class Clock:
     def __init__(self) -> None:
         self.now_ns = 0
 
-    def seconds(self) -> float:
-        return self.now_ns / 1e9
+    def read_ns(self) -> int:
+        return self.now_ns
 
 
 def make(clock: Clock, factor: int = 1) -> tuple[RateLimits, list[tuple[int, int, int]]]:
     told: list[tuple[int, int, int]] = []
-    return RateLimits(lambda *usage: told.append(usage), factor, clock.seconds), told
+    return RateLimits(lambda *usage: told.append(usage), factor, clock.read_ns), told
 
 
 def test_the_documented_limits_hold_until_headers_come() -> None:

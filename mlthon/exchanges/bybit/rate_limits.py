@@ -23,11 +23,12 @@ __all__ = ["HTTP", "RateLimits", "bucket_of"]
 HTTP = "http"  # the bucket of all requests by HTTP
 
 _THRESHOLDS = (50, 90, 100)  # percent used
-_SECOND_S = 1.1  # a little longer than the venue's: requests may bunch up on their way
-_HTTP_WINDOW_S = 5.5
+_NS_PER_S = 1_000_000_000
+_SECOND_NS = 1_100_000_000  # a little longer than the venue's: requests may bunch up on their way
+_HTTP_WINDOW_NS = 5_500_000_000
 _HTTP_LIMIT = 600  # by address, in five seconds; whoever exceeds it is locked out for minutes
 _HTTP_RESERVE = 100  # of them, for cancels
-_LOCKED_OUT_S = 600.0
+_LOCKED_OUT_NS = 600_000_000_000
 _ORDERS, _SPOT_ORDERS, _QUESTIONS = 10, 20, 50  # a second, documented
 _SPOT = ".spot"
 _ORDER_BUCKETS = frozenset(
@@ -52,10 +53,11 @@ class RateLimits:
     """The allowances of one account.
 
     `tell` is called with limit, remaining, and reset time in milliseconds, when 50, 90 or 100 percent of a bucket
-    are reached. `factor` multiplies all that is documented, for venues that allow more. `now` counts seconds.
+    are reached. `factor` multiplies all that is documented, for venues that allow more. `now_ns` only goes
+    forward, from whenever.
 
     >>> told = []
-    >>> limits = RateLimits(lambda limit, remaining, reset_ms: told.append(remaining), now=lambda: 0.0)
+    >>> limits = RateLimits(lambda limit, remaining, reset_ms: told.append(remaining), now_ns=lambda: 0)
     >>> for remaining in (9, 5, 4, 1, 0, 0, 9, 5):
     ...     limits.observe(RateLimit("order.create", 10, remaining, 0))
     >>> told
@@ -66,17 +68,17 @@ class RateLimits:
         self,
         tell: Callable[[int, int, int], None],
         factor: int = 1,
-        now: Callable[[], float] = time.monotonic,
+        now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._tell = tell
         self._factor = factor
-        self._now = now
-        self._buckets: dict[str, _Bucket] = {HTTP: _Bucket(_HTTP_LIMIT * factor, _HTTP_WINDOW_S)}
+        self._now_ns = now_ns
+        self._buckets: dict[str, _Bucket] = {HTTP: _Bucket(_HTTP_LIMIT * factor, _HTTP_WINDOW_NS)}
 
     def free(self, name: str, *, is_cancel: bool = False) -> int:
         """How many more requests a bucket takes now."""
         reserve = _HTTP_RESERVE if name == HTTP and not is_cancel else 0
-        return max(self._bucket(name).free(self._now()) - reserve, 0)
+        return max(self._bucket(name).free(self._now_ns()) - reserve, 0)
 
     def has_room(self, name: str) -> bool:
         """Whether a bucket, not that of HTTP, takes one more request now."""
@@ -85,16 +87,16 @@ class RateLimits:
 
     def take(self, name: str, count: int = 1, *, is_cancel: bool = False) -> bool:
         """Count requests that are about to be sent; False: there is no room for them, and nothing is counted."""
-        bucket, now = self._bucket(name), self._now()
+        bucket, now_ns = self._bucket(name), self._now_ns()
         reserve = _HTTP_RESERVE if name == HTTP and not is_cancel else 0
-        if bucket.free(now) - reserve < count:
+        if bucket.free(now_ns) - reserve < count:
             return False
-        bucket.taken.extend((now,) * count)
+        bucket.taken.extend((now_ns,) * count)
         return True
 
     def wait_s(self, name: str) -> float:
         """How long until a bucket has room for one more request than now, in seconds."""
-        return self._bucket(name).wait_s(self._now())
+        return self._bucket(name).wait_ns(self._now_ns()) / _NS_PER_S
 
     def limit(self, name: str) -> int:
         """How many requests a bucket takes in its window."""
@@ -107,7 +109,7 @@ class RateLimits:
         bucket = self._bucket(usage.bucket)
         bucket.limit = usage.limit
         remaining = min(usage.remaining, usage.limit)
-        bucket.seen_elsewhere(usage.limit - remaining, self._now())
+        bucket.seen_elsewhere(usage.limit - remaining, self._now_ns())
         level = sum((usage.limit - remaining) * 100 >= threshold * usage.limit for threshold in _THRESHOLDS)
         before, bucket.level = bucket.level, level
         if level > before:
@@ -116,16 +118,16 @@ class RateLimits:
     def refused(self, name: str) -> None:
         """Note that the venue, whatever we counted, found a bucket used up."""
         bucket = self._bucket(name)
-        bucket.seen_elsewhere(bucket.limit, self._now())
+        bucket.seen_elsewhere(bucket.limit, self._now_ns())
 
     def locked_out(self) -> None:
         """Note that the venue refuses this address all requests by HTTP for ten minutes."""
-        self._buckets[HTTP].seen_elsewhere(self.limit(HTTP), self._now() + _LOCKED_OUT_S)
+        self._buckets[HTTP].seen_elsewhere(self.limit(HTTP), self._now_ns() + _LOCKED_OUT_NS)
 
     def _bucket(self, name: str) -> _Bucket:
         bucket = self._buckets.get(name)
         if bucket is None:
-            bucket = self._buckets[name] = _Bucket(self._documented(name) * self._factor, _SECOND_S)
+            bucket = self._buckets[name] = _Bucket(self._documented(name) * self._factor, _SECOND_NS)
         return bucket
 
     @staticmethod
@@ -139,39 +141,39 @@ class RateLimits:
 class _Bucket:
     """The requests of the last second: our own by their time, those of others as a number."""
 
-    __slots__ = ("_others", "_others_until", "_window_s", "level", "limit", "taken")
+    __slots__ = ("_others", "_others_until_ns", "_window_ns", "level", "limit", "taken")
 
-    def __init__(self, limit: int, window_s: float) -> None:
+    def __init__(self, limit: int, window_ns: int) -> None:
         self.limit = limit
         self.level = 0
-        self.taken: deque[float] = deque()
-        self._window_s = window_s
+        self.taken: deque[int] = deque()
+        self._window_ns = window_ns
         self._others = 0
-        self._others_until = 0.0
+        self._others_until_ns = 0
 
     def is_far_from_full(self) -> bool:
         """Whether there is room even if nothing has expired."""
         return len(self.taken) + self._others < self.limit
 
-    def free(self, now: float) -> int:
-        self._forget(now)
+    def free(self, now_ns: int) -> int:
+        self._forget(now_ns)
         return max(self.limit - len(self.taken) - self._others, 0)
 
-    def wait_s(self, now: float) -> float:
-        self._forget(now)
-        ends = [self.taken[0] + self._window_s] if self.taken else []
+    def wait_ns(self, now_ns: int) -> int:
+        self._forget(now_ns)
+        ends = [self.taken[0] + self._window_ns] if self.taken else []
         if self._others:
-            ends.append(self._others_until)
-        return max(min(ends) - now, 0.0) if ends else 0.0
+            ends.append(self._others_until_ns)
+        return max(min(ends) - now_ns, 0) if ends else 0
 
-    def seen_elsewhere(self, used: int, now: float) -> None:
+    def seen_elsewhere(self, used: int, now_ns: int) -> None:
         """Take in that the venue counted `used` requests."""
-        self._forget(now)
+        self._forget(now_ns)
         self._others = max(used - len(self.taken), 0)
-        self._others_until = now + self._window_s
+        self._others_until_ns = now_ns + self._window_ns
 
-    def _forget(self, now: float) -> None:
-        while self.taken and self.taken[0] + self._window_s <= now:
+    def _forget(self, now_ns: int) -> None:
+        while self.taken and self.taken[0] + self._window_ns <= now_ns:
             self.taken.popleft()
-        if self._others and self._others_until <= now:
+        if self._others and self._others_until_ns <= now_ns:
             self._others = 0

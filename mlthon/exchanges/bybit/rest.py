@@ -32,7 +32,6 @@ __all__ = ["NotSent", "RestClient"]
 
 log = logging.getLogger("mlthon.exchanges.bybit")
 
-_NS_PER_S = 1_000_000_000
 _TRIES = 4
 _MOST_ROWS = 100_000
 _LARGEST_ANSWER = 32 * 2**20
@@ -64,9 +63,7 @@ class RestClient:
         self._signer = Signer(config.api_key, config.api_secret, config.recv_window_ms)
         self._turnstile = asyncio.Semaphore(_AT_ONCE)
         self.on_rate_limit: Callable[[int, int, int], None] = lambda *_: None
-        self.limits = RateLimits(
-            self._tell_rate_limit, config.rate_factor, lambda: clock.steady_ns() / _NS_PER_S
-        )
+        self.limits = RateLimits(self._tell_rate_limit, config.rate_factor, clock.steady_ns)
 
     @property
     def signer(self) -> Signer:

@@ -1,0 +1,80 @@
+"""Backtest and simulated venue tell the same story: every request and every callback of orders, to the nanosecond.
+
+A part of what ``tools/soak/fidelity.py`` compares, which runs all seeds on all markets, and the capture to its end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fidelity_cases import DELAYS, TRADERS, on_market, synthetic
+from fidelity_run import Case, at_venue, compare, in_backtest
+
+from mlthon.sim.orders import QueueRule
+from mlthon.sim.terms import Product
+from mlthon.tape.opening import open_tape
+
+CAPTURE = "binance/usdm_btcusdt_20240808.gz"
+PRODUCTS = (Product.Linear, Product.Linear, Product.Inverse, Product.Spot)
+
+
+def expect_one_story(case: Case) -> Counter[str]:
+    """Run a case both ways, and say how often each kind of step came."""
+    here, there = in_backtest(case), at_venue(case)
+    assert compare(here, there) == ""
+    return Counter(step.kind for step in here.story.steps)
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("trader", TRADERS)
+def test_on_synthetic_markets(trader: str, seed: int) -> None:
+    product, delays = PRODUCTS[seed % len(PRODUCTS)], list(DELAYS)[seed % len(DELAYS)]
+    counts = expect_one_story(synthetic(seed, trader, product, delays, 5.0))
+    assert counts["on_order_execution"] > 5
+
+
+@pytest.mark.parametrize("trader", TRADERS)
+def test_on_a_recorded_market(captures: Path, trader: str) -> None:
+    tape = open_tape(captures / CAPTURE)
+    counts = expect_one_story(on_market(tape, 1, trader, "5 ms", 8.0))
+    assert counts["on_order_execution"] > 20
+
+
+@pytest.mark.parametrize("trader", TRADERS)
+def test_the_same_seed_is_told_byte_for_byte(trader: str) -> None:
+    case = synthetic(3, trader, Product.Linear, "uneven", 3.0)
+    assert in_backtest(case).story.text() == in_backtest(case).story.text() != b""
+    assert at_venue(case).story.text() == at_venue(case).story.text()
+
+
+def test_everything_that_can_be_sent_and_told_is_in_it() -> None:
+    kinds: Counter[str] = Counter()
+    for trader in TRADERS:
+        story = in_backtest(synthetic(2, trader, Product.Linear, "5 ms", 30.0)).story
+        kinds.update(step.kind for step in story.steps)
+    assert set(kinds) >= {
+        *("send_new_order", "send_modify_order", "send_cancel_order", "send_cancel_all"),
+        *("on_new_order_ack", "on_new_order_reject", "on_modify_order_ack", "on_modify_order_reject"),
+        *("on_cancel_order_ack", "on_cancel_order_reject", "on_cancel_all_ack"),
+        *("on_order_execution", "on_order_cancelled"),
+    }
+
+
+# -- the comparison can fail ----------------------------------------------------------------------------------------
+
+
+def difference(here: Case, there: Case) -> str:
+    return compare(in_backtest(here), at_venue(there))
+
+
+def test_a_changed_queue_rule_is_noticed() -> None:
+    case = synthetic(1, "timed", Product.Linear, "none", 10.0)
+    assert "on_order_execution" in difference(case, replace(case, queue_rule=QueueRule.Ahead))
+
+
+def test_a_nanosecond_is_noticed() -> None:
+    case = synthetic(1, "book", Product.Linear, "none", 3.0)
+    assert "engine_ns" in difference(case, replace(case, delays=replace(case.delays, response_ns=1)))
