@@ -89,18 +89,23 @@ class ConnectionTap:
         self.disconnects = 0
         self.books_lost = 0
         self._track_of = track_of
+        self._connected_ns: int | None = None  # since when the connection stands
         self._by_symbol: dict[str, Track] = {}
         self._by_topic: dict[bytes, Track | None] = {}
 
     def on_subscribed(self, instrument: Instrument) -> None:
         """The connection carries an instrument from now on."""
         track = self._track_of(instrument.get_instrument_id())
-        if track is not None:
-            self._by_symbol[instrument.get_exch_instr_id()] = track
-            self._by_topic.clear()
+        symbol = instrument.get_exch_instr_id()
+        if track is None or symbol in self._by_symbol:
+            return
+        self._by_symbol[symbol] = track
+        if self._connected_ns is not None:
+            self._tell([track], self._connected_ns, "connected", connection=self.name)
 
     def on_connected(self, now_ns: int) -> None:
         """The connection stands."""
+        self._connected_ns = now_ns
         self._tell(self._by_symbol.values(), now_ns, "connected", connection=self.name)
 
     def on_frame(self, data: bytes, recv_ns: int) -> None:
@@ -129,6 +134,7 @@ class ConnectionTap:
     def on_disconnected(self, reason: str, now_ns: int) -> None:
         """The connection is gone, and with it the books of all its instruments."""
         self.disconnects += 1
+        self._connected_ns = None
         self._tell(self._by_symbol.values(), now_ns, "disconnected", connection=self.name, reason=reason)
 
     def _find(self, topic: bytes) -> Track | None:
