@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Backtest", "MarketSource", "Settings"]
 
 _NS_PER_S = 1_000_000_000
+_LONGEST_S = 1_000_000_000  # more than 31 years
 _HOUSE_PERIOD_NS = _NS_PER_S  # how often exchanges look at their marks, and pay funding that is due
 _GIVE_UP_NS = 5 * _NS_PER_S  # without one order ending
 _ACCOUNT = "backtest"
@@ -85,6 +86,12 @@ class Settings:
     )
     time_zone: tzinfo = UTC  #: of daily callbacks
     duration_s: float | None = None  #: None: to the end of the tapes
+
+    def __post_init__(self) -> None:
+        if self.duration_s is not None and not 0 < self.duration_s <= _LONGEST_S:
+            raise ConfigError(
+                f"duration: expected more than 0 and at most {_LONGEST_S} s, got {self.duration_s:g}"
+            )
 
 
 class Backtest:

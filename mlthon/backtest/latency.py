@@ -15,9 +15,10 @@ from typing import Protocol
 
 from mlthon.errors import ConfigError
 
-__all__ = ["ConstantDelay", "Delay", "Latency", "NormalDelay", "RecordedDelay", "read_latencies"]
+__all__ = ["ConstantDelay", "Delay", "Latency", "NormalDelay", "RecordedDelay", "delay_ns", "read_latencies"]
 
 _NS_PER_MS = 1_000_000
+_LONGEST_NS = 86_400 * 10**9  # a day: anything longer is a slip of units
 
 
 class Delay(Protocol):
@@ -38,8 +39,8 @@ class ConstantDelay:
     constant_ns: int
 
     def __post_init__(self) -> None:
-        if self.constant_ns < 0:
-            raise ConfigError(f"latency: expected 0 ns or more, got {self.constant_ns}")
+        if not 0 <= self.constant_ns <= _LONGEST_NS:
+            raise ConfigError(f"latency: expected 0 ns to a day, got {self.constant_ns} ns")
 
     def next_ns(self, now_ns: int) -> int:
         return self.constant_ns
@@ -54,9 +55,9 @@ class NormalDelay:
     """
 
     def __init__(self, mean_ns: int, deviation_ns: int, *, seed: int, least_ns: int = 0) -> None:
-        if min(mean_ns, deviation_ns, least_ns) < 0:
+        if min(mean_ns, deviation_ns, least_ns) < 0 or max(mean_ns, deviation_ns, least_ns) > _LONGEST_NS:
             raise ConfigError(
-                f"latency: expected 0 ns or more, got {mean_ns} with a deviation of {deviation_ns}, least {least_ns}"
+                f"latency: expected 0 ns to a day, got {mean_ns} with a deviation of {deviation_ns}, least {least_ns}"
             )
         self._mean_ns = mean_ns
         self._deviation_ns = deviation_ns
@@ -82,8 +83,13 @@ class RecordedDelay:
             raise ConfigError("latency: expected at least one measurement, got none")
         self._sent_ns = [sent_ns for sent_ns, _ in measured]
         self._delays_ns = [delay_ns for _, delay_ns in measured]
-        if self._sent_ns != sorted(self._sent_ns) or min(self._delays_ns) < 0:
-            raise ConfigError("latency: expected measurements in order of time, of 0 ns or more")
+        if self._sent_ns != sorted(self._sent_ns):
+            raise ConfigError("latency: expected measurements in order of time")
+        for sent_ns, delay_ns in measured:
+            if not 0 <= delay_ns <= _LONGEST_NS:
+                raise ConfigError(
+                    f"latency: expected 0 ns to a day, got {delay_ns} ns of what was sent at {sent_ns}"
+                )
 
     def next_ns(self, now_ns: int) -> int:
         return self._delays_ns[max(bisect_right(self._sent_ns, now_ns) - 1, 0)]
@@ -108,17 +114,24 @@ class Latency:
     @classmethod
     def constant_ms(cls, feed: float, order: float, response: float) -> Latency:
         """The same every time, in milliseconds."""
-        return cls(*(ConstantDelay(round(ms * _NS_PER_MS)) for ms in (feed, order, response)))
+        return cls(*(ConstantDelay(delay_ns(ms)) for ms in (feed, order, response)))
+
+
+def delay_ns(ms: float) -> int:
+    """Milliseconds as nanoseconds; raises ConfigError for what is no delay: below 0, above a day, not a number."""
+    if not 0 <= ms * _NS_PER_MS <= _LONGEST_NS:
+        raise ConfigError(f"latency: expected 0 ms to a day, got {ms:g} ms")
+    return round(ms * _NS_PER_MS)
 
 
 def read_latencies(path: Path) -> Latency:
     """Delays measured once: lines of ``sent_ns,exchange_ns,answered_ns``, in order of time; a heading may be first.
 
     What a request took is replayed for requests, and what its answer took for answers and for market data.
-    Raises ConfigError, naming the line.
+    Raises ConfigError, naming the file, and the line if it cannot be read.
     """
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"latencies: cannot read {path}: {error}") from None
     orders: list[tuple[int, int]] = []
@@ -134,4 +147,7 @@ def read_latencies(path: Path) -> Latency:
             ) from None
         orders.append((sent_ns, exchange_ns - sent_ns))
         responses.append((sent_ns, answered_ns - exchange_ns))
-    return Latency(RecordedDelay(responses), RecordedDelay(orders), RecordedDelay(responses))
+    try:
+        return Latency(RecordedDelay(responses), RecordedDelay(orders), RecordedDelay(responses))
+    except ConfigError as error:
+        raise ConfigError(f"latencies: {path}: {error}") from None

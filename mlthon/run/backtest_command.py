@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["backtest"]
 
-_NS_PER_MS = 1_000_000
-
 
 class QueueRuleName(StrEnum):
     """The names of `mlthon.sim.orders.QueueRule` on the command line."""
@@ -188,14 +186,14 @@ def _as_given(key: str, value: object) -> object:
 
 
 def _latency(means_ms: tuple[float, float, float], deviation_ms: float, seed: int) -> Latency:
-    from mlthon.backtest.latency import Latency, NormalDelay  # noqa: PLC0415
+    from mlthon.backtest.latency import Latency, NormalDelay, delay_ns  # noqa: PLC0415
 
     if not deviation_ms:
         return Latency.constant_ms(*means_ms)
-    deviation_ns = round(deviation_ms * _NS_PER_MS)
+    deviation_ns = delay_ns(deviation_ms)
     return Latency(
         *(
-            NormalDelay(round(mean_ms * _NS_PER_MS), deviation_ns, seed=seed * 3 + way)
+            NormalDelay(delay_ns(mean_ms), deviation_ns, seed=seed * 3 + way)
             for way, mean_ms in enumerate(means_ms)
         )
     )

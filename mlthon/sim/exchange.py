@@ -102,9 +102,12 @@ class SimExchange(PlainExchange):
         return {symbol: market.instrument for symbol, market in self._markets.items()}
 
     def add_account(self, name: str, deposits: Mapping[str, Qty | MLDecimal]) -> Account:
-        """Open an account with money in it; raises ConfigError for a name that is taken."""
+        """Open an account with money in it; raises ConfigError for a name that is taken, and for debts."""
         if any(account.name == name for account in self._accounts):
             raise ConfigError(f"account: {name!r} exists already")
+        for coin, amount in deposits.items():
+            if amount.sign() < 0:
+                raise ConfigError(f"deposit: {coin}: expected 0 or more, got {amount}")
         purse = self._ledger.open_purse({coin: MLDecimal(str(amount)) for coin, amount in deposits.items()})
         index = len(self._accounts)
         for market in self._markets.values():

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.errors import ConfigError
+from mlthon.sim.orders import check_rate
 
 __all__ = ["FundingMeter", "FundingRules", "PastFunding"]
 
@@ -43,6 +44,8 @@ class FundingRules:
     def __post_init__(self) -> None:
         if self.interval_ns <= 0:
             raise ConfigError(f"funding interval: expected more than 0, got {self.interval_ns}")
+        if self.rate is not None:
+            check_rate("funding rate", self.rate)
 
 
 @dataclass(frozen=True, slots=True)

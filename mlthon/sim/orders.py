@@ -15,6 +15,7 @@ from mlthon.basics.defs import TIF, OrderType, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
+from mlthon.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlthon._core.market_event import DepthUpdate, PublicTrade
@@ -37,6 +38,7 @@ __all__ = [
     "SimOrder",
     "SimPayment",
     "Wallet",
+    "check_rate",
 ]
 
 _MAKER_RATE = MLDecimal("0.0002")
@@ -198,6 +200,12 @@ class Wallet:
         return min(self.available, self.available - self.unrealised_pnl)
 
 
+def check_rate(name: str, rate: MLDecimal) -> None:
+    """Raise ConfigError for a rate of a value that can only be a slip: a percentage, say."""
+    if abs(rate) >= MLDecimal("1"):
+        raise ConfigError(f"{name}: expected a rate between -1 and 1 (0.0002 is 0.02 %), got {rate}")
+
+
 @dataclass(frozen=True, slots=True)
 class Fees:
     """Fee rates on the value of a fill; a negative rate is a rebate."""
@@ -206,6 +214,10 @@ class Fees:
     taker: MLDecimal = _TAKER_RATE
     spot_maker: MLDecimal = _SPOT_RATE
     spot_taker: MLDecimal = _SPOT_RATE
+
+    def __post_init__(self) -> None:
+        for rate in (self.maker, self.taker, self.spot_maker, self.spot_taker):
+            check_rate("fee", rate)
 
     def rate(self, *, is_spot: bool, is_maker: bool) -> MLDecimal:
         if is_spot:

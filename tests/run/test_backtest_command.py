@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from mlthon.backtest.latency import read_latencies
+from mlthon.errors import ConfigError
+
 RAISES = """
 class Raises:
     def on_framework_connected(self, env):
@@ -60,3 +65,37 @@ def test_measured_delays_are_replayed(mlthon_run, tmp_path):
     measured.write_text("sent_ns,exchange_ns,answered_ns\n0,3000000,10000000\n")
     done = mlthon_run("backtest", "--duration", "10", "--latencies", measured, "--json")
     assert done.summary["latency_ms"]["NewOrder"]["median"] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--duration", "1e300", "duration: expected more than 0 and at most"),
+        ("--feed-latency", "inf", "latency: expected 0 ms to a day"),
+        ("--order-latency", "1e15", "latency: expected 0 ms to a day"),
+        ("--latency-deviation", "inf", "latency: expected 0 ms to a day"),
+        ("--maker-fee", "5", "fee: expected a rate between -1 and 1"),
+        ("--funding-rate", "-1", "funding rate: expected a rate between -1 and 1"),
+        ("--deposit", "USDT=-5", "deposit: USDT: expected 0 or more"),
+    ],
+)
+def test_numbers_that_can_only_be_slips_are_refused(mlthon_run, option, value, said):
+    done = mlthon_run("backtest", "--duration", "2", option, value)
+    assert done.code == 2
+    assert said in done.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("9,10,11\n5,6,7\n", "in order of time"),
+        ("5,4,6\n", "got -1 ns of what was sent at 5"),
+        ("1,2,99999999999999999999999\n", "0 ns to a day"),
+    ],
+)
+def test_impossible_delays_are_refused_with_their_file(tmp_path, lines, said):
+    measured = tmp_path / "delays.csv"
+    measured.write_text(lines)
+    with pytest.raises(ConfigError, match=said) as caught:
+        read_latencies(measured)
+    assert str(measured) in str(caught.value)
