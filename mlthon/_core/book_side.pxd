@@ -24,7 +24,7 @@ cdef enum Change:                     # what setting a level did
 
 cdef struct Chunk:
     uint64_t used                     # a bit for each slot
-    int64_t[CHUNK_SIZE] keys          # worst level first: its price's key, with its slot in the last bits
+    int64_t[CHUNK_SIZE] keys          # worst level first: its price's key, its slot in the last bits; then none
     Level[CHUNK_SIZE] levels          # by slot
     void *queues[CHUNK_SIZE]          # by slot; only there if the side `has_queues`
 
@@ -44,7 +44,7 @@ cdef class BookSide:
     cdef unsigned long long top_version           # grows whenever the best level (price or qty) changes
     cdef unsigned long long shape_version         # grows whenever a level comes or goes
 
-    cdef int64_t *firsts
+    cdef int64_t *firsts                          # of the chunks, then none
     cdef ChunkEntry *chunks
     cdef Py_ssize_t chunk_count
     cdef Py_ssize_t chunk_capacity

@@ -10,7 +10,7 @@ Chunks come from a free list and go back to it: once a side has seen its usual s
 
 from cython cimport final
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 from libc.string cimport memmove
 
 from mlthon._core.int128 cimport int128
@@ -27,18 +27,39 @@ cdef extern from *:
         int64_t key = magnitude ? ((int64_t)(leading + 1) << 55) | (int64_t)digits : 0;
         return price < 0 ? -key : key;
     }
+
+    /* How many of 8 keys, so many apart, are below another. Nothing waits for anything, nothing is to be predicted. */
+    #define MLTHON_BELOW(keys, n, step, key) (keys[(n) * (step)] < key)
+    #define MLTHON_SEVEN_BELOW(keys, step, key) ( \
+        MLTHON_BELOW(keys, 0, step, key) + MLTHON_BELOW(keys, 1, step, key) + MLTHON_BELOW(keys, 2, step, key) + \
+        MLTHON_BELOW(keys, 3, step, key) + MLTHON_BELOW(keys, 4, step, key) + MLTHON_BELOW(keys, 5, step, key) + \
+        MLTHON_BELOW(keys, 6, step, key))
+
+    static inline Py_ssize_t mlthon_below_of_8(const int64_t *keys, int64_t key) {
+        return MLTHON_SEVEN_BELOW(keys, 1, key) + MLTHON_BELOW(keys, 7, 1, key);
+    }
+
+    /* The same of 64 sorted ones: first how many eighths end below it. */
+    static inline Py_ssize_t mlthon_below_of_64(const int64_t *keys, int64_t key) {
+        const int64_t *last = keys + 7;
+        Py_ssize_t eighth = 8 * (Py_ssize_t)MLTHON_SEVEN_BELOW(last, 8, key);
+        return eighth + mlthon_below_of_8(keys + eighth, key);
+    }
     """
     int64_t price_key "mlthon_price_key"(int128 price) noexcept nogil
+    Py_ssize_t below_of_8 "mlthon_below_of_8"(const int64_t *keys, int64_t key) noexcept nogil
+    Py_ssize_t below_of_64 "mlthon_below_of_64"(const int64_t *keys, int64_t key) noexcept nogil
 
 cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
     int first_one "__builtin_ctzll"(unsigned long long bits) noexcept nogil
 
 cdef enum:
-    NEAR = 16                         # chunks looked through before the whole directory is
+    NEAR = 8                          # chunks looked through before the whole directory is
     FULLEST_END = 56                  # what an end chunk keeps when it splits, as a book told in order wants
     SPARSE = 16                       # a chunk with fewer levels looks for a neighbour to join
     JOINED = 48                       # and joins it if they make no more than this
+
+cdef int64_t NO_KEY = INT64_MAX       # above any
 
 
 @final
@@ -165,6 +186,7 @@ cdef class BookSide:
         entry.size -= 1
         chunk.used &= ~(<uint64_t>1 << slot_of(chunk, index))
         memmove(&chunk.keys[index], &chunk.keys[index + 1], (entry.size - index) * sizeof(int64_t))
+        chunk.keys[entry.size] = NO_KEY
         if entry.size == 0:
             self.remove_entry(place.entry)
         elif entry.size < SPARSE:
@@ -210,26 +232,31 @@ cdef class BookSide:
     cdef Chunk *new_chunk(self) except NULL:
         cdef Chunk *chunk = self.spare
         cdef size_t queues = sizeof(void *) * CHUNK_SIZE
+        cdef Py_ssize_t index
         if chunk is not NULL:
             self.spare = (<Chunk **>chunk)[0]
-            chunk.used = 0
-            return chunk
-        chunk = <Chunk *>PyMem_Malloc(sizeof(Chunk) if self.has_queues else sizeof(Chunk) - queues)
+        else:
+            chunk = <Chunk *>PyMem_Malloc(sizeof(Chunk) if self.has_queues else sizeof(Chunk) - queues)
         if chunk is NULL:
             raise MemoryError(f"no memory for a book side of {self.size + 1} levels")
         chunk.used = 0
+        for index in range(CHUNK_SIZE):
+            chunk.keys[index] = NO_KEY
         return chunk
 
     cdef int reserve_entry(self) except -1:
         cdef Py_ssize_t capacity
         cdef int64_t *firsts
         cdef ChunkEntry *chunks
+        cdef Py_ssize_t entry
         if self.chunk_count < self.chunk_capacity:
             return 0
         capacity = self.chunk_capacity * 2 if self.chunk_capacity else 4
-        firsts = <int64_t *>PyMem_Realloc(self.firsts, capacity * sizeof(int64_t))
+        firsts = <int64_t *>PyMem_Realloc(self.firsts, (capacity + NEAR + 1) * sizeof(int64_t))
         if firsts is NULL:
             raise MemoryError(f"no memory for a book side of {self.size + 1} levels")
+        for entry in range(self.chunk_count, capacity + NEAR + 1):
+            firsts[entry] = NO_KEY
         self.firsts = firsts
         chunks = <ChunkEntry *>PyMem_Realloc(self.chunks, capacity * sizeof(ChunkEntry))
         if chunks is NULL:
@@ -255,6 +282,7 @@ cdef class BookSide:
         self.chunk_count -= 1
         moved = self.chunk_count - entry
         memmove(&self.firsts[entry], &self.firsts[entry + 1], moved * sizeof(int64_t))
+        self.firsts[self.chunk_count] = NO_KEY
         memmove(&self.chunks[entry], &self.chunks[entry + 1], moved * sizeof(ChunkEntry))
         self.latest = 0
 
@@ -270,6 +298,7 @@ cdef void move_levels(
         target.used |= <uint64_t>1 << slot
         source.used &= ~(<uint64_t>1 << there)
         target.keys[at] = key_of(source, index) | slot
+        source.keys[index] = NO_KEY
         target.levels[slot] = source.levels[there]
         if side.has_queues:
             target.queues[slot] = source.queues[there]
@@ -293,9 +322,7 @@ cdef inline Level *find_place(BookSide side, int128 price, Place *place) noexcep
     place.entry = side.latest = entry_for(side, key, price)
     entry = &side.chunks[place.entry]
     chunk = entry.chunk
-    for index in range(0, CHUNK_SIZE, 8):             # the keys of a cache line
-        prefetch(&chunk.keys[index])
-    index = first_not_below(chunk.keys, entry.size, key)
+    index = below_of_64(chunk.keys, key)
     while index < entry.size and key_of(chunk, index) == key:
         level = &chunk.levels[slot_of(chunk, index)]
         if not is_worse(side, level.price, price):
@@ -309,18 +336,10 @@ cdef inline Level *find_place(BookSide side, int128 price, Place *place) noexcep
 cdef inline Py_ssize_t entry_for(BookSide side, int64_t key, int128 price) noexcept:
     """The chunk that holds the price, or would."""
     cdef const int64_t *firsts = side.firsts
-    cdef Py_ssize_t count = side.chunk_count
-    cdef Py_ssize_t entry = side.latest
-    if entry > 0 and key < firsts[entry]:
-        if entry > NEAR and key < firsts[entry - NEAR]:
-            entry = last_not_above(firsts, 0, entry - NEAR, key)
-        else:
-            entry = last_not_above(firsts, max(entry - NEAR, 0), entry, key)
-    elif entry + 1 < count and key >= firsts[entry + 1]:
-        if entry + NEAR < count and key >= firsts[entry + NEAR]:
-            entry = last_not_above(firsts, entry + NEAR, count, key)
-        else:
-            entry = last_not_above(firsts, entry + 1, min(entry + NEAR, count), key)
+    cdef Py_ssize_t near = max(side.latest - NEAR // 2, 0)
+    cdef Py_ssize_t entry = near + below_of_8(&firsts[near + 1], key + 1)
+    if (entry == near and near > 0) or (entry == near + NEAR and entry + 1 < side.chunk_count):
+        entry = last_not_above(firsts, 0, side.chunk_count, key)
     while entry > 0 and firsts[entry] == key and is_worse(side, price, first_price(side, entry)):
         entry -= 1                                    # equal keys may span chunks
     return entry
@@ -335,7 +354,7 @@ cdef inline bint is_worse(BookSide side, int128 price, int128 than) noexcept:
     return price < than if side.is_bid else price > than
 
 
-# Both searches are written so that compilers make conditional moves of them: what is compared cannot be predicted.
+# Written so that compilers make a conditional move of it: what is compared cannot be predicted.
 
 cdef inline Py_ssize_t last_not_above(const int64_t *keys, Py_ssize_t start, Py_ssize_t stop, int64_t key) noexcept:
     cdef Py_ssize_t length = stop - start
@@ -345,13 +364,3 @@ cdef inline Py_ssize_t last_not_above(const int64_t *keys, Py_ssize_t start, Py_
         start += half if keys[start + half] <= key else 0
         length -= half
     return start
-
-
-cdef inline Py_ssize_t first_not_below(const int64_t *keys, Py_ssize_t length, int64_t key) noexcept:
-    cdef Py_ssize_t start = 0
-    cdef Py_ssize_t half
-    while length > 1:
-        half = length >> 1
-        start += half if keys[start + half - 1] < key else 0
-        length -= half
-    return start + (keys[start] < key)

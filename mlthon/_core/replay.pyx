@@ -16,7 +16,7 @@ from libc.string cimport memcmp, memcpy
 
 from mlthon._core.book_side cimport BookSide, Level, Place
 from mlthon._core.followed_market cimport FollowedMarket
-from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from
+from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from, public_trade_from
 from mlthon._core.order_change cimport FUNDING_RATE, OrderChange, RateUpdate
 from mlthon._core.price_book cimport PriceLevelBook
 from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, ORDER_ADD, ORDER_DELETE, TRADE, TapeCursor
@@ -183,8 +183,9 @@ cdef class Lane:
         self.market = market
         if isinstance(source, TapeCursor):
             self.cursor = source
+            self.cursor.reads_ids = False             # nobody here looks at them
             self.update = DepthUpdate([], [])
-            self.trade = PublicTrade.__new__(PublicTrade)
+            self.trade = public_trade_from(0, 0, 0)
             self.change = OrderChange.__new__(OrderChange)
             self.rate = RateUpdate.__new__(RateUpdate)
         else:

@@ -33,6 +33,7 @@ cdef enum:
 cdef class TapeCursor:
     cdef int64_t next_ns              # when the next event is there: received, corrected; INT64_MAX at the end
     cdef int next_kind                # a RowKind
+    cdef bint reads_ids               # of trades; False spares whoever does not look at them half of a trade's cost
 
     cdef int read_depth(self, DepthUpdate into) except -1     # the whole message; into's memory is used again
     cdef int read_trade(self, PublicTrade into) except -1

@@ -61,6 +61,7 @@ cdef class TapeCursor:
         self.price_unit = unit_of(price_decimals)
         self.qty_unit = unit_of(qty_decimals)
         self.correction_ns = correction_ns
+        self.reads_ids = True
         self.peek()
 
     def __dealloc__(self):
@@ -163,7 +164,8 @@ cdef class TapeCursor:
                 row, f"expected a trade with a side 0 or 1, a price and a qty above 0,"
                 f" got {self.side[row]}, {self.price[row]}, {self.qty[row]}"
             )
-        into.trade_id = self.text_id(row)
+        if self.reads_ids:
+            into.trade_id = self.text_id(row)
         into.recv_ns = self.next_ns
         into.venue_ns = self.venue_ns[row]
         into.taker_index = self.side[row]
