@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.instrument_feed cimport InstrumentFeed
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
+from mlthon._core.news_queue cimport NewsQueue
 from mlthon._core.order_change cimport OrderChange, RateUpdate
 from mlthon._core.tape_cursor cimport TapeCursor
 from mlthon._core.tape_orders cimport TapeOrders
@@ -70,7 +71,7 @@ cdef class Replay:
     cdef list lanes
     cdef int64_t[RANKS] due_ns        # when the next of each rank is due
     cdef TimerQueue private
-    cdef object news                  # deque of (due_ns, view, event or function)
+    cdef NewsQueue news               # by `MarketView`: events, and functions to call
     cdef int64_t last_news_ns         # when the last of the news is due
     cdef object scheduler
     cdef object dispatcher
@@ -89,5 +90,6 @@ cdef class Replay:
     cdef int send_news(self, MarketView view, object news) except -1
     cdef int64_t earliest(self) noexcept
     cdef bint do_next(self, int64_t until_ns) except -1
+    cdef int ask_sampler(self) except -1
     cdef int deliver_next(self) except -1
     cdef int tell_next(self) except -1

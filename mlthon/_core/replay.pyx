@@ -8,8 +8,6 @@ Invariants: the clock never runs backwards; nothing happens before it is due; wh
 later. Same tapes, same calls, same run: there is no randomness and no other clock.
 """
 
-from collections import deque
-
 cimport cython
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memcmp, memcpy
@@ -17,6 +15,7 @@ from libc.string cimport memcmp, memcpy
 from mlthon._core.book_side cimport BookSide, Level, Place
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from, public_trade_from
+from mlthon._core.news_queue cimport NewsQueue
 from mlthon._core.order_change cimport FUNDING_RATE, OrderChange, RateUpdate
 from mlthon._core.price_book cimport PriceLevelBook
 from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, ORDER_ADD, ORDER_DELETE, TRADE, TapeCursor
@@ -242,7 +241,7 @@ cdef class Replay:
         self.clock = clock
         self.lanes = []
         self.private = TimerQueue()
-        self.news = deque()
+        self.news = NewsQueue()
         self.due_ns[:] = [NEVER, NEVER, NEVER, NEVER, NEVER]
 
     # -- what takes part ---------------------------------------------------------------------------------------
@@ -357,6 +356,7 @@ cdef class Replay:
         changes = market.engine.follow_depth(update)
         if market.engine.is_eventful():
             market.catch_up(None)
+            self.ask_sampler()
         elif changes is not None and market.view is not None:
             self.pass_on(market.view, changes)
         return 0
@@ -370,6 +370,7 @@ cdef class Replay:
             changes = market.engine.follow_trade(told)
             if market.engine.is_eventful():
                 market.catch_up(trade)
+                self.ask_sampler()
                 return 0
         if market.view is not None:
             self.pass_on(market.view, trade)
@@ -410,15 +411,14 @@ cdef class Replay:
         if due_ns < self.last_news_ns:
             due_ns = self.last_news_ns            # nothing overtakes
         self.last_news_ns = due_ns
-        if self.due_ns[NEWS] == NEVER:
-            self.due_ns[NEWS] = due_ns
         if isinstance(news, DepthUpdate):
             news = (<DepthUpdate>news).copy()
         elif isinstance(news, PublicTrade):
             news = (<PublicTrade>news).copy()
         elif isinstance(news, OrderChange):
             news = copy_of(news)
-        self.news.append((due_ns, view, news))
+        self.news.put(due_ns, view, news)
+        self.due_ns[NEWS] = self.news.next_ns
         return 0
 
     cdef int64_t earliest(self) noexcept:
@@ -449,7 +449,8 @@ cdef class Replay:
             self.clock.ns = due_ns
         if rank == NEWS:
             self.tell_next()
-        elif rank == PRIVATE:
+            return True
+        if rank == PRIVATE:
             self.deliver_next()
         elif rank == TIMER:
             self.scheduler.fire_due()
@@ -459,9 +460,14 @@ cdef class Replay:
             self.house()
         else:
             self.sampler.sample(self.clock.ns)
+        self.ask_sampler()
+        return True
+
+    cdef int ask_sampler(self) except -1:
+        """See when the sampler wants to be called; to be asked after what may have filled orders."""
         if self.sampler is not None:
             self.due_ns[SAMPLE] = self.sampler.next_due_ns
-        return True
+        return 0
 
     cdef int deliver_next(self) except -1:
         _, (function, args) = self.private.pop_due(self.clock.ns)
@@ -472,8 +478,10 @@ cdef class Replay:
 
     cdef int tell_next(self) except -1:
         cdef MarketView view
-        _, view, news = self.news.popleft()
-        self.due_ns[NEWS] = self.news[0][0] if self.news else NEVER
+        cdef object news
+        view = self.news.recipient()
+        news = self.news.take()
+        self.due_ns[NEWS] = self.news.next_ns
         view.tell(news, self.clock.ns)
         return 0
 
