@@ -31,15 +31,6 @@ def random_plan(seed: int, order_channel: str = "trade") -> FaultPlan:
     return FaultPlan.model_validate({"seed": seed, "faults": faults})
 
 
-def loses_news(plan: FaultPlan) -> bool:
-    """Whether the private stream may lose messages on a line that stays: nothing in the protocol shows that."""
-    return any(
-        fault.fault == "drop" and fault.channel.value == "private" and fault.direction.value == "out"
-        for fault in plan.faults
-        if hasattr(fault, "channel")
-    )
-
-
 # -- what there is to draw ------------------------------------------------------------------------------------------
 
 

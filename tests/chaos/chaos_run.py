@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from chaos_plans import loses_news, random_plan
+from chaos_plans import random_plan
 from chaos_trader import BYBIT, ChaosTrader
 
 from mlthon._core.price_book import PriceLevelBook
@@ -81,7 +81,7 @@ async def chaos_run(seed: int, trade_s: float = TRADE_S) -> Outcome:
             faults.begin()
             await asyncio.wait({player}, timeout=trade_s)
             faults.stop()
-            await calm_down(engine, venue, trader, lossy=loses_news(plan))
+            await calm_down(engine, trader)
             player.cancel()
             await compare_open_orders(engine, exchange, account)
             await end(engine, trader)
@@ -121,6 +121,7 @@ def config(endpoints: Endpoints, product: Product, order_entry: str) -> BybitCon
         ready_timeout_ms=15_000,
         rate_factor=1_000,
         silent_after_ms=1_000,
+        account_every_ms=500,  # finds out what was lost without a trace
         socket=SocketLimits(
             connect_timeout_ms=2_000,
             ping_interval_ms=500,
@@ -149,17 +150,11 @@ async def running(
 # -- the end of it --------------------------------------------------------------------------------------------------
 
 
-async def calm_down(engine: LiveEngine, venue: BybitVenue, trader: ChaosTrader, *, lossy: bool) -> None:
+async def calm_down(engine: LiveEngine, trader: ChaosTrader) -> None:
     """End the trading, and wait until every request is answered and the gateway says that it knows all."""
     gateway = engine.env.desks[BYBIT].gateway
     trader.is_trading = False
     await until(lambda: trader.is_answered, lambda: f"unanswered: {+(trader.asked - trader.told)}")
-    if lossy:  # what was lost without a trace is found out after the next gap
-        await until(
-            lambda: gateway.status is GtwStatus.ReadyToTrade, lambda: f"the gateway is {gateway.status}"
-        )
-        venue.drop_connections()
-        await until(lambda: gateway.status is not GtwStatus.ReadyToTrade, lambda: "no gap")
     await until(lambda: gateway.status is GtwStatus.ReadyToTrade, lambda: f"the gateway is {gateway.status}")
 
 

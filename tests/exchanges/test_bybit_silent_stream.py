@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from bybit_messages import fill_row, order_row, position_row
+from bybit_messages import fill_row, order_row, position_row, wallet_row
 from fake_bybit import FakeBybit, Session, eventually, result
 from gateway_client import Client
 
 from mlthon.basics.defs import GtwStatus, OrderStatus
+from mlthon.basics.qty import Qty
 from mlthon.errors import DecodeError
 from mlthon.exchanges.bybit.codec.account import decode_position
 from mlthon.exchanges.bybit.codec.fields import Json
@@ -24,7 +25,7 @@ def compared(venue: FakeBybit) -> int:
 
 @pytest.mark.parametrize("end", ["Filled", "Cancelled", "PartiallyFilled"])
 async def test_what_a_stream_keeps_to_itself_is_found_out(venue: FakeBybit, end: str) -> None:
-    async with Client(venue, orders_every_ms=50) as client:
+    async with Client(venue, account_every_ms=50) as client:
         client.new("a")
         await eventually(lambda: "a" in client.listener.orders)
         traded = "0" if end == "Cancelled" else "0.010" if end == "Filled" else "0.004"
@@ -41,8 +42,24 @@ async def test_what_a_stream_keeps_to_itself_is_found_out(venue: FakeBybit, end:
         assert venue.opened["private"] == 2  # what was found out is known: the new stream is kept
 
 
+async def test_a_position_and_a_balance_that_were_not_told_are_told(venue: FakeBybit) -> None:
+    async with Client(venue, account_every_ms=50) as client:
+        venue.positions = [position_row(size="3", seq=50)]
+        venue.wallets = [wallet_row("USDT", "77")]
+        told = client.listener.named
+        await eventually(lambda: ("position", "BTCUSDT", Qty("3")) in told("position"))
+        await eventually(lambda: told("wallet")[-1][1:3] == ("USDT", Qty("77")))
+        venue.positions = [position_row(size="0", side="", seq=60)]
+        await eventually(lambda: told("position")[-1] == ("position", "BTCUSDT", Qty("0")))
+        count = len(client.listener.events)
+        asked = len(venue.asked("/v5/account/wallet-balance"))
+        await eventually(lambda: len(venue.asked("/v5/account/wallet-balance")) > asked + 2)
+        assert len(client.listener.events) == count  # what is told is not told again
+        assert venue.opened["private"] == 1
+
+
 async def test_news_on_its_way_costs_no_stream(venue: FakeBybit) -> None:
-    async with Client(venue, orders_every_ms=50) as client:
+    async with Client(venue, account_every_ms=50) as client:
         client.new("a")
         client.new("b")
         await eventually(lambda: len(client.listener.orders) == 2)
@@ -57,7 +74,7 @@ async def test_news_on_its_way_costs_no_stream(venue: FakeBybit) -> None:
 
 
 async def test_a_list_that_lacks_an_open_order_costs_no_stream(venue: FakeBybit) -> None:
-    async with Client(venue, orders_every_ms=50) as client:
+    async with Client(venue, account_every_ms=50) as client:
         client.new("a")
         await eventually(lambda: "a" in client.listener.orders)
         venue.scripts[REALTIME].append(result({"list": []}))

@@ -157,7 +157,7 @@ async def test_maintenance(hasty: Desk) -> None:
 @card("BY-R10")
 async def test_a_stream_that_tells_nothing(open_desk: OpenDesk) -> None:
     """A private stream that is alive and tells nothing is noticed: a fill that it kept to itself is told, once."""
-    desk = await open_desk(orders_every_ms=100, **IMPATIENT)
+    desk = await open_desk(account_every_ms=100, **IMPATIENT)
     desk.empty_bid()
     await desk.resting("1", price="60000.0", qty="1")
     desk.wire.to_client["private"] = lambda message: [] if "topic" in message else [message]

@@ -22,7 +22,7 @@ _ABOVE_ZERO = (
     "retry_longest_ms",
     "ready_timeout_ms",
     "instruments_every_ms",
-    "orders_every_ms",
+    "account_every_ms",
     "rate_factor",
     "clock_every_ms",
 )
@@ -45,8 +45,8 @@ class BybitConfig:
       may stay without a message before it is looked into; doubled as long as that brings nothing new, for a market
       may be quiet. None: any lag, any silence.
     * `instruments_every_ms`: how often the venue is asked whether the instruments have changed.
-    * `orders_every_ms`: how often open orders are compared with the venue's, lest the account's stream be alive and
-      tell nothing.
+    * `account_every_ms`: how often open orders, positions and balances are compared with the venue's, lest the
+      account's stream be alive and tell nothing.
     * `order_entry`: which way orders go. While the trade stream is down, they go by REST anyway. `rate_factor`
       multiplies the documented request rates, for simulated venues.
     * `ca_file`: certificates (PEM) to trust instead of the system's, for a venue of one's own. There is no way to
@@ -71,7 +71,7 @@ class BybitConfig:
     stale_after_ms: int | None = 10_000
     silent_after_ms: int | None = 60_000
     instruments_every_ms: int = 300_000
-    orders_every_ms: int = 60_000
+    account_every_ms: int = 60_000
     retry_first_ms: int = 200  # the first pause before a question to the venue is repeated
     retry_longest_ms: int = 5_000
     order_entry: str = "websocket"  # or "rest"

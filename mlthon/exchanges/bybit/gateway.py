@@ -100,7 +100,9 @@ class BybitGateway:
         self._entry.on_doubt = self._loose_ends.on_doubt
         self._reports.on_missing_fills = self._loose_ends.on_missing_fills
         rest.on_rate_limit = self._tell_rate_limit
-        self._check = StreamCheck(config, queries, known, self._entry.is_pending, self.private_silent)
+        self._check = StreamCheck(
+            config, queries, known, self._reports, self._entry.is_pending, self.private_silent
+        )
         self._announcements = MaintenanceWatch(config, http, clock, queries, self.maintained)
         self._announced = ""  # the maintenance that the venue has announced, and not ended
         self._tasks = Background()

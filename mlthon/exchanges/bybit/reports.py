@@ -37,6 +37,7 @@ class Reports:
         self._known = known
         self._sizes: dict[tuple[int, int], Qty] = {}  # by instrument id and leg
         self._seqs: dict[tuple[int, int], int] = {}
+        self.totals: dict[str, Qty] = {}  #: the latest balance that was told of each coin
         self.listener: GatewayListener | None = None
         self.on_sight: Callable[[OrderReport], None] = lambda _: None
         self.on_missing_fills: Callable[[OrderReport], None] = lambda _: None
@@ -103,8 +104,11 @@ class Reports:
                 continue
             self._seqs[leg] = row.seq
             self._sizes[leg] = row.size
-        sizes = [size for (owner, _), size in self._sizes.items() if owner == number]
-        self.tell.on_position(instrument, sum(sizes, _ZERO))
+        self.tell.on_position(instrument, self.size(number))
+
+    def size(self, number: int) -> Qty:
+        """The position in an instrument, by its id, as far as was told."""
+        return sum((size for (owner, _), size in self._sizes.items() if owner == number), _ZERO)
 
     def not_flat(self) -> list[Instrument]:
         """The instruments in which, as far as was told, there is a position."""
@@ -113,6 +117,7 @@ class Reports:
 
     def balance(self, balance: Balance) -> None:
         """Pass on a balance."""
+        self.totals[balance.coin] = balance.total
         self.tell.on_wallet(balance.coin, balance.total, balance.available)
 
     def _count(self, name: str, times: int) -> None:

@@ -1,7 +1,7 @@
 """Noticing that the account's stream has stopped telling, though it is connected and answers pings.
 
-Whatever a stream ought to have told and has not, it will not tell any more. So such a stream is ended: what was
-missed is then found out as after any other gap.
+Whatever a stream ought to have told and has not, it will not tell any more. Where that is about an order, the stream
+is ended: what was missed is then found out as after any other gap. A position or a balance is just told as it is.
 """
 
 from __future__ import annotations
@@ -10,20 +10,25 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from mlthon.basics.qty import Qty
 from mlthon.engine.ports import OrderReport
 from mlthon.errors import DecodeError, VenueError
 from mlthon.exchanges.background import Background
+from mlthon.exchanges.bybit.codec.account import Balance, PositionRow
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders, has_ended
 from mlthon.exchanges.bybit.queries import Queries
+from mlthon.exchanges.bybit.reports import Reports
 
 __all__ = ["StreamCheck"]
 
 log = logging.getLogger("mlthon.exchanges.bybit")
 
+_ZERO = Qty("0")
+
 
 class StreamCheck:
-    """Compares the open orders with the venue's, now and then.
+    """Compares the open orders, the positions and the balances with the venue's, now and then.
 
     `drop` is called with the reason when an order has traded or ended and nothing was told of it. An order counts
     as told while a request about it `is_pending`: whoever made that one asks, too.
@@ -34,20 +39,22 @@ class StreamCheck:
         config: BybitConfig,
         queries: Queries,
         known: KnownOrders,
+        reports: Reports,
         is_pending: Callable[[str], bool],
         drop: Callable[[str], None],
     ) -> None:
-        self._every_s = config.orders_every_ms / 1_000
+        self._every_s = config.account_every_ms / 1_000
         self._patience_s = config.request_timeout_ms / 1_000
         self._queries = queries
         self._known = known
+        self._reports = reports
         self._is_pending = is_pending
         self._drop = drop
         self._tasks = Background()
 
     def start(self) -> None:
         """Begin to compare."""
-        self._tasks.spawn(self._watch(), "comparing open orders")
+        self._tasks.spawn(self._watch(), "comparing the account")
 
     async def close(self) -> None:
         """Stop comparing."""
@@ -58,11 +65,13 @@ class StreamCheck:
             await asyncio.sleep(self._every_s)
             try:
                 untold = await self._untold()
+                if untold is not None:
+                    self._drop(f"it has not told what became of order {untold}")
+                else:
+                    await self._tell_positions()
+                    await self._tell_balances()
             except (VenueError, DecodeError) as error:
-                log.warning("open orders not compared: %s", error)
-                continue
-            if untold is not None:
-                self._drop(f"it has not told what became of order {untold}")
+                log.warning("the account was not compared: %s", error)
 
     async def _untold(self) -> str | None:
         """An order of which there is news that was not told in time."""
@@ -81,6 +90,51 @@ class StreamCheck:
                 if _is_news(found, last) and self._has_silence(order, last):
                     return _key(last)
         return None
+
+    async def _tell_positions(self) -> None:
+        """Tell the positions that are not as they were told, and have not been told since."""
+        before = await self._other_positions()
+        if before:
+            await asyncio.sleep(self._patience_s)
+            for number, (told, rows) in (await self._other_positions()).items():
+                if before.get(number) == (told, rows):
+                    instrument = rows[0].instrument
+                    log.warning("the position in %s was not told", instrument.get_instrument_name())
+                    self._reports.positions(instrument, rows)
+
+    async def _other_positions(self) -> dict[int, tuple[Qty, list[PositionRow]]]:
+        """What was told, and what the venue says, of the contracts in which that differs; by instrument id."""
+        there: dict[int, list[PositionRow]] = {}
+        for row in await self._queries.positions():
+            there.setdefault(row.instrument.get_instrument_id(), []).append(row)
+        for instrument in self._reports.not_flat():
+            if instrument.get_instrument_id() not in there:
+                there[instrument.get_instrument_id()] = await self._queries.positions(instrument)
+        told = {number: self._reports.size(number) for number in there}
+        return {
+            number: (told[number], rows)
+            for number, rows in there.items()
+            if rows and sum((row.size for row in rows), _ZERO) != told[number]
+        }
+
+    async def _tell_balances(self) -> None:
+        """Tell the balances that are not as they were told, and have not been told since."""
+        before = await self._other_balances()
+        if before:
+            await asyncio.sleep(self._patience_s)
+            for coin, (told, balance) in (await self._other_balances()).items():
+                if coin in before and before[coin][0] == told and before[coin][1].total == balance.total:
+                    log.warning("the balance of %s was not told", coin)
+                    self._reports.balance(balance)
+
+    async def _other_balances(self) -> dict[str, tuple[Qty | None, Balance]]:
+        """What was told, and what the venue says, of the coins of which that differs."""
+        told = self._reports.totals
+        return {
+            balance.coin: (told.get(balance.coin), balance)
+            for balance in await self._queries.balances()
+            if told.get(balance.coin) != balance.total
+        }
 
     def _has_silence(self, order: KnownOrder, last: OrderReport) -> bool:
         """Whether nothing was heard of an order since it was last seen so."""
