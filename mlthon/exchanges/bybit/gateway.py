@@ -85,6 +85,7 @@ class BybitGateway:
         self._rest = rest
         self._queries = queries
         known = KnownOrders()
+        queries.is_ours = known.is_ours
         self._reports = Reports(instruments, known)
         self._private = PrivateStream(config, http, clock, rest.signer, instruments.by_symbol, _Private(self))
         self._trade = TradeStream(config, http, clock, rest.signer, _Trade(self))

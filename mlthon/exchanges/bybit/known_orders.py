@@ -86,6 +86,13 @@ class KnownOrders:
         """An order that is open as far as we know."""
         return self._open.get(wire_id or exchange_id)
 
+    def is_ours(self, wire_id: object, exchange_id: object) -> bool:
+        """Whether an order, by either of its ids, was sent from here, or may have been and has ended."""
+        order = self._open.get(wire_id) if isinstance(wire_id, str) else None
+        if wire_id in self._ended or (order is not None and order.is_ours):
+            return True
+        return any(each.is_ours and each.exchange_id == exchange_id for each in self._open.values())
+
     def open(self) -> list[KnownOrder]:
         """All orders that are open as far as we know, sent ones included."""
         return list(self._open.values())

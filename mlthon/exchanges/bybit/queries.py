@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mlthon.engine.ports import FillReport, OrderReport
-from mlthon.errors import VenueRefusal
+from mlthon.errors import DecodeError, VenueRefusal
 from mlthon.exchanges.bybit.categories import INVERSE, LINEAR, SPOT, category_of, settle_coin
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.codec.account import (
@@ -19,6 +21,7 @@ from mlthon.exchanges.bybit.codec.orders import decode_fill, decode_order, is_fi
 from mlthon.exchanges.bybit.codec.status import Window, decode_window
 from mlthon.exchanges.bybit.instruments import Instruments, Listing, decode_instruments
 from mlthon.exchanges.bybit.rest import RestClient
+from mlthon.exchanges.bybit.tally import Tally
 from mlthon.instruments.instrument import Instrument
 
 __all__ = ["Queries"]
@@ -35,12 +38,17 @@ _WEEK_MS = 7 * 24 * 3_600 * 1_000  # the widest window the venue answers executi
 
 
 class Queries:
-    """Everything a connector asks. Raises what `RestClient` raises."""
+    """Everything a connector asks. Raises what `RestClient` raises.
+
+    ``is_ours`` tells of an order's two ids, ours and the venue's, whether it was sent from here.
+    """
 
     def __init__(self, rest: RestClient, instruments: Instruments, clock: VenueClock) -> None:
         self._rest = rest
         self._instruments = instruments
         self._clock = clock
+        self.is_ours: Callable[[object, object], bool] = lambda *_: True
+        self.tally = Tally("questions")
 
     # -- orders and fills ------------------------------------------------------------------------------------
 
@@ -75,7 +83,8 @@ class Queries:
                     "startTime": str(start_ms),
                     "endTime": str(end_ms),
                 }
-                found += self._decode_fills(await self._rest.pages(_EXECUTIONS, window), category)
+                pages = await self._rest.pages(_EXECUTIONS, window)
+                found += self._decode_fills(pages, category, of_all=True)
                 start_ms = end_ms
         return sorted(found, key=lambda fill: fill.exec_ms)
 
@@ -163,7 +172,7 @@ class Queries:
         found: list[OrderReport] = []
         for scope in self._scopes(instrument, by_coin=(LINEAR,)):
             pages = await self._rest.pages(path, scope | params | {"limit": "50"})
-            found += self._decode_orders(pages, scope["category"], path)
+            found += self._decode_orders(pages, scope["category"], path, of_all=True)
         return found
 
     def _scopes(self, instrument: Instrument | None, *, by_coin: tuple[str, ...]) -> list[dict[str, str]]:
@@ -179,25 +188,42 @@ class Queries:
                 scopes.append({"category": category})
         return scopes
 
-    def _decode_orders(self, found: list[Json], category: str, path: str) -> list[OrderReport]:
+    def _decode_orders(
+        self, found: list[Json], category: str, path: str, *, of_all: bool = False
+    ) -> list[OrderReport]:
         recv_ms = self._clock.local_ns() // _NS_PER_MS
         reports = []
         for index, row in enumerate(found):
             where = f"{path}.list[{index}]"
-            instrument = listed(row, self._instruments.by_symbol, where, category)
-            if instrument is not None:
-                reports.append(decode_order(row, instrument, recv_ms, where))
+            try:
+                instrument = listed(row, self._instruments.by_symbol, where, category)
+                if instrument is not None:
+                    reports.append(decode_order(row, instrument, recv_ms, where))
+            except DecodeError as error:
+                self._pass_over(row, error, of_all)
         return reports
 
-    def _decode_fills(self, found: list[Json], category: str) -> list[FillReport]:
+    def _decode_fills(self, found: list[Json], category: str, *, of_all: bool = False) -> list[FillReport]:
         recv_ms = self._clock.local_ns() // _NS_PER_MS
         fills = []
         for index, row in enumerate(found):
             where = f"{_EXECUTIONS}.list[{index}]"
-            instrument = listed(row, self._instruments.by_symbol, where, category)
-            if instrument is not None and is_fill(row, where):
-                fills.append(decode_fill(row, instrument, recv_ms, where))
+            try:
+                instrument = listed(row, self._instruments.by_symbol, where, category)
+                if instrument is not None and is_fill(row, where):
+                    fills.append(decode_fill(row, instrument, recv_ms, where))
+            except DecodeError as error:
+                self._pass_over(row, error, of_all)
         return fills
+
+    def _pass_over(self, row: Json, error: DecodeError, of_all: bool) -> None:
+        """Leave out what makes no sense in a list of everybody's; raises `error` where it is about an order of ours.
+
+        Else one odd order of somebody else's would keep the whole account from being known.
+        """
+        if not of_all or self.is_ours(row.get("orderLinkId"), row.get("orderId")):
+            raise error
+        self.tally.count("row about another's order passed over", str(error))
 
 
 def _named(instrument: Instrument) -> dict[str, str]:

@@ -51,7 +51,7 @@ _STATUSES = {
 }
 _OPEN = (OrderStatus.New, OrderStatus.PartiallyFilled)
 
-_ORDER_TYPES = {"Limit": OrderType.Limit, "Market": OrderType.Market, "UNKNOWN": OrderType.Unset}
+_ORDER_TYPES = {"Limit": OrderType.Limit, "Market": OrderType.Market}
 
 _TIMES_IN_FORCE = {
     "GTC": (TIF.GTC, ExecInstructions.Unset),
@@ -59,8 +59,8 @@ _TIMES_IN_FORCE = {
     "FOK": (TIF.FOK, ExecInstructions.Unset),
     "PostOnly": (TIF.GTC, ExecInstructions.PostOnly),
     "RPI": (TIF.GTC, ExecInstructions.PostOnly),  # retail price improvement: rests, never takes
-    "": (TIF.Unset, ExecInstructions.Unset),
 }
+_NO_TIME_IN_FORCE = (TIF.Unset, ExecInstructions.Unset)
 
 _NO_REASON = frozenset({"", "UNKNOWN", "EC_NoError"})
 _POST_ONLY_CROSSED = "EC_PostOnlyWillTakeLiquidity"
@@ -121,7 +121,8 @@ def decode_order(row: Json, instrument: Instrument, recv_ms: int, where: str) ->
         status = OrderStatus.Cancelled
     if status is OrderStatus.Rejected:
         reject = stream_reject_code(why)
-    tif, exec_instr = choice(row, "timeInForce", where, _TIMES_IN_FORCE)
+    # The venue adds words for these two, and anybody may use them: nothing depends on our knowing them.
+    tif, exec_instr = _TIMES_IN_FORCE.get(text_or_empty(row, "timeInForce", where), _NO_TIME_IN_FORCE)
     return OrderReport(
         wire_id=text_or_empty(row, "orderLinkId", where),
         exchange_id=text(row, "orderId", where),
@@ -131,7 +132,7 @@ def decode_order(row: Json, instrument: Instrument, recv_ms: int, where: str) ->
         qty=total,
         cum_qty=filled,
         status=status,
-        order_type=choice(row, "orderType", where, _ORDER_TYPES),
+        order_type=_ORDER_TYPES.get(text_or_empty(row, "orderType", where), OrderType.Unset),
         tif=tif,
         exec_instr=exec_instr,
         cancel_code=_cancel_code(cancel_type, why) if status is OrderStatus.Cancelled else CancelCode.Unset,

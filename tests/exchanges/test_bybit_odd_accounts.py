@@ -1,4 +1,4 @@
-"""A private stream that is connected and tells nothing, or tells with a clock that has been set."""
+"""What a venue should not do: be silent on a live stream, set its clock, tell of other orders what makes no sense."""
 
 from __future__ import annotations
 
@@ -118,3 +118,39 @@ async def test_a_fill_with_a_stamp_from_the_future_hides_none_in_the_gap(venue: 
 def test_a_position_has_one_of_three_legs(leg: int) -> None:
     with pytest.raises(DecodeError, match="positionIdx: expected 0, 1 or 2"):
         decode_position(position_row(positionIdx=leg), Perpetual(), "row")
+
+
+@pytest.mark.parametrize(
+    "odd", [{"orderStatus": "Pondering"}, {"price": f"0.{'1' * 30}"}, {"qty": "-1"}, {"side": None}]
+)
+async def test_an_odd_order_of_somebody_else_keeps_nobody_from_trading(
+    venue: FakeBybit, odd: dict[str, str]
+) -> None:
+    async with Client(venue) as client:
+        venue.orders["theirs"] = order_row("theirs", **odd)
+        venue.executions = [fill_row("e1", "theirs", execPrice="-1", execTime=str(venue.now_ms()))]
+        await venue.push("order", venue.orders["theirs"])  # which costs the stream
+        await eventually(lambda: client.gateway.status is GtwStatus.Connecting)
+        await client.ready()
+        client.new("a")
+        await client.settled("a")
+        assert client.connector._queries.tally.counts.total() >= 1
+
+
+async def test_an_odd_row_of_our_own_order_is_never_passed_over(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        client.new("a")
+        await eventually(lambda: "a" in client.listener.orders)
+        venue.orders["a"] |= {"cumExecQty": "-1"}
+        venue.session("private").cut()
+        await eventually(lambda: "cumExecQty: expected 0 or more" in client.gateway._not_ready)
+        assert client.gateway.status is GtwStatus.Connecting
+        venue.orders["a"] |= {"cumExecQty": "0"}
+        await client.ready()
+
+
+async def test_words_that_the_venue_has_added_are_no_reason_to_lose_the_stream(venue: FakeBybit) -> None:
+    async with Client(venue) as client:
+        await venue.push("order", order_row("theirs", timeInForce="GoodTillLunch", orderType="Haggle"))
+        await eventually(lambda: "theirs" in client.listener.orders)
+        assert venue.opened["private"] == 1
