@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.replay import Replay
+from mlthon.backtest.cancel_queue import CancelQueue
 from mlthon.backtest.feed import BacktestFeed
 from mlthon.backtest.latency import Latency
 from mlthon.backtest.request_limits import RequestLimits, RequestRates
@@ -59,6 +61,7 @@ class BacktestGateway:
     ) -> None:
         self._trace = trace
         self._limits = RequestLimits(rates)
+        self._cancels = CancelQueue(self._limits, replay, self._send_cancels)
         self._exchange = exchange
         self._account = account
         self._feed = feed
@@ -100,11 +103,12 @@ class BacktestGateway:
         self._send_if_allowed(RequestKind.ModifyOrder, self._amend, request)
 
     def send_cancel(self, request: CancelOrderRequest) -> None:
-        self._send_in_turn(RequestKind.CancelOrder, request.instrument, self._cancel, request)
+        self.send_cancels([request])
 
     def send_cancels(self, requests: Sequence[CancelOrderRequest]) -> None:
         for request in requests:
-            self.send_cancel(request)
+            self._cancels.add(request)
+        self._cancels.flush()
 
     def send_cancel_all(self, instrument: Instrument) -> None:
         self._send_in_turn(RequestKind.CancelAll, instrument, self._cancel_all, instrument)
@@ -196,13 +200,18 @@ class BacktestGateway:
             ),
         )
 
-    def _cancel(self, request: CancelOrderRequest) -> None:
+    def _cancel(self, request: CancelOrderRequest) -> SimOrder:
         symbol = symbol_of(request.instrument)
-        self._try(
-            RequestKind.CancelOrder,
-            request,
-            lambda: self._exchange.cancel(self._account, symbol, link_id=request.wire_id),
-        )
+        return self._exchange.cancel(self._account, symbol, link_id=request.wire_id)
+
+    def _cancel_each(self, requests: Sequence[CancelOrderRequest]) -> None:
+        """Carry out the cancels of one message, and answer them together."""
+        outcomes = [
+            self._outcome(RequestKind.CancelOrder, each, partial(self._cancel, each)) for each in requests
+        ]
+        self._tell_usage()
+        for outcome in outcomes:
+            self._answer(*outcome)
 
     def _try(
         self,
@@ -211,16 +220,23 @@ class BacktestGateway:
         carry_out: Callable[[], SimOrder],
     ) -> None:
         """Carry out a request, and answer it."""
-        wire_id = request.wire_id
+        outcome = self._outcome(kind, request, carry_out)
+        self._tell_usage()
+        self._answer(*outcome)
+
+    def _outcome(
+        self,
+        kind: RequestKind,
+        request: NewOrderRequest | ModifyOrderRequest | CancelOrderRequest,
+        carry_out: Callable[[], SimOrder],
+    ) -> tuple[Any, ...]:
+        """Carry out a request; returns what is to be called to answer it, and with what."""
         try:
             order = carry_out()
         except Refused as refused:
             code = reject_code(refused.reason, is_spot=isinstance(request.instrument, Spot))
-            self._tell_usage()
-            self._answer(self._told.on_request_refused, kind, wire_id, code, refused.text)
-        else:
-            self._tell_usage()
-            self._answer(self._told.on_request_accepted, kind, wire_id, str(order.order_id))
+            return self._told.on_request_refused, kind, request.wire_id, code, refused.text
+        return self._told.on_request_accepted, kind, request.wire_id, str(order.order_id)
 
     def _cancel_all(self, instrument: Instrument) -> None:
         self._exchange.cancel_all(self._account, symbol_of(instrument))
@@ -316,15 +332,23 @@ class BacktestGateway:
         else:
             self._send(kind, is_spot, arrive, *args)
 
-    def _send(self, kind: RequestKind, is_spot: bool, arrive: Callable[..., None], *args: Any) -> None:
+    def _send_cancels(self, requests: Sequence[CancelOrderRequest], *, is_spot: bool, in_batch: bool) -> None:
+        batch = len(requests) if in_batch else 0
+        self._send(RequestKind.CancelOrder, is_spot, self._cancel_each, requests, batch=batch)
+
+    def _send(
+        self, kind: RequestKind, is_spot: bool, arrive: Callable[..., None], *args: Any, batch: int = 0
+    ) -> None:
         """Let something reach the exchange."""
         now_ns = self._now_ns()
         due_ns = max(now_ns + self._latency.order.next_ns(now_ns), self._last_arrival_ns)
         self._last_arrival_ns = due_ns
-        self._replay.later(due_ns, self._arrive, kind, is_spot, arrive, *args)
+        self._replay.later(due_ns, self._arrive, kind, is_spot, batch, arrive, *args)
 
-    def _arrive(self, kind: RequestKind, is_spot: bool, carry_out: Callable[..., None], *args: Any) -> None:
-        self._usage = self._limits.arrived(kind, self._now_ns(), is_spot=is_spot)
+    def _arrive(
+        self, kind: RequestKind, is_spot: bool, batch: int, carry_out: Callable[..., None], *args: Any
+    ) -> None:
+        self._usage = self._limits.arrived(kind, self._now_ns(), is_spot=is_spot, batch=batch)
         carry_out(*args)
         self._tell_usage()
 
@@ -336,6 +360,10 @@ class BacktestGateway:
         self._replay.later(due_ns, arrive, *args)
 
     def _arrived_order(self, order: SimOrder) -> None:
+        for request in () if order.is_open else self._cancels.drop(order.link_id):
+            reason = "the order ended before the cancel was sent"
+            kind = RequestKind.CancelOrder
+            self._told.on_request_refused(kind, request.wire_id, GtwRejectCode.TooLate, reason)
         self._told.on_order_report(order_report(order, self._instruments[order.symbol], self._now_ns()))
 
     def _arrived_fill(self, fill: SimFill) -> None:

@@ -60,11 +60,15 @@ class Allowance:
             self._taken_ns.popleft()
         return len(self._taken_ns)
 
-    def take(self, now_ns: int) -> bool:
-        """Count one more; False: there is no room for it, and nothing is counted."""
-        if self.used(now_ns) >= self.limit:
+    def free(self, now_ns: int) -> int:
+        """How many more there is room for now."""
+        return max(self.limit - self.used(now_ns), 0)
+
+    def take(self, now_ns: int, count: int = 1) -> bool:
+        """Count so many more; False: there is no room for them, and nothing is counted."""
+        if self.used(now_ns) + count > self.limit:
             return False
-        self._taken_ns.append(now_ns)
+        self._taken_ns.extend([now_ns] * count)
         return True
 
     def wait_ns(self, now_ns: int) -> int:
@@ -96,21 +100,29 @@ class RequestLimits:
 
     def wait_ns(self, kind: RequestKind, now_ns: int, *, is_spot: bool) -> int:
         """Count a request that can wait, and is sent now (0), or say how long it has to wait at least."""
-        ways = [self._allowance(self._own, kind, kind, is_spot)]
-        if kind is RequestKind.CancelOrder:
-            ways.append(self._allowance(self._own, _CANCEL_BATCH, kind, is_spot))
-        if any(way.take(now_ns) for way in ways):
-            return 0
-        return min(way.wait_ns(now_ns) for way in ways)
+        allowance = self._allowance(self._own, kind, kind, is_spot)
+        return 0 if allowance.take(now_ns) else allowance.wait_ns(now_ns)
 
-    def arrived(self, kind: RequestKind, now_ns: int, *, is_spot: bool) -> tuple[int, int, int] | None:
-        """Count a request at the venue; returns limit, remaining and reset (ms) when usage has passed a threshold."""
-        allowance = self._allowance(self._venues, kind, kind, is_spot)
-        allowance.take(now_ns)
+    def cancels(self, *, is_spot: bool) -> tuple[Allowance, Allowance]:
+        """What is left to send of single cancels, and of cancels in batches."""
+        kind = RequestKind.CancelOrder
+        single = self._allowance(self._own, kind, kind, is_spot)
+        return single, self._allowance(self._own, _CANCEL_BATCH, kind, is_spot)
+
+    def arrived(
+        self, kind: RequestKind, now_ns: int, *, is_spot: bool, batch: int = 0
+    ) -> tuple[int, int, int] | None:
+        """Count a request at the venue; returns limit, remaining and reset (ms) when usage has passed a threshold.
+
+        `batch` is how many cancels came in one message, which are counted apart.
+        """
+        name = _CANCEL_BATCH if batch else kind
+        allowance = self._allowance(self._venues, name, kind, is_spot)
+        allowance.take(now_ns, batch or 1)
         used, limit = allowance.used(now_ns), allowance.limit
         level = sum(used * 100 >= threshold * limit for threshold in _THRESHOLDS)
-        before = self._levels.get((kind, is_spot), 0)
-        self._levels[kind, is_spot] = level
+        before = self._levels.get((name, is_spot), 0)
+        self._levels[name, is_spot] = level
         return (limit, limit - used, -(-now_ns // _NS_PER_MS)) if level > before else None
 
     def _allowance(

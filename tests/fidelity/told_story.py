@@ -82,6 +82,7 @@ _CALLBACKS: Mapping[str, Any] = {
     "on_order_execution": lambda _, name, side, price, qty, leaves, *__: (name, side, price, qty, leaves),
     "on_position_info": lambda _, _n, position: ("", None, None, position),
     "on_wallet_info": lambda _, coin, total, available: (coin, None, None, total, available),
+    "on_rate_limit_info": lambda _, limit, remaining, reset: ("", None, reset, limit, remaining),
     "on_order_cancelled": lambda _, name, unsolicited, _ms, _recv, code, why: (
         name,
         None,
