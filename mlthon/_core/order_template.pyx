@@ -1,7 +1,7 @@
 """Order requests as text that was written before: only what differs from order to order is put in.
 
 A template is an encoded request, cut where the id of the request, its time, the quantity, the order's id and the
-price stand. It serves orders that agree with the one it was made of in all else, so the text is the same that encoding
+price stand. It serves orders that agree with the one it was made of in all else: the text is the same that encoding
 anew would give. Invariant: what is put in needs no escaping in JSON.
 """
 

@@ -14,7 +14,7 @@ from mlthon.instruments.instrument import Instrument
 __all__ = ["KnownOrder", "KnownOrders", "has_ended"]
 
 _ENDED = frozenset({OrderStatus.Filled, OrderStatus.Cancelled, OrderStatus.Rejected})
-_ZERO = Qty("0")
+_NO_PRICE, _ZERO = Price("0"), Qty("0")
 _KEPT_ENDED = 10_000  # to recognise late messages about them
 
 
@@ -63,20 +63,21 @@ class KnownOrders:
 
     def sent(self, request: NewOrderRequest) -> None:
         """Note an order that is on its way."""
+        wire_id, instrument, side, price, qty, order_type, tif, exec_instr, _ = request
         asked = OrderReport(
-            wire_id=request.wire_id,
-            exchange_id="",
-            instrument_id=request.instrument.get_instrument_id(),
-            side=request.side,
-            price=request.price if request.price is not None else Price("0"),
-            qty=request.qty,
-            cum_qty=Qty("0"),
-            status=OrderStatus.New,
-            order_type=request.order_type,
-            tif=request.tif,
-            exec_instr=request.exec_instr,
+            wire_id,
+            "",
+            instrument.get_instrument_id(),
+            side,
+            _NO_PRICE if price is None else price,
+            qty,
+            _ZERO,
+            OrderStatus.New,
+            order_type,
+            tif,
+            exec_instr,
         )
-        self._open[request.wire_id] = KnownOrder(request.instrument, asked, is_ours=True)
+        self._open[wire_id] = KnownOrder(instrument, asked, is_ours=True)
 
     def not_taken(self, wire_id: str) -> None:
         """Forget an order that the venue refused."""

@@ -58,6 +58,7 @@ from mlthon.exchanges.bybit.rate_limits import RateLimits, bucket_of
 from mlthon.exchanges.bybit.reject_codes import NOT_MODIFIED, RATE_LIMITED, UNKNOWN_OUTCOME, reject_code
 from mlthon.exchanges.bybit.reports import Reports
 from mlthon.exchanges.bybit.tally import Tally
+from mlthon.exchanges.deadlines import Deadlines
 
 __all__ = ["OrderEntry"]
 
@@ -96,6 +97,7 @@ class OrderEntry:
         self._by_req_id: dict[str, Message] = {}
         self._by_order: dict[str, list[Pending]] = {}
         self._cancels = CancelQueue(limits, self._send_message)
+        self._deadlines = Deadlines(config.request_timeout_ms / 1_000, self._inquire)
         self._given_up: OrderedDict[str, None] = OrderedDict()  # orders that were told dead, unseen
         self._inquiries = Background()
         self._lanes = OrderLanes(config.recv_window_ms)
@@ -187,7 +189,7 @@ class OrderEntry:
         for pending in message.members:
             pending.message = message
             pending.sent_at = now
-            self._restart_timer(pending)
+            self._deadlines.start(pending, now)
 
     def _follow(self, pending: Pending) -> None:
         self._by_order.setdefault(pending.order_key, []).append(pending)
@@ -290,7 +292,7 @@ class OrderEntry:
     def _taken(self, pending: Pending, exchange_id: str) -> None:
         pending.taken = True
         self._release(pending)
-        self._restart_timer(pending)
+        self._deadlines.start(pending, asyncio.get_running_loop().time())
         if pending.kind is not RequestKind.ModifyOrder:
             self._accept(pending, exchange_id)
         # The streams may have been faster than the answer.
@@ -363,8 +365,6 @@ class OrderEntry:
         if pending.done:
             return
         pending.done = True
-        if pending.timer is not None:
-            pending.timer.cancel()
         if pending.inquiry is not None and pending.inquiry is not asyncio.current_task():
             pending.inquiry.cancel()
         message = pending.message
@@ -375,12 +375,6 @@ class OrderEntry:
         if not of_order:
             del self._by_order[pending.order_key]
         self._release(pending)
-
-    def _restart_timer(self, pending: Pending) -> None:
-        if pending.timer is not None:
-            pending.timer.cancel()
-        timeout_s = self._config.request_timeout_ms / 1_000
-        pending.timer = asyncio.get_running_loop().call_later(timeout_s, self._inquire, pending)
 
     # -- asking ----------------------------------------------------------------------------------------------
 
@@ -447,6 +441,7 @@ class OrderEntry:
     async def close(self) -> None:
         """Stop following requests; what is unanswered is refused, saying that its fate is unknown."""
         self._cancels.close()
+        self._deadlines.close()
         await self._routes.close()
         await self._inquiries.close()
         unanswered = [each for of_order in self._by_order.values() for each in of_order]

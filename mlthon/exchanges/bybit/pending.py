@@ -43,7 +43,7 @@ class Pending:
     told: bool = False  # the listener had its one answer
     done: bool = False
     then: list[Pending] = field(default_factory=list)  # cancels of the order that is on its way
-    timer: asyncio.TimerHandle | None = None
+    due_at: float = 0.0  # loop time: when it is asked after
     inquiry: asyncio.Task[None] | None = None
 
     @property
