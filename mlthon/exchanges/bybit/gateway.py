@@ -107,7 +107,7 @@ class BybitGateway:
         self._announcements = MaintenanceWatch(config, http, clock, queries, self.maintained)
         self._announced = ""  # the maintenance that the venue has announced, and not ended
         self._tasks = Background()
-        self._status = GtwStatus.Connecting
+        self.status = GtwStatus.Connecting
         self._reconciling: asyncio.Task[None] | None = None
         self._reconciled = False
         self._was_ready = False  # since connect
@@ -116,10 +116,6 @@ class BybitGateway:
         self._ready: asyncio.Future[None] | None = None
 
     # -- life ------------------------------------------------------------------------------------------------
-
-    @property
-    def status(self) -> GtwStatus:
-        return self._status
 
     @property
     def _uses_trade_stream(self) -> bool:
@@ -171,12 +167,16 @@ class BybitGateway:
     # -- requests --------------------------------------------------------------------------------------------
 
     def send_new(self, request: NewOrderRequest) -> None:
-        if self._may_send(RequestKind.NewOrder, request.wire_id):
+        if self.status is GtwStatus.ReadyToTrade:
             self._entry.send_new(request)
+        else:
+            self._refuse_soon(RequestKind.NewOrder, request.wire_id)
 
     def send_modify(self, request: ModifyOrderRequest) -> None:
-        if self._may_send(RequestKind.ModifyOrder, request.wire_id):
+        if self.status is GtwStatus.ReadyToTrade:
             self._entry.send_modify(request)
+        else:
+            self._refuse_soon(RequestKind.ModifyOrder, request.wire_id)
 
     def send_cancel(self, request: CancelOrderRequest) -> None:
         self.send_cancels([request])
@@ -204,12 +204,6 @@ class BybitGateway:
                 GtwRejectCode.GtwNotReady,
                 self._not_ready,
             )
-
-    def _may_send(self, kind: RequestKind, wire_id: str) -> bool:
-        if self._status is GtwStatus.ReadyToTrade:
-            return True
-        self._refuse_soon(kind, wire_id)
-        return False
 
     def _refuse_soon(self, kind: RequestKind, wire_id: str) -> None:
         asyncio.get_running_loop().call_soon(
@@ -315,7 +309,7 @@ class BybitGateway:
         self._loose_ends.recover_fills(instrument, wire_id, exchange_id)
 
     def _ask(self, kind: RequestKind, ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        if self._status is GtwStatus.ReadyToTrade:
+        if self.status is GtwStatus.ReadyToTrade:
             self._tasks.spawn(
                 self._answer(kind, ask),
                 kind.name,
@@ -465,8 +459,8 @@ class BybitGateway:
             self._was_ready = True
             if self._ready is not None and not self._ready.done():
                 self._ready.set_result(None)
-        if status is not self._status:
-            self._status = status
+        if status is not self.status:
+            self.status = status
             log.info("gateway: %s%s", status.name, f": {reason}" if reason else "")
             self._reports.tell.on_status(status, reason)
 
