@@ -161,8 +161,18 @@ def test_command_runs(command: Command, workspace: Path) -> None:
     assert words[0] == "python", f"{command.where}: expected a command that this test knows how to run"
     is_run = words[:3] == ["python", "-m", "mlthon.run"]
     out, err = run(words, workspace if is_run else ROOT)
-    if is_run and words[3] != "data":
+    if is_run and words[3] == "record":
+        check_recording(words, out, workspace)
+    elif is_run and words[3] != "data":
         check_run(words, out, err, workspace)
+
+
+def check_recording(words: list[str], out: str, folder: Path) -> None:
+    """Check that a recording is where the document says."""
+    assert re.search(r"^ +1 s .*lag -?\d+ ms  gaps 0$", out, re.MULTILINE), out
+    recorded = folder / words[words.index("-o") + 1]
+    assert list((recorded / "byt-perp-BTC-USDT").glob("*.frames.gz"))
+    assert "--convert" not in words or (recorded / "byt-perp-BTC-USDT.tape").exists()
 
 
 def check_run(words: list[str], out: str, err: str, folder: Path) -> None:

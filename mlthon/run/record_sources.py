@@ -17,6 +17,7 @@ from mlthon.exchanges.bybit.categories import CATEGORIES
 from mlthon.instruments.instrument import Instrument
 from mlthon.run.market_choice import MarketChoice
 from mlthon.run.simulated_venue import SimulatedVenue
+from mlthon.tape.frame_parts import stamp
 
 __all__ = ["RecordSource", "SourceChoice", "choose", "opened"]
 
@@ -54,7 +55,8 @@ async def opened(choice: SourceChoice, clock: LiveClock, **settings: Any) -> Asy
         venue = SimulatedVenue(choice.market, clock)
         try:
             endpoints = await venue.start()
-            yield RecordSource(config_of(endpoints.ws_public, None, settings), "bybit simulated", venue)
+            name = f"a simulated Bybit of {stamp(clock.now_ns())}"  # each is a market of its own
+            yield RecordSource(config_of(endpoints.ws_public, None, settings), name, venue)
         finally:
             await venue.close()
 

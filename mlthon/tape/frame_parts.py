@@ -12,13 +12,14 @@ import os
 import secrets
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 
-from mlthon.errors import ConfigError, TapeError
+from mlthon.errors import ConfigError, MLThonError, TapeError
 from mlthon.tape.raw_frames import (
     CONTROL,
     FRAMES_MAGIC,
@@ -26,10 +27,11 @@ from mlthon.tape.raw_frames import (
     GZIP,
     HEADER,
     FramesHeader,
+    FramesReader,
     encode_record,
 )
 
-__all__ = ["PartWriter", "RotationLimits"]
+__all__ = ["PartWriter", "RotationLimits", "stamp"]
 
 LEVEL = 1  # of compression: the higher ones take several times as long to save a tenth
 NS_PER_S = 1_000_000_000
@@ -47,7 +49,7 @@ class PartWriter:
     """Writes the parts of one instrument's recording into a folder of its own, which is locked until `close`.
 
     `header` makes the header of the part of a number, from 1. Raises ConfigError when somebody else records
-    into the folder, TapeError when it cannot be written.
+    into the folder, or the recording in it is of another venue, TapeError when it cannot be written.
     """
 
     def __init__(
@@ -68,8 +70,9 @@ class PartWriter:
         self._lock = locked(folder)
         self._file: int | None = None
         try:
+            self._check_source()
             self._open()
-        except TapeError:
+        except MLThonError:
             os.close(self._lock)
             raise
 
@@ -99,6 +102,17 @@ class PartWriter:
             self._lock = -1
 
     # -- details ---------------------------------------------------------------------------------------------
+
+    def _check_source(self) -> None:
+        """See that what is in the folder already is of the same venue: two markets make no recording."""
+        before = sorted(self.folder.glob(f"*{FRAMES_SUFFIX}"))[-1:]
+        for path in before:
+            with closing(FramesReader(path)) as part:
+                source, known = self._header(1).source, part.header.source
+                if source != known:
+                    raise ConfigError(
+                        f"{self.folder}: holds a recording of {known}: record {source} into another folder"
+                    )
 
     def _open(self) -> None:
         """Begin the next part: under another name until its header is written."""

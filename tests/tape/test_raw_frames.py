@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from frames_at_hand import frames, part_of, trade
@@ -119,3 +121,32 @@ def test_parts_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
         TapeError, match=r"expected a recording \(a folder with \.frames\.gz files\), got none"
     ):
         parts_of(empty)
+
+
+def documented_reader() -> Callable[[Path], Iterator[tuple[int, int, str, bytes]]]:
+    """The reader that the documentation shows."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "tape.md"
+    [code] = [
+        block.partition("```")[0]
+        for block in page.read_text().split("```python\n")[1:]
+        if "def read_frames" in block
+    ]
+    scope: dict[str, Any] = {}
+    exec(code.partition("\n\n\nfor ")[0], scope)
+    return scope["read_frames"]
+
+
+def test_the_documented_reader_reads_it_too(tmp_path: Path) -> None:
+    """Also of a file that ends anywhere: whatever lies in whole members."""
+    records = frames(*(trade(f"{60_000 + number}.5", number) for number in range(12)))
+    whole = part_of(records)
+    member_ends = [len(part_of(records[:count])) for count in (0, 3, 6, 9, 12)]
+    path = tmp_path / "part.frames.gz"
+    read_frames = documented_reader()
+    for size in range(member_ends[0], len(whole) + 1):
+        path.write_bytes(whole[:size])
+        header, *got = read_frames(path)
+        assert header[2] == "H"
+        expected = [(*record[:2], record.kind.decode(), record.data) for record in records[: len(got)]]
+        assert got == expected, f"cut at {size}"
+        assert len(got) >= 3 * (sum(end <= size for end in member_ends) - 1), f"cut at {size}"
