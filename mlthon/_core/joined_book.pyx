@@ -110,6 +110,14 @@ cdef class JoinedBook:
         cdef int128 mark = self.mark()
         return price_from(mark) if mark else None
 
+    def market_mid(self):
+        """Mid of the market's own levels, which clients do not move, else the last trade's price, else None."""
+        cdef Level *bid = self.market_bids.levels.best()
+        cdef Level *ask = self.market_asks.levels.best()
+        if bid is NULL or ask is NULL:
+            return self.last_price()
+        return price_from((bid.price + ask.price) >> 1)
+
     def concerns_clients(self):
         """Tell whether there is something to book: a fill, an ended order, or a new mark of somebody's position.
 

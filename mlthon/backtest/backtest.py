@@ -132,13 +132,13 @@ class Backtest:
         self.replay = Replay(self.clock)
         self._sources = [open_market(tape) for tape in tapes]
         self.instruments = unique(source.instrument for source in self._sources)
-        self.trace = Trace(self.instruments, self._mark_price, self.clock.now_ns)
+        self.trace = Trace(self.instruments, self._mid, self.clock.now_ns)
         self.connectors = [
             self._connector(exchange)
             for exchange in dict.fromkeys(i.get_exchange() for i in self.instruments)
         ]
-        self._marks = {
-            instrument.get_instrument_id(): partial(connector.sim.mark_price, symbol)
+        self._mids = {
+            instrument.get_instrument_id(): partial(connector.sim.market_mid, symbol)
             for connector in self.connectors
             for symbol, instrument in connector.sim.instruments.items()
         }
@@ -277,8 +277,8 @@ class Backtest:
 
     # -- details -----------------------------------------------------------------------------------------------
 
-    def _mark_price(self, instrument_id: int) -> Price | None:
-        return self._marks[instrument_id]()
+    def _mid(self, instrument_id: int) -> Price | None:
+        return self._mids[instrument_id]()
 
     def _booked(self) -> dict[str, float]:
         """What the exchanges have booked; of positions, their sum where there is only one."""

@@ -264,6 +264,10 @@ class SimExchange(PlainExchange):
         """Mid of the displayed book, else the last trade's price, else None."""
         return self._market(symbol).mark_price()
 
+    def market_mid(self, symbol: str) -> Price | None:
+        """Mid of the market's own book, which clients do not move, else the last trade's price, else None."""
+        return self._market(symbol).engine.market_mid()
+
     def index_price(self, symbol: str) -> Price | None:
         """The slow average of a contract's mark (see `mlthon.sim.funding`); the mark before time has passed."""
         market = self._market(symbol)

@@ -11,10 +11,13 @@ from decimal import Decimal
 
 import pytest
 from rich.console import Console
+from scripted import Scripted, Tape, book, order
 
 from mlthon.backtest.backtest import Backtest, Settings
 from mlthon.backtest.compare import compare_results, load_result
 from mlthon.backtest.tearsheet import tearsheet
+from mlthon.basics.defs import TIF, Side
+from mlthon.basics.price import Price
 from mlthon.errors import StrategyError
 from mlthon.sim.synthetic import SyntheticMarket
 from mlthon.strats.demo_strat import DemoStrat
@@ -127,3 +130,19 @@ def test_what_a_report_needs_is_asked_for_before_the_run(tmp_path):
     refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "error: a report needs plotly: install the extra 'report'\n"
+
+
+def test_own_orders_do_not_move_the_mids():
+    tape = Tape(
+        book(0, [("100.0", "5")], [("101.0", "3"), ("110.0", "9")], whole=True),
+        book(40_000, [("90.0", "1")], []),
+    )
+    acts = (
+        (100, order("lift", Side.Buy, "101.0", "3", tif=TIF.IOC)),  # 110 is the best ask displayed now
+        (200, order("bid", Side.Buy, "104.0", "1")),
+    )
+    result = Backtest([tape], Scripted(*acts)).run()
+    mid = Price("100.5").mantissa
+    assert [*result.trace.fills.mid, *(marks[0] for marks in result.trace.fills.marks)] == [mid] * 4
+    assert set(result.trace.sample_mid) == {mid}
+    assert result.to_json()["pnl"]["unrealised"] == -1.5
