@@ -2,9 +2,13 @@
 
 aiohttp shakes hands and parses. Its own way to a message then is a queue, a future, and a task that the loop wakes up
 in its next round; for an order that answers a message, all of that is waiting. Here messages are handed over while
-the loop delivers their bytes, and what is sent reaches the kernel before `send` returns.
+the loop delivers their bytes, and what is sent reaches the kernel before `send` returns; under TLS with uvloop, at the
+end of the round.
 
 Control frames stay aiohttp's: they end up in `receive`, which answers pings and returns when the connection ends.
+
+This leans on how aiohttp's websockets are made, not only on what it promises: pyproject.toml names the versions that
+have been read.
 """
 
 from __future__ import annotations
@@ -14,9 +18,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import aiohttp
-from aiohttp._websocket.reader import (
-    WebSocketDataQueue,
-)  # the project names the versions that this is read from
+from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import WebSocketReader, WebSocketWriter
 
@@ -44,7 +46,7 @@ class PromptWebSocket(aiohttp.ClientWebSocketResponse):
         self._connection.set_parser(self._early, reader)  # which takes what came together with the handshake
         if self._transport.get_extra_info("sslcontext") is None:
             # uvloop collects what is written until the loop's round is over, but for what exceeds this limit.
-            # (Under TLS the limit is that of the encrypted stream, which cannot be reached.)
+            # (The stream that carries TLS has a limit of its own, which cannot be reached from here.)
             self._transport.set_write_buffer_limits(high=0)
 
     def hand_over(self, on_data: Callable[[bytes], None], max_message_bytes: int) -> None:
