@@ -2,8 +2,8 @@
 
 aiohttp shakes hands and parses. Its own way to a message then is a queue, a future, and a task that the loop wakes up
 in its next round; for an order that answers a message, all of that is waiting. Here messages are handed over while
-the loop delivers their bytes, and what is sent reaches the kernel before `send` returns; under TLS with uvloop, at the
-end of the round.
+the loop delivers their bytes, and what is sent reaches the kernel before `send` returns; under TLS with uvloop, when
+the round is over.
 
 Control frames stay aiohttp's: they end up in `receive`, which answers pings and returns when the connection ends.
 
