@@ -65,6 +65,12 @@ def of_news(rng: random.Random) -> Json:
     return fault | when(rng, often=not is_rough)
 
 
+def of_silence(rng: random.Random) -> Json:
+    """News that is lost on a line that stays: nothing in the protocol shows it."""
+    fault = {"fault": "drop", "channel": "private", "kind": rng.choice(PRIVATE_NEWS[:-1])}
+    return fault | {"probability": rng.choice((0.3, 1.0))}
+
+
 def of_requests(rng: random.Random) -> Json:
     """Something about a request on its way in."""
     name = rng.choice(("drop", "delay", "duplicate", "reorder", "truncate", "corrupt", "cut", "hang"))
@@ -153,6 +159,7 @@ def when(rng: random.Random, *, often: bool = False) -> Json:
 KINDS: tuple[Callable[[random.Random], Json], ...] = (
     of_news,
     of_news,
+    of_silence,
     of_requests,
     of_rest,
     of_answers,
