@@ -61,6 +61,7 @@ cdef class Lane:
     cdef object event                 # what comes next
 
     cdef int advance(self) except -1
+    cdef int64_t checked_gap_ns(self, following) except -1     # TapeError
     cdef object take(self)
 
 cdef class Replay:

@@ -22,7 +22,10 @@ from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, ORDER_ADD, ORDER_DELET
 from mlthon._core.tape_orders cimport TapeOrders
 from mlthon._core.timers cimport TimerQueue
 
+from mlthon.errors import TapeError
+
 cdef int64_t NEVER = INT64_MAX
+cdef tuple EVENTS = (DepthUpdate, PublicTrade, OrderChange, RateUpdate)
 
 
 @cython.final
@@ -201,14 +204,24 @@ cdef class Lane:
             elif self.cursor.next_kind != BROKEN:     # what is wrong is raised by the read
                 self.next_ns = self.cursor.next_ns
             return 0
-        following = next(self.events, None)
-        if following is None:
+        following = next(self.events, self)
+        if following is self:
             self.event = None
             self.next_ns = NEVER
         else:
-            gap_ns, self.event = following
-            self.next_ns += gap_ns
+            self.next_ns += self.checked_gap_ns(following)
         return 0
+
+    cdef int64_t checked_gap_ns(self, following) except -1:
+        """Keep the next event of an iterable, which may yield anything; returns how long after the last one it is."""
+        if isinstance(following, tuple) and len(following) == 2:
+            gap_ns, event = following
+            if type(gap_ns) is int and 0 <= gap_ns <= NEVER - self.next_ns and isinstance(event, EVENTS):
+                self.event = event
+                return gap_ns
+        self.event = None
+        self.next_ns = NEVER
+        raise TapeError(f"market: expected (nanoseconds since the last event, event), got {following!r:.200}")
 
     cdef object take(self):
         """The next event, borrowed until the one after it is taken."""

@@ -120,8 +120,8 @@ class Backtest:
         journal: Journal | None = None,
         slow_callback_ms: float = DEFAULT_BUDGET_MS,
     ) -> None:
-        if not tapes:
-            raise ConfigError("backtest: expected at least one tape, got none")
+        if isinstance(tapes, str | Path) or not tapes:
+            raise ConfigError(f"backtest: expected a list of at least one tape, got {tapes!r}")
         self._strategy = strategy
         self._params = params
         self._settings = settings or Settings()
@@ -360,6 +360,10 @@ def _in_words(failure: BaseException | None) -> str:
 def open_market(tape: str | Path | MarketSource) -> MarketSource:
     """A recording by its path, or the market that was given."""
     if not isinstance(tape, str | Path):
+        if not isinstance(getattr(tape, "instrument", None), Instrument):
+            raise ConfigError(
+                f"backtest: expected the path of a tape, or a market with an instrument, got {tape!r:.200}"
+            )
         return tape
     from mlthon.tape.opening import open_tape  # noqa: PLC0415  (made-up markets need no pyarrow)
 

@@ -105,10 +105,11 @@ class SimExchange(PlainExchange):
         """Open an account with money in it; raises ConfigError for a name that is taken, and for debts."""
         if any(account.name == name for account in self._accounts):
             raise ConfigError(f"account: {name!r} exists already")
-        for coin, amount in deposits.items():
+        amounts = {coin: MLDecimal(str(amount)) for coin, amount in deposits.items()}
+        for coin, amount in amounts.items():
             if amount.sign() < 0:
                 raise ConfigError(f"deposit: {coin}: expected 0 or more, got {amount}")
-        purse = self._ledger.open_purse({coin: MLDecimal(str(amount)) for coin, amount in deposits.items()})
+        purse = self._ledger.open_purse(amounts)
         index = len(self._accounts)
         for market in self._markets.values():
             market.engine.add_account()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from scripted import Scripted, Tape, book, order
+from scripted import LINEAR, Scripted, Tape, book, order
 
 from mlthon.backtest.backtest import Backtest, Settings
 from mlthon.basics.defs import Side
-from mlthon.errors import ConfigError, NotLoggedInError, StrategyError, UsageError
+from mlthon.errors import ConfigError, NotLoggedInError, StrategyError, TapeError, UsageError
 from mlthon.sim.synthetic import SyntheticMarket
 
 QUIET = Tape(book(0, [("100.0", "5")], [("100.1", "3")], whole=True), book(1000, [("99.9", "1")], []))
@@ -95,3 +95,40 @@ def test_a_market_without_events_ends_at_once():
     result = Backtest([Tape()], strategy).run()
     assert result.facts.messages == 0
     assert strategy.names("on_framework_disconnected") == ["on_framework_disconnected"]
+
+
+@pytest.mark.parametrize("tapes", ["capture.gz", [None], [[1, 2]], [object()]])
+def test_what_is_no_market_is_refused(tapes):
+    with pytest.raises(ConfigError, match="backtest: expected"):
+        Backtest(tapes, Scripted())
+
+
+class Yields:
+    """A market of whatever the test says."""
+
+    instrument = LINEAR
+
+    def __init__(self, *pairs: object) -> None:
+        self.pairs = pairs
+
+    def __iter__(self):
+        return iter(self.pairs)
+
+
+LATER = QUIET.events[1][1]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [None, 7, (1,), (1, None), (1, "trade"), (1.5, LATER), (True, LATER), (-1, LATER), (2**63 - 1, LATER)],
+)
+def test_a_market_that_yields_something_else_is_an_error_that_shows_it(pair):
+    first = (0, QUIET.events[0][1])
+    with pytest.raises(TapeError, match="market: expected") as caught:
+        Backtest([Yields(first, pair)], Scripted()).run()
+    assert repr(pair)[:40] in str(caught.value)
+
+
+def test_the_first_that_a_market_yields_is_checked_too():
+    with pytest.raises(TapeError, match="market: expected"):
+        Backtest([Yields((0, "book"))], Scripted()).run()
