@@ -33,7 +33,9 @@ from mlthon.tape.raw_frames import (
 
 __all__ = ["PartWriter", "RotationLimits", "stamp"]
 
-LEVEL = 1  # of compression: the higher ones take several times as long to save a tenth
+LEVEL = (
+    4  # of compression: a sixth smaller than by level 1; level 6 takes three times as long for another 8 %
+)
 NS_PER_S = 1_000_000_000
 
 

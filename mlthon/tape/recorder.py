@@ -30,7 +30,23 @@ Waiting = tuple[int, int, bytes, bytes]
 
 
 class Track:
-    """The recording of one instrument: what is waiting for it, and what has been written."""
+    """The recording of one instrument: what is waiting for it, and what has been written.
+
+    `dropped` is counted by the thread that takes frames, everything else that is counted by the one that writes.
+    """
+
+    __slots__ = (
+        "_taken_bytes",
+        "_untold",
+        "_written_bytes",
+        "dropped",
+        "frames",
+        "instrument",
+        "latest",
+        "parts",
+        "raw_bytes",
+        "waiting",
+    )
 
     def __init__(self, instrument: Instrument, parts: PartWriter) -> None:
         self.instrument = instrument
@@ -40,16 +56,13 @@ class Track:
         self.dropped = 0
         self.latest: tuple[int, bytes] | None = None  # when the last frame came, and what it was
         self.waiting: deque[Waiting] = deque()
-        self.taken_bytes = (
-            0  # written by the thread that takes frames alone; the other one by the writer alone
-        )
-        self.given_bytes = 0
+        self._taken_bytes = 0  # of all records; what is not written of them is waiting
+        self._written_bytes = 0
         self._untold = 0  # dropped, and not yet said so in the recording
 
     def take(self, recv_ns: int, connection: int, kind: bytes, data: bytes) -> None:
         """Queue a record, or drop it when too much is waiting."""
-        size = len(data)
-        if self.taken_bytes - self.given_bytes > MOST_WAITING_BYTES:
+        if self._taken_bytes - self._written_bytes > MOST_WAITING_BYTES:
             self.dropped += 1
             self._untold += 1
             return
@@ -58,22 +71,22 @@ class Track:
             self._untold = 0
             self.take(recv_ns, connection, CONTROL, lost)
         self.waiting.append((recv_ns, connection, kind, data))
-        self.taken_bytes += size
-        if kind is FRAME:
-            self.frames += 1
-            self.raw_bytes += size
-            self.latest = (recv_ns, data)
+        self._taken_bytes += len(data)
 
     def write(self) -> None:
         """Write all that is waiting; called by the writer's thread. Raises TapeError."""
         while self.waiting:
             lines, size = [], 0
             while self.waiting and size < MEMBER_BYTES:
-                record = self.waiting.popleft()
-                lines.append(encode_record(*record))
-                size += len(record[3])
+                recv_ns, connection, kind, data = self.waiting.popleft()
+                lines.append(encode_record(recv_ns, connection, kind, data))
+                size += len(data)
+                if kind is FRAME:
+                    self.frames += 1
+                    self.raw_bytes += len(data)
+                    self.latest = (recv_ns, data)
             self.parts.append(b"".join(lines))
-            self.given_bytes += size
+            self._written_bytes += size
 
 
 class ConnectionTap:
@@ -82,6 +95,17 @@ class ConnectionTap:
     A frame goes to the track whose topic it names, one that names none of them to all tracks of the
     connection.
     """
+
+    __slots__ = (
+        "_by_symbol",
+        "_by_topic",
+        "_connected_ns",
+        "_track_of",
+        "books_lost",
+        "disconnects",
+        "name",
+        "number",
+    )
 
     def __init__(self, number: int, name: str, track_of: Callable[[int], Track | None]) -> None:
         self.number = number
