@@ -8,6 +8,7 @@ from fake_bybit import FakeBybit, Session, eventually, result
 from gateway_client import Client
 
 from mlthon.basics.defs import GtwStatus, OrderStatus
+from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import DecodeError
 from mlthon.exchanges.bybit.codec.account import decode_position
@@ -96,7 +97,8 @@ async def test_a_change_is_seen_though_the_venue_has_set_its_clock_back(venue: F
         await eventually(lambda: "a" in client.listener.orders)
         client.modify("a", price="49000")
         await client.settled("a", times=2)
-        assert client.listener.about("a")[:3] == ["NewOrder accepted", "New", "ModifyOrder accepted"]
+        assert client.listener.about("a") == ["NewOrder accepted", "New", "ModifyOrder accepted", "New"]
+        assert client.listener.orders["a"].price == Price("49000")
         row = order_row(
             "a", orderStatus="PartiallyFilled", cumExecQty="0.004", updatedTime=str(venue.now_ms())
         )

@@ -98,12 +98,12 @@ class KnownOrders:
         """All orders that are open as far as we know, sent ones included."""
         return list(self._open.values())
 
-    def admit(self, report: OrderReport, instrument: Instrument) -> bool:
+    def admit(self, report: OrderReport, instrument: Instrument, *, is_news: bool = False) -> bool:
         """Take in a report; returns False for one that is older than what was told before."""
         key = report.wire_id or report.exchange_id
         known = self._open.get(key)
         before = self._ended.get(key) or (known.last if known is not None and known.reported else None)
-        if before is not None and _is_older(report, before):
+        if before is not None and not is_news and _is_older(report, before):
             return False
         if has_ended(report):
             self._open.pop(key, None)

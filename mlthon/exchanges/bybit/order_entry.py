@@ -398,7 +398,11 @@ class OrderEntry:
                 log.warning("%s %s: its fate is unknown: %s", pending.kind.name, pending.wire_id, error)
             else:
                 if report is not None:
-                    self._reports.order(report)  # which decides most requests, through on_report
+                    # It was asked for after the request: a change that it shows is news, whatever its stamp says.
+                    is_news = not pending.done and pending.is_shown_by(report)
+                    self._reports.order(
+                        report, is_news=is_news
+                    )  # which decides most requests, through on_report
                 if not pending.done:
                     self._conclude(pending, report, is_late)
                 if pending.done:
@@ -415,9 +419,9 @@ class OrderEntry:
                 self._refuse(pending, GtwRejectCode.TooLate, "the order has ended")
             else:
                 self._compare(pending, report)
-        elif report is not None and pending.kind is not RequestKind.CancelOrder:
-            self._compare(pending, report)  # also where the report, by its stamp, was old news
-        if is_late and not pending.done:
+        elif report is not None and pending.kind is RequestKind.NewOrder:
+            self._compare(pending, report)
+        elif is_late:
             self._give_up(pending, report)
 
     def _give_up(self, pending: Pending, report: OrderReport | None) -> None:

@@ -61,7 +61,8 @@ class Pending:
         return "" if isinstance(self.request, NewOrderRequest) else self.request.exchange_id
 
     def is_shown_by(self, report: OrderReport) -> bool:
-        """Whether a report shows that a modify was carried out."""
+        """Whether this is a modify, and a report shows that it was carried out."""
         asked = self.request
-        assert isinstance(asked, ModifyOrderRequest)
+        if not isinstance(asked, ModifyOrderRequest):
+            return False
         return asked.new_price in (None, report.price) and asked.new_qty in (None, report.qty)

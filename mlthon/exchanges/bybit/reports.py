@@ -71,10 +71,10 @@ class Reports:
         if not isinstance(frame, Wallets):
             self._count("row of an instrument that was not loaded", frame.foreign)
 
-    def order(self, report: OrderReport) -> None:
-        """Pass on an order's state, unless it is older than what was told."""
+    def order(self, report: OrderReport, *, is_news: bool = False) -> None:
+        """Pass on an order's state, unless it is older than what was told; one that certainly `is_news` is not."""
         self.on_sight(report)
-        if not self._known.admit(report, self.instrument(report)):
+        if not self._known.admit(report, self.instrument(report), is_news=is_news):
             self.tally.count("outdated order report held back", report.wire_id or report.exchange_id)
             return
         self.before_order(report)
