@@ -49,6 +49,15 @@ def test_settings_go_over_what_is_known_of_a_venue() -> None:
         ({"order_entry": "fix"}, "order_entry: expected one of"),
         ({"ws_status_url": "https://x"}, "ws_status_url: expected a URL starting with ws or wss://"),
         ({"rest_url": "https://me:secret@x"}, "rest_url: expected a URL without a user name"),
+        ({"rest_url": "ftp://me:secret@x"}, "rest_url: expected a URL without a user name"),
+        (
+            {"rest_url": "https://[x"},
+            "rest_url: expected a URL starting with http or https://, got 'https://",
+        ),
+        (
+            {"rest_url": "https://x:port"},
+            "rest_url: expected a URL starting with http or https://, got 'https",
+        ),
         ({"silent_after_ms": 0}, "silent_after_ms: expected more than 0 or None, got 0"),
         ({"instruments_every_ms": -1}, "instruments_every_ms: expected more than 0, got -1"),
         ({"api_key": "k"}, "expected both an api_key and an api_secret"),

@@ -164,10 +164,13 @@ def _check_categories(categories: tuple[str, ...]) -> None:
 
 
 def _check_url(name: str, url: str, schemes: tuple[str, ...]) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname:
-        raise ConfigError(
-            f"bybit: {name}: expected a URL starting with {' or '.join(schemes)}://, got {url!r}"
-        )
-    if parts.username or parts.password:
+    if "@" in url:  # before it is shown anywhere
         raise ConfigError(f"bybit: {name}: expected a URL without a user name or password in it")
+    wrong = f"bybit: {name}: expected a URL starting with {' or '.join(schemes)}://, got {url!r}"
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError as error:  # brackets that do not match, a port that is none
+        raise ConfigError(f"{wrong}: {error}") from None
+    if not is_good:
+        raise ConfigError(wrong)
