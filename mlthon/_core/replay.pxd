@@ -82,6 +82,9 @@ cdef class Replay:
     cdef bint woken
     cdef bint stopped
 
+    # Let a private message arrive: `function(*args)` is called.
+    cdef int add_private(self, int64_t due_ns, object function, tuple args) except -1
+
     cdef Lane first(self)
     cdef int play_event(self, Lane lane) except -1
     cdef int play_depth(self, Market market, DepthUpdate update) except -1

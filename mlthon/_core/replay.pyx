@@ -285,9 +285,7 @@ cdef class Replay:
 
     def later(self, int64_t due_ns, function, *args):
         """Let a private message arrive."""
-        self.private.add(due_ns, (function, args))
-        if due_ns < self.due_ns[PRIVATE]:
-            self.due_ns[PRIVATE] = due_ns
+        self.add_private(due_ns, function, args)
 
     def send(self, MarketView view not None, news):
         """Send market data to the strategy: an event, which is copied, or a function to call when it arrives."""
@@ -340,6 +338,12 @@ cdef class Replay:
             if not self.do_next(until_ns):
                 self.clock.ns = max(self.clock.ns, until_ns)
                 return
+
+    cdef int add_private(self, int64_t due_ns, object function, tuple args) except -1:
+        self.private.add_due(due_ns, (function, args))
+        if due_ns < self.due_ns[PRIVATE]:
+            self.due_ns[PRIVATE] = due_ns
+        return 0
 
     cdef Lane first(self):
         """The tape whose event is due first."""
@@ -483,10 +487,9 @@ cdef class Replay:
         return 0
 
     cdef int deliver_next(self) except -1:
-        _, (function, args) = self.private.pop_due(self.clock.ns)
-        due_ns = self.private.next_due_ns()
-        self.due_ns[PRIVATE] = NEVER if due_ns is None else due_ns
-        function(*args)
+        function, args = self.private.pop_first()
+        self.due_ns[PRIVATE] = self.private.first_due_ns() if len(self.private.payloads) else NEVER
+        function(*<tuple>args)
         return 0
 
     cdef int tell_next(self) except -1:

@@ -9,11 +9,16 @@ cdef enum:
     SYMBOL = 3
     SIDE = 5
     ORDER_TYPE = 6
+    TIME_IN_FORCE = 7
     POST_ONLY = 8
     REDUCE_ONLY = 9
     PRICE = 12
+    QTY = 13
+    CUM_QTY = 15
     LEAVES_QTY = 20
     STATE = 21
+    END_REASON = 22
+    UPDATED_NS = 24
 
 # An order before anything has happened to it, and one that has ended with quantity left.
 cdef tuple begin_order(

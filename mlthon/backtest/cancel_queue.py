@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from mlthon._core.replay import Replay
-from mlthon.backtest.request_limits import RequestLimits
+from mlthon._core.request_limits import RequestLimits
 from mlthon.engine.ports import CancelOrderRequest
 from mlthon.sim.terms import Product, Terms
 
@@ -29,27 +29,27 @@ class CancelQueue:
         self._limits = limits
         self._replay = replay
         self._send = send
-        self._waiting: dict[Product, deque[CancelOrderRequest]] = {}
+        self.waiting: dict[Product, deque[CancelOrderRequest]] = {}  #: those that have not been sent
         self._flushes = 0
 
     def add(self, request: CancelOrderRequest) -> None:
         """Take in a cancel; `flush` sends it."""
-        self._waiting.setdefault(Terms.of(request.instrument).product, deque()).append(request)
+        self.waiting.setdefault(Terms.of(request.instrument).product, deque()).append(request)
 
     def drop(self, wire_id: str) -> list[CancelOrderRequest]:
         """Forget the cancels of an order that wait; returns them."""
-        dropped = [each for queue in self._waiting.values() for each in queue if each.wire_id == wire_id]
-        for product, queue in self._waiting.items() if dropped else ():
-            self._waiting[product] = deque(each for each in queue if each.wire_id != wire_id)
+        dropped = [each for queue in self.waiting.values() for each in queue if each.wire_id == wire_id]
+        for product, queue in self.waiting.items() if dropped else ():
+            self.waiting[product] = deque(each for each in queue if each.wire_id != wire_id)
         return dropped
 
     def flush(self) -> None:
         """Send what there is room for, and come back for the rest."""
         self._flushes += 1
         now_ns = self._replay.clock.now_ns()
-        waits = [self._flush(product, now_ns) for product in self._waiting]
-        self._waiting = {product: queue for product, queue in self._waiting.items() if queue}
-        if self._waiting:
+        waits = [self._flush(product, now_ns) for product in self.waiting]
+        self.waiting = {product: queue for product, queue in self.waiting.items() if queue}
+        if self.waiting:
             wait_ns = min(wait for wait in waits if wait)
             self._replay.later(now_ns + max(wait_ns, _SHORTEST_WAIT_NS), self._come_back, self._flushes)
 
@@ -59,7 +59,7 @@ class CancelQueue:
 
     def _flush(self, product: Product, now_ns: int) -> int:
         """Send cancels of one product; returns after how many nanoseconds to come back, 0 for never."""
-        queue, is_spot = self._waiting[product], product is Product.Spot
+        queue, is_spot = self.waiting[product], product is Product.Spot
         single, batch = self._limits.cancels(is_spot=is_spot)
         most = _MOST_IN_SPOT_BATCH if is_spot else _MOST_IN_BATCH
         while queue:

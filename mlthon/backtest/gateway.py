@@ -14,11 +14,13 @@ from typing import Any
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.replay import Replay
+from mlthon._core.request_limits import RequestLimits
+from mlthon._core.sim_gateway import SimGateway, Way, order_report
 from mlthon.backtest.cancel_queue import CancelQueue
 from mlthon.backtest.feed import BacktestFeed
 from mlthon.backtest.latency import Latency
-from mlthon.backtest.request_limits import RequestLimits, RequestRates
-from mlthon.backtest.story import available, fill_report, new_order, order_report, reject_code
+from mlthon.backtest.request_limits import RequestRates
+from mlthon.backtest.story import available, fill_report, new_order, reject_code
 from mlthon.backtest.trace import Trace
 from mlthon.basics.defs import GtwRejectCode, GtwStatus
 from mlthon.basics.qty import Qty
@@ -46,8 +48,11 @@ _NOTHING = Qty("0")
 _AT_ONCE_NS = 0  # before all that is due: what is refused on this side has no way to go
 
 
-class BacktestGateway:
-    """One account at a simulated exchange. Implements `mlthon.engine.ports.Gateway`, and listens to the exchange."""
+class BacktestGateway(SimGateway):
+    """One account at a simulated exchange. Implements `mlthon.engine.ports.Gateway`, and listens to the exchange.
+
+    Plain new orders and cancels, and what the exchange tells of them, are the base's.
+    """
 
     def __init__(
         self,
@@ -59,51 +64,43 @@ class BacktestGateway:
         trace: Trace,
         rates: RequestRates,
     ) -> None:
+        instruments = dict(exchange.instruments)
+        there, back = Way(replay, latency.order), Way(replay, latency.response)
+        super().__init__(exchange, account, instruments, replay, RequestLimits(rates), there, back)
+        self.status = GtwStatus.Connecting
         self._trace = trace
-        self._limits = RequestLimits(rates)
-        self._cancels = CancelQueue(self._limits, replay, self._send_cancels)
+        self._cancels = self.cancels = CancelQueue(self.limits, replay, self._send_cancels)
         self._exchange = exchange
         self._account = account
         self._feed = feed
         self._replay = replay
-        self._latency = latency
-        self._listener: GatewayListener | None = None
-        self._status = GtwStatus.Connecting
-        self._instruments = dict(exchange.instruments)
-        self._filled: set[int] = set()  # orders whose fills were told, and they not yet
+        self._instruments = instruments
         self._sizes_told: dict[str, Qty] = {}
-        self._usage: tuple[int, int, int] | None = None  # of a rate limit, to be told with the answer
-        self._last_arrival_ns = self._last_answer_ns = 0
         exchange.attach(self)
 
-    @property
-    def status(self) -> GtwStatus:
-        return self._status
-
     def attach(self, listener: GatewayListener) -> None:
-        self._listener = listener
+        self.listener = listener
 
     async def connect(self) -> None:
         """Nothing has to be waited for: tell what the account holds, and be ready."""
-        self._status = GtwStatus.ReadyToTrade
+        self.status = GtwStatus.ReadyToTrade
         tell = self._told
         for coin in self._account.coins:
             tell.on_wallet(coin, *available(self._account.wallet(coin)))
-        tell.on_status(self._status, "")
+        tell.on_status(self.status, "")
 
     async def close(self) -> None:
-        self._status = GtwStatus.Connecting
+        self.status = GtwStatus.Connecting
 
     # -- requests ----------------------------------------------------------------------------------------------
 
-    def send_new(self, request: NewOrderRequest) -> None:
-        self._send_if_allowed(RequestKind.NewOrder, self._place, request)
-
     def send_modify(self, request: ModifyOrderRequest) -> None:
-        self._send_if_allowed(RequestKind.ModifyOrder, self._amend, request)
-
-    def send_cancel(self, request: CancelOrderRequest) -> None:
-        self.send_cancels([request])
+        kind, now_ns, is_spot = RequestKind.ModifyOrder, self._now_ns(), isinstance(request.instrument, Spot)
+        reason = self.limits.take(kind, now_ns, is_spot=is_spot)
+        if reason is None:
+            self._send(kind, is_spot, self._amend, request)
+        else:
+            self.refuse_here(kind, request.wire_id, reason)
 
     def send_cancels(self, requests: Sequence[CancelOrderRequest]) -> None:
         for request in requests:
@@ -138,19 +135,10 @@ class BacktestGateway:
 
     # -- what the exchange tells, as its listener --------------------------------------------------------------
 
-    def on_order(self, order: SimOrder) -> None:
-        if order.account != self._account.name:
-            return
-        self._answer(self._arrived_order, order)
-        if order.order_id in self._filled:
-            self._filled.discard(order.order_id)  # the position follows by itself
-        elif not isinstance(self._instruments[order.symbol], Spot):
-            self._tell_if_new(order.symbol)
-
     def on_fill(self, fill: SimFill) -> None:
         if fill.account != self._account.name:
             return
-        self._filled.add(fill.order_id)
+        self.filled.add(fill.order_id)
         report = fill_report(fill, self._instruments[fill.symbol], fill.exec_ns)
         if fill.origin is Origin.Liquidation:
             log.warning("liquidated: %s %s of %s at %s", fill.side.name, fill.qty, fill.symbol, fill.price)
@@ -167,7 +155,7 @@ class BacktestGateway:
 
     def on_position(self, account: Account, symbol: str) -> None:
         if account is self._account:
-            self._tell_if_new(symbol)
+            self.follow_position(symbol)
 
     def on_wallet(self, account: Account, coins: tuple[str, ...]) -> None:
         if account is self._account:
@@ -182,7 +170,7 @@ class BacktestGateway:
 
     # -- requests at the exchange ------------------------------------------------------------------------------
 
-    def _place(self, request: NewOrderRequest) -> None:
+    def place(self, request: NewOrderRequest) -> None:
         symbol = symbol_of(request.instrument)
         self._try(
             RequestKind.NewOrder,
@@ -204,12 +192,15 @@ class BacktestGateway:
         symbol = symbol_of(request.instrument)
         return self._exchange.cancel(self._account, symbol, link_id=request.wire_id)
 
+    def cancel(self, request: CancelOrderRequest) -> None:
+        self._cancel_each([request])
+
     def _cancel_each(self, requests: Sequence[CancelOrderRequest]) -> None:
         """Carry out the cancels of one message, and answer them together."""
         outcomes = [
             self._outcome(RequestKind.CancelOrder, each, partial(self._cancel, each)) for each in requests
         ]
-        self._tell_usage()
+        self.tell_usage()
         for outcome in outcomes:
             self._answer(*outcome)
 
@@ -221,7 +212,7 @@ class BacktestGateway:
     ) -> None:
         """Carry out a request, and answer it."""
         outcome = self._outcome(kind, request, carry_out)
-        self._tell_usage()
+        self.tell_usage()
         self._answer(*outcome)
 
     def _outcome(
@@ -252,14 +243,21 @@ class BacktestGateway:
                 self._told.on_query_refused, RequestKind.OrderStatus, GtwRejectCode.UnknownOrder, detail
             )
             return
-        self._answer(lambda: self._told.on_order_status(order_report(order, instrument, self._now_ns())))
+        self._answer(
+            lambda: self._told.on_order_status(
+                order_report(order, instrument.get_instrument_id(), self._now_ns())
+            )
+        )
 
     def _tell_orders(self, instrument: Instrument | None) -> None:
         symbol = None if instrument is None else symbol_of(instrument)
         orders = self._exchange.open_orders(self._account, symbol)
         self._answer(
             lambda: self._told.on_orders(
-                [order_report(order, self._instruments[order.symbol], self._now_ns()) for order in orders]
+                [
+                    order_report(order, self._instruments[order.symbol].get_instrument_id(), self._now_ns())
+                    for order in orders
+                ]
             )
         )
 
@@ -268,18 +266,12 @@ class BacktestGateway:
             if fill.link_id == wire_id:
                 self._answer(self._arrived_fill, fill)
 
-    def _tell_if_new(self, symbol: str) -> None:
+    def follow_position(self, symbol: str) -> None:
         """Tell a position when it changes, and with the first order: venues tell it far more often."""
-        size = self._account.position(symbol).size
+        size = self._account.purse.position(symbol).size
         if self._sizes_told.get(symbol) != size:
             self._sizes_told[symbol] = size
             self._answer(self._told.on_position, self._instruments[symbol], size)
-
-    def _tell_usage(self) -> None:
-        """Tell how far a rate limit is used, if that is news: venues say so with the answer."""
-        usage, self._usage = self._usage, None
-        if usage is not None:
-            self._answer(self._told.on_rate_limit, *usage)
 
     def _tell_position(self, instrument: Instrument) -> None:
         is_spot = isinstance(instrument, Spot)
@@ -306,27 +298,17 @@ class BacktestGateway:
 
     # -- both ways ---------------------------------------------------------------------------------------------
 
-    def _send_if_allowed(
-        self,
-        kind: RequestKind,
-        arrive: Callable[[Any], None],
-        request: NewOrderRequest | ModifyOrderRequest,
-    ) -> None:
-        """Send a request, or refuse it here when the venue would for its number."""
-        now_ns, is_spot = self._now_ns(), isinstance(request.instrument, Spot)
-        reason = self._limits.take(kind, now_ns, is_spot=is_spot)
-        if reason is None:
-            self._send(kind, is_spot, arrive, request)
-        else:
-            refuse = self._told.on_request_refused
-            self._replay.later(_AT_ONCE_NS, refuse, kind, request.wire_id, GtwRejectCode.RateLimited, reason)
+    def refuse_here(self, kind: RequestKind, wire_id: str, reason: str) -> None:
+        """Refuse a request that the venue would refuse for its number, before it is sent."""
+        refuse = self._told.on_request_refused
+        self._replay.later(_AT_ONCE_NS, refuse, kind, wire_id, GtwRejectCode.RateLimited, reason)
 
     def _send_in_turn(
         self, kind: RequestKind, instrument: Instrument | None, arrive: Callable[..., None], *args: Any
     ) -> None:
         """Send a request when its turn has come."""
         now_ns, is_spot = self._now_ns(), isinstance(instrument, Spot)
-        wait_ns = self._limits.wait_ns(kind, now_ns, is_spot=is_spot)
+        wait_ns = self.limits.wait_ns(kind, now_ns, is_spot=is_spot)
         if wait_ns:
             self._replay.later(now_ns + wait_ns, self._send_in_turn, kind, instrument, arrive, *args)
         else:
@@ -340,40 +322,39 @@ class BacktestGateway:
         self, kind: RequestKind, is_spot: bool, arrive: Callable[..., None], *args: Any, batch: int = 0
     ) -> None:
         """Let something reach the exchange."""
-        now_ns = self._now_ns()
-        due_ns = max(now_ns + self._latency.order.next_ns(now_ns), self._last_arrival_ns)
-        self._last_arrival_ns = due_ns
-        self._replay.later(due_ns, self._arrive, kind, is_spot, batch, arrive, *args)
+        self.there.send(self._arrive, kind, is_spot, batch, arrive, *args)
 
     def _arrive(
         self, kind: RequestKind, is_spot: bool, batch: int, carry_out: Callable[..., None], *args: Any
     ) -> None:
-        self._usage = self._limits.arrived(kind, self._now_ns(), is_spot=is_spot, batch=batch)
+        self.count_arrived(kind, self._now_ns(), is_spot=is_spot, batch=batch)
         carry_out(*args)
-        self._tell_usage()
+        self.tell_usage()
 
     def _answer(self, arrive: Callable[..., object], *args: Any) -> None:
         """Let something reach the strategy's side."""
-        now_ns = self._now_ns()
-        due_ns = max(now_ns + self._latency.response.next_ns(now_ns), self._last_answer_ns)
-        self._last_answer_ns = due_ns
-        self._replay.later(due_ns, arrive, *args)
+        self.back.send(arrive, *args)
 
-    def _arrived_order(self, order: SimOrder) -> None:
-        for request in () if order.is_open else self._cancels.drop(order.link_id):
+    def drop_cancels(self, order: SimOrder) -> None:
+        """Refuse the cancels of an order that has ended before they were sent."""
+        for request in self._cancels.drop(order.link_id):
             reason = "the order ended before the cancel was sent"
             kind = RequestKind.CancelOrder
             self._told.on_request_refused(kind, request.wire_id, GtwRejectCode.TooLate, reason)
-        self._told.on_order_report(order_report(order, self._instruments[order.symbol], self._now_ns()))
 
     def _arrived_fill(self, fill: SimFill) -> None:
         self._told.on_fill_report(fill_report(fill, self._instruments[fill.symbol], self._now_ns()))
+
+    def _number(self, symbol: str) -> int:
+        number: int = self._instruments[symbol].get_instrument_id()
+        return number
 
     def _now_ns(self) -> int:
         return self._replay.clock.now_ns()
 
     @property
     def _told(self) -> GatewayListener:
-        if self._listener is None:
+        listener: GatewayListener | None = self.listener
+        if listener is None:
             raise UsageError("BacktestGateway: expected attach(listener) before it is used")
-        return self._listener
+        return listener

@@ -12,10 +12,12 @@ from scripted import LINEAR, amend, cancel, order
 
 from mlthon._core.market_event import DepthUpdate
 from mlthon.backtest.backtest import Backtest, Settings
+from mlthon.backtest.connector import BacktestConnector
 from mlthon.backtest.latency import Latency
 from mlthon.backtest.request_limits import RequestRates
+from mlthon.backtest.story import new_order
 from mlthon.basics.defs import TIF, Side
-from mlthon.sim.orders import NewOrder
+from mlthon.engine.ports import CancelOrderRequest, NewOrderRequest
 from mlthon.sim.synthetic import SyntheticMarket
 
 SECONDS = 3
@@ -79,26 +81,29 @@ class Gambler:
 class Witness:
     """Takes down what reaches the exchange, in order, for the naive matcher."""
 
-    def __init__(self, sim: Any) -> None:
+    def __init__(self, connector: BacktestConnector) -> None:
         self.steps: list[tuple[str, Any]] = []
-        place, change, end = sim.place, sim.amend, sim.cancel
+        sim, account, gateway = connector.sim, connector.account, connector.gateway
+        place, change, end = gateway.new_arrived, sim.amend, gateway.cancel_arrived
 
-        def placed(account: Any, new: NewOrder) -> Any:
-            done = place(account, new)
-            self.steps.append(("place", (done.order_id, new)))
-            return done
+        def placed(request: NewOrderRequest) -> None:
+            place(request)
+            done = sim.find_order(account, link_id=request.wire_id)
+            if done is not None:
+                self.steps.append(("place", (done.order_id, new_order(request, done.symbol))))
 
         def amended(account: Any, symbol: str, **asked: Any) -> Any:
             done = change(account, symbol, **asked)
             self.steps.append(("amend", (done.order_id, asked["price"])))
             return done
 
-        def cancelled(account: Any, symbol: str, **asked: Any) -> Any:
-            done = end(account, symbol, **asked)
-            self.steps.append(("cancel", done.order_id))
-            return done
+        def cancelled(request: CancelOrderRequest) -> None:
+            before = sim.find_order(account, link_id=request.wire_id)
+            end(request)
+            if before is not None and before.is_open:
+                self.steps.append(("cancel", before.order_id))
 
-        sim.place, sim.amend, sim.cancel = placed, amended, cancelled
+        gateway.new_arrived, sim.amend, gateway.cancel_arrived = placed, amended, cancelled
 
 
 class WitnessedMarket:
@@ -159,7 +164,7 @@ def test_a_backtest_of_random_orders_is_what_a_naive_matcher_makes_of_them(seed)
     backtest = Backtest([market], gambler, settings=settings)
     [connector] = backtest.connectors
     gambler.sim, gambler.account = connector.sim, connector.account
-    market.witness = Witness(connector.sim)
+    market.witness = Witness(connector)
     backtest.run()
     backtest.check_ledgers()
     assert gambler.checks > 30
