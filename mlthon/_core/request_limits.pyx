@@ -64,12 +64,11 @@ cdef class Allowance:
         return self.count
 
     cdef bint take_some(self, int64_t now_ns, Py_ssize_t count) except -1:
-        cdef Py_ssize_t index
         if self.count_used(now_ns) + count > self.limit:
             return False
         while self.count + count > self.room:
             self.grow()
-        for index in range(count):
+        for _ in range(count):
             self.taken_ns[(self.first + self.count) % self.room] = now_ns
             self.count += 1
         return True

@@ -130,8 +130,8 @@ cdef class SimGateway:
     ``instruments`` are those of the exchange, by its symbols. The subclass has ``place(request)`` and
     ``cancel(request)``, which carry out and answer what is not plain; ``cancels``, whose ``waiting`` is true while
     cancels wait, ``send_cancels(requests)`` for those that have to, and ``drop_cancels(order)`` for those of an order
-    that has ended; ``refuse_here(kind, wire_id, reason)`` for what is not to be sent; and ``follow_position(symbol)``,
-    called when an order was told and may have moved one.
+    that has ended; ``refuse_here(kind, wire_id, reason)`` for what is not to be sent; and
+    ``follow_position(symbol)``, called when an order was told and may have moved one.
     """
 
     def __init__(self, PlainExchange exchange not None, Funds account not None, dict instruments not None,
