@@ -11,7 +11,7 @@ from mlthon.basics.defs import GtwStatus, OrderStatus
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.errors import DecodeError
-from mlthon.exchanges.bybit.codec.account import decode_position
+from mlthon.exchanges.bybit.codec.account import decode_balances, decode_position
 from mlthon.exchanges.bybit.codec.fields import Json
 from mlthon.instruments.perpetual import Perpetual
 
@@ -114,6 +114,30 @@ async def test_a_fill_with_a_stamp_from_the_future_hides_none_in_the_gap(venue: 
         venue.session("private").cut()
         await eventually(lambda: "e2" in client.listener.fills)
         await client.ready()
+
+
+@pytest.mark.parametrize(
+    ("margin", "available"),
+    [
+        ("1.0000000000000000001", "8.999999999999999999"),
+        ("1.00000000000000000000", "9"),
+        ("1.5", "8.5"),
+        ("", "10"),
+    ],
+)
+def test_a_margin_finer_than_a_quantity_is_rounded_up(margin: str, available: str) -> None:
+    row = wallet_row("USDT", "10")
+    row["coin"][0] |= {"locked": "", "totalOrderIM": "", "totalPositionIM": margin}
+    (balance,) = decode_balances([row], "row")
+    assert (balance.total, balance.available) == (Qty("10"), Qty(available))
+
+
+@pytest.mark.parametrize("margin", ["-1", "1.0000000000000000000x", "x.0000000000000000000", "1e400"])
+def test_a_margin_that_is_no_number_is_refused(margin: str) -> None:
+    row = wallet_row("USDT", "10")
+    row["coin"][0] |= {"totalPositionIM": margin}
+    with pytest.raises(DecodeError, match="totalPositionIM"):
+        decode_balances([row], "row")
 
 
 @pytest.mark.parametrize("leg", [-1, 3, 10**12])

@@ -23,6 +23,8 @@ __all__ = ["Balance", "PositionRow", "decode_balances", "decode_funding", "decod
 _SIGNS = {"Buy": 1, "Sell": -1, "None": 0, "": 0}
 _LEGS = (0, 1, 2)
 _ZERO = Qty("0")
+_DECIMALS = 18  # of a Qty
+_FINEST = Qty("0.000000000000000001")
 
 
 class PositionRow(NamedTuple):
@@ -77,8 +79,20 @@ def _decode_balance(row: Json, where: str) -> Balance:
     Held margin may exceed the balance where other coins back it; then nothing is available.
     """
     total = _signed(row, "walletBalance", where)
-    held = qty(row, "locked", where) + qty(row, "totalOrderIM", where) + qty(row, "totalPositionIM", where)
+    held = sum((_held(row, key, where) for key in ("locked", "totalOrderIM", "totalPositionIM")), _ZERO)
     return Balance(text(row, "coin", where), total, max(total - held, _ZERO))
+
+
+def _held(row: Json, key: str, where: str) -> Qty:
+    """What orders or positions hold of a balance. Margins are quotients: what is finer than a Qty is rounded up."""
+    value = row.get(key)
+    if type(value) is str:
+        whole, _, decimals = value.partition(".")
+        finer = decimals[_DECIMALS:]
+        if finer.isdigit():
+            value = f"{whole}.{decimals[:_DECIMALS]}"
+            return qty({key: value}, key, where) + (_FINEST if finer.strip("0") else _ZERO)
+    return qty(row, key, where)
 
 
 def _signed(row: Json, key: str, where: str) -> Qty:
