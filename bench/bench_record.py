@@ -42,9 +42,7 @@ def frames() -> list[bytes]:
 @pytest.fixture
 def tapped(tmp_path: Path) -> tuple[ConnectionTap, Track]:
     """A recorder whose writer does nothing by itself."""
-    recorder = Recorder(
-        tmp_path, protocol=PROTOCOL, source="bench", now_ns=time.time_ns, on_failure=lambda: None
-    )
+    recorder = Recorder(tmp_path, protocol=PROTOCOL, source="bench", now_ns=time.time_ns, on_failure=print)
     instrument = SyntheticMarket(1).instrument
     track, tap = recorder.add(instrument), recorder.tap("bench")
     tap.on_subscribed(instrument)

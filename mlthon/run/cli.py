@@ -35,6 +35,7 @@ from mlthon.run.shared_options import (
     Faults,
     Market,
     Params,
+    RecordTo,
     SlowMs,
     Speed,
     Strategy,
@@ -84,6 +85,7 @@ def demo(
         typer.Option("--json", help="End with the summary as one JSON object, the last line of stdout."),
     ] = False,
     event_log: EventLogFile = None,
+    record_to: RecordTo = None,
     slow_ms: SlowMs = DEFAULT_BUDGET_MS,
     faults: Faults = None,
     verbose: Verbose = False,
@@ -106,6 +108,7 @@ def demo(
         duration_s=positive("--duration", duration),
         as_json=as_json,
         event_log=event_log,
+        record=record_to,
         slow_callback_ms=positive("--slow-ms", slow_ms),
         faults=open_faults(faults),
     )

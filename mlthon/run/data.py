@@ -16,6 +16,7 @@ from mlthon.errors import ConfigError, MLThonError, TapeError
 from mlthon.run.output import Output
 from mlthon.tape.cache import cached_tapes, clear_cache
 from mlthon.tape.opening import is_tape, open_tape
+from mlthon.tape.raw_frames import FRAMES_SUFFIX
 
 if TYPE_CHECKING:
     from mlthon.tape.tape import Tape
@@ -273,10 +274,11 @@ def events_on(tape: Tape) -> int:
 
 
 def tapes_in(places: list[Path]) -> list[Path]:
-    """Files as they are, and of folders the tapes in them."""
+    """Files and recordings as they are, and of other folders the tapes in them."""
     found: list[Path] = []
     for place in places:
-        found += sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place]
+        is_recording = place.is_dir() and any(place.glob(f"*{FRAMES_SUFFIX}"))
+        found += sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() and not is_recording else [place]
     return found
 
 

@@ -19,6 +19,7 @@ from mlthon.run.first_of import first_of
 from mlthon.run.interrupts import Interrupts, interrupted
 from mlthon.run.market_choice import MarketChoice
 from mlthon.run.output import Output
+from mlthon.run.recorded_run import recorder_beside
 from mlthon.run.simulated_venue import SimulatedVenue
 from mlthon.run.status import print_status
 from mlthon.run.strategy_loader import load_strategy_class, make_strategy
@@ -52,6 +53,7 @@ class DemoOptions:
     duration_s: float
     as_json: bool
     event_log: Path | None
+    record: Path | None
     slow_callback_ms: float
     faults: FaultSeams | None = None
 
@@ -71,12 +73,13 @@ async def run_demo(options: DemoOptions) -> None:
         journal = stack.enter_context(EventLog(options.event_log)) if options.event_log else None
         venue = SimulatedVenue(options.market, clock, options.faults)
         try:
+            recorder = stack.enter_context(recorder_beside(options.record, [venue.instrument], clock))
             presets = _presets(options.strategy, venue)
             strategy = make_strategy(strategy_class, presets)
             config = _reach(await venue.start(), venue)
             engine = LiveEngine(
                 strategy,
-                [BybitConnector(config, clock.now_ns)],
+                [BybitConnector(config, clock.now_ns, tap=recorder)],
                 clock=clock,
                 params={**presets, **options.params},
                 choose_defaults=lambda table: [

@@ -14,7 +14,7 @@ from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import GtwRejectCode
 from mlthon.engine.clock import LiveClock
-from mlthon.errors import VenueRefusal
+from mlthon.errors import TapeError, VenueRefusal
 from mlthon.exchanges.bybit import BybitConnector
 from mlthon.exchanges.bybit.categories import CATEGORIES, category_of
 from mlthon.instruments.instrument import Instrument
@@ -60,7 +60,7 @@ async def run_record(options: RecordOptions) -> None:
     disk_failed = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def on_failure() -> None:
+    def on_failure(_error: TapeError) -> None:
         loop.call_soon_threadsafe(disk_failed.set)
 
     async with AsyncExitStack() as stack:

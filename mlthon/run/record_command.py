@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -110,6 +109,8 @@ def record(
     recording can be used wherever a tape can: name its folder. Ctrl-C ends it cleanly; a recorder that is
     killed loses the last second at most.
     """
+    import asyncio  # noqa: PLC0415  (a backtest has no use for it, and it takes its time)
+
     from mlthon.run.market_choice import MarketChoice  # noqa: PLC0415  (the network's libraries take their time)
     from mlthon.run.record import RecordOptions, run_record  # noqa: PLC0415
     from mlthon.run.record_sources import SourceChoice  # noqa: PLC0415

@@ -15,6 +15,7 @@ __all__ = [
     "Faults",
     "Market",
     "Params",
+    "RecordTo",
     "SlowMs",
     "Speed",
     "Strategy",
@@ -70,5 +71,11 @@ Faults = Annotated[
 EventLogFile = Annotated[
     Path | None,
     typer.Option("--event-log", metavar="FILE", help="Write every request and callback as JSON lines."),
+]
+RecordTo = Annotated[
+    Path | None,
+    typer.Option(
+        "--record", metavar="DIR", help="Record the market that the strategy is shown, as `record` does."
+    ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens on the way.")]

@@ -189,7 +189,7 @@ class Recorder:
         protocol: str,
         source: str,
         now_ns: Callable[[], int],
-        on_failure: Callable[[], None],
+        on_failure: Callable[[TapeError], None],
         limits: RotationLimits | None = None,
         tickers: bool = True,
     ) -> None:
@@ -267,7 +267,7 @@ class Recorder:
                     track.write()
         except TapeError as error:
             self._failure = error
-            self._on_failure()
+            self._on_failure(error)
 
 
 def topic_in(data: bytes) -> bytes:

@@ -224,6 +224,16 @@ async def in_a_process(*arguments: object) -> dict[str, Any]:
     return json.loads(out.splitlines()[-1])
 
 
+def test_a_demo_records_what_its_strategy_is_shown(mlthon_run: Callable[..., Any], tmp_path: Path) -> None:
+    run = mlthon_run("demo", "--record", tmp_path, "--duration", 1.5, "--json")
+    assert run.summary["orders"]["acked"] > 0
+    tape = open_tape(tmp_path / NAME)
+    assert verify(tape).is_sound
+    assert tape.counts.depth_messages > 0
+    listed = mlthon_run("data", "ls", tmp_path / NAME, "--json").summary
+    assert [each["rows"] for each in listed["tapes"]] == [tape.counts.rows]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

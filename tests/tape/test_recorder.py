@@ -26,12 +26,12 @@ from mlthon.tape.recorder import Recorder
 INVERSE = SyntheticMarket(1, product=Product.Inverse).instrument
 
 
-def fail() -> None:
-    raise AssertionError("nothing was to fail")
+def fail(error: TapeError) -> None:
+    raise AssertionError(error)
 
 
 def new_recorder(
-    folder: Path, *, limits: RotationLimits | None = None, on_failure: Callable[[], None] = fail
+    folder: Path, *, limits: RotationLimits | None = None, on_failure: Callable[[TapeError], None] = fail
 ) -> Recorder:
     return Recorder(
         folder, protocol=PROTOCOL, source="test", now_ns=time.time_ns, limits=limits, on_failure=on_failure
@@ -154,7 +154,7 @@ from test_recorder import INSTRUMENT, START_NS, new_recorder, trade
 from mlthon.errors import TapeError
 resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))  # the system refuses to make a file larger
 failed = threading.Event()
-recorder = new_recorder(Path(sys.argv[1]), on_failure=failed.set)
+recorder = new_recorder(Path(sys.argv[1]), on_failure=lambda error: failed.set())
 track, tap = recorder.add(INSTRUMENT), recorder.tap("linear")
 tap.on_subscribed(INSTRUMENT)
 recorder.start()
