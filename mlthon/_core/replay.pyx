@@ -370,7 +370,10 @@ cdef class Replay:
         cdef DepthUpdate changes
         self.messages += 1
         self.levels += update.bid_count + update.ask_count
-        changes = market.engine.follow_depth(update)
+        try:
+            changes = market.engine.follow_depth(update)
+        except ValueError as error:
+            raise TapeError(f"market: at {update.recv_ns}: {error}") from None
         if market.engine.is_eventful():
             market.catch_up(None)
             self.ask_sampler()
@@ -384,7 +387,10 @@ cdef class Replay:
         self.messages += 1
         self.trades += 1
         if told is not None:
-            changes = market.engine.follow_trade(told)
+            try:
+                changes = market.engine.follow_trade(told)
+            except ValueError as error:
+                raise TapeError(f"market: at {trade.recv_ns}: {error}") from None
             if market.engine.is_eventful():
                 market.catch_up(trade)
                 self.ask_sampler()

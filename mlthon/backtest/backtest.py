@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -132,6 +133,7 @@ class Backtest:
         self.replay = Replay(self.clock)
         self._sources = [open_market(tape) for tape in tapes]
         self.instruments = unique(source.instrument for source in self._sources)
+        refuse_overlaps([source for source in self._sources if isinstance(source, Recording)])
         self.trace = Trace(self.instruments, self._mid, self.clock.now_ns)
         self.connectors = [
             self._connector(exchange)
@@ -378,6 +380,29 @@ def unique(instruments: Iterable[Instrument]) -> list[Instrument]:
         if known != instrument:
             raise ConfigError(f"tapes: they disagree about {instrument.get_instrument_name()}")
     return list(found.values())
+
+
+def refuse_overlaps(recordings: Sequence[Recording]) -> None:
+    """Raise ConfigError where two recordings tell the same of one instrument at the same time."""
+    for first, second in combinations(recordings, 2):
+        if first.instrument != second.instrument or not may_overlap(first.counts, second.counts):
+            continue
+        for what in ("book", "trades"):
+            if tells(first.counts, what) and tells(second.counts, what):
+                name = first.instrument.get_instrument_name()
+                raise ConfigError(
+                    f"tapes: {first!r} and {second!r} tell the {what} of {name} at the same time"
+                )
+
+
+def may_overlap(first: TapeCounts, second: TapeCounts) -> bool:
+    """Whether two recordings have a moment in common."""
+    return first.first_recv_ns <= second.last_recv_ns and second.first_recv_ns <= first.last_recv_ns
+
+
+def tells(counts: TapeCounts, what: str) -> int:
+    """How much a recording tells of a book, or of trades."""
+    return counts.trades if what == "trades" else counts.depth_messages + counts.order_changes
 
 
 def finish(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -1,8 +1,8 @@
 """What a run writes down while it goes, for its result: orders, fills, funding, and the mid once a second.
 
 The strategy's profit is not sampled: it follows from fills and mids, and is worked out afterwards
-(`mlthon.backtest.pnl`). Memory grows with what the strategy does and by 32 bytes a second and instrument, not with
-the market's events.
+(`mlthon.backtest.pnl`). Memory grows with what the strategy does, and by 32 bytes a second in which an
+instrument's mid moves, not with the market's events.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ class Trace:
         self.record_order = self.orders.record_order  #: compiled: every order takes several steps
         self._coins: dict[str, str] = {}
         self._next_sample_ns = 0
+        self._sampled: list[Price | None] = [None] * len(self.instruments)  # the last sample's mids
+        self._stirred: set[int] = set()  # instruments with fills or payments since the last sample
         self._awaited: tuple[deque[tuple[int, int]], ...] = tuple(deque() for _ in MARK_OUTS_S)
 
     # -- time --------------------------------------------------------------------------------------------------
@@ -147,6 +149,7 @@ class Trace:
         self.funding_ns.append(ns)
         self.funding_instrument.append(self._numbers[instrument_id])
         self.funding_amount.append(received)
+        self._stirred.add(self._numbers[instrument_id])
 
     def liquidated(self) -> Counter[int]:
         """How often positions were taken over, by instrument id."""
@@ -186,7 +189,9 @@ class Trace:
     def _write_sample(self, ns: int) -> None:
         for number in range(len(self.instruments)):
             mid = self._mid(number)
-            if mid is not None:
+            if mid is not None and (mid != self._sampled[number] or number in self._stirred):
+                self._sampled[number] = mid
+                self._stirred.discard(number)
                 self.sample_ns.append(ns)
                 self.sample_instrument.append(number)
                 self.sample_mid.append(mid)
@@ -200,6 +205,7 @@ class Trace:
         self, ns: int, order: int, instrument: int, fill: FillReport, liquidity: int, mid: Price | None
     ) -> None:
         rows, row = self.fills, len(self.fills)
+        self._stirred.add(instrument)
         rows.ns.append(ns)
         rows.order.append(order)
         rows.instrument.append(instrument)

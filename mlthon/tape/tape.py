@@ -44,7 +44,7 @@ class Tape:
         self.clock_offset_ns = self.header.clock_offset_ns if clock_offset_ns is None else clock_offset_ns
 
     def __repr__(self) -> str:
-        return f"Tape({str(self.path)!r})"
+        return f"Tape({str(self.source_path)!r})"
 
     @property
     def instrument(self) -> Instrument:

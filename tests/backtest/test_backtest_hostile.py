@@ -132,3 +132,9 @@ def test_a_market_that_yields_something_else_is_an_error_that_shows_it(pair):
 def test_the_first_that_a_market_yields_is_checked_too():
     with pytest.raises(TapeError, match="market: expected"):
         Backtest([Yields((0, "book"))], Scripted()).run()
+
+
+def test_a_quantity_beyond_what_can_be_traded_is_an_error_of_the_market():
+    tape = Tape(book(0, [("100", "5")], [("101", "3")], whole=True), book(9, [("100", "9" * 16)], []))
+    with pytest.raises(TapeError, match=r"market: at 1700000000009000000: depth: qty: .* is beyond"):
+        Backtest([tape], Scripted()).run()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import pytest
 from scripted import LINEAR, MS_NS, START_NS, Scripted, Tape, book, order, trade
 
 from mlthon._core.market_event import DepthUpdate
 from mlthon.backtest.backtest import Backtest, Settings
 from mlthon.backtest.latency import Latency
 from mlthon.basics.defs import Side
+from mlthon.errors import ConfigError
 from mlthon.sim.synthetic import SyntheticMarket
 from mlthon.sim.terms import Product
 
@@ -108,3 +110,9 @@ def test_at_one_moment_timers_come_before_private_news_and_that_before_the_marke
         "on_order_execution",
         "on_public_trade",
     ]
+
+
+def test_two_recordings_that_tell_one_book_at_one_time_are_refused(captures):
+    tape = captures / "bybit" / "2024-12-01_XRPUSDT_ob500.jsonl"
+    with pytest.raises(ConfigError, match=r"XRPUSDT.*tell the book of byt:perp:XRP-USDT at the same time"):
+        Backtest([tape, tape], Scripted())

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 from rich.console import Console
-from scripted import Scripted, Tape, book, order
+from scripted import SECOND_NS, START_NS, Scripted, Tape, book, order
 
 from mlthon.backtest.backtest import Backtest, Settings
 from mlthon.backtest.compare import compare_results, load_result
@@ -146,3 +146,22 @@ def test_own_orders_do_not_move_the_mids():
     assert [*result.trace.fills.mid, *(marks[0] for marks in result.trace.fills.marks)] == [mid] * 4
     assert set(result.trace.sample_mid) == {mid}
     assert result.to_json()["pnl"]["unrealised"] == -1.5
+
+
+def test_a_sample_that_would_show_nothing_new_is_left_out():
+    tape = Tape(
+        book(0, [("100.0", "5")], [("101.0", "3")], whole=True),
+        book(9_500, [("100.5", "1")], []),
+        book(86_400_000, [("100.5", "2")], []),
+    )
+    result = Backtest([tape], Scripted((3_200, order("buy", Side.Buy, "101.0", "1")))).run()
+    assert [(ns - START_NS) // SECOND_NS for ns in result.trace.sample_ns] == [
+        0,
+        4,
+        10,
+        6401,
+        35201,
+        64001,
+    ]  # funding
+    assert result.to_json()["pnl"]["unrealised"] == -0.25
+    assert result.trace.ended_ns - START_NS >= 86_400 * SECOND_NS
