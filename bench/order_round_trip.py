@@ -6,7 +6,8 @@
 
 On both sides a strategy in plain Python sends a limit order far from the market at every trade, and cancels it when
 it is accepted. A run without orders is taken off, so what is left is the cost of the orders alone: the difference of
-the medians, of the processor's time. Runs take turns, each side in a process and, by default, an environment of its own.
+the medians, of the processor's time. Runs take turns, each side in a process and, unless told otherwise, in an
+environment of its own.
 """
 
 from __future__ import annotations

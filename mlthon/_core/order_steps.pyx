@@ -10,8 +10,9 @@ from mlthon._core.enums import OrderEvent, Side
 
 cimport cython
 from cpython.array cimport array, resize_smart
-from mlthon._core.fixed cimport Price, Qty
+from mlthon._core.fixed cimport Price, Qty, qty_from
 from mlthon._core.fixed_column cimport FixedColumn
+from mlthon._core.order_story cimport DeskOrder
 from mlthon._core.text_column cimport TextColumn
 
 cdef object BUY = Side.Buy
@@ -65,10 +66,14 @@ cdef class OrderSteps:
 
     def record_order(self, event, order, code):
         """Write down a step of an order, a `DeskOrder`, now."""
-        cdef Price price = order.price
-        cdef Qty qty = order.qty
-        cdef Qty leaves_qty = order.leaves_qty
-        cdef str wire_id = order.wire_id
+        cdef Price price
+        cdef Qty qty, leaves_qty
+        cdef str wire_id
+        if type(order) is DeskOrder:
+            price, qty, wire_id = (<DeskOrder>order).price, (<DeskOrder>order).qty, (<DeskOrder>order).wire_id
+            leaves_qty = qty_from((<DeskOrder>order).leaves())
+        else:
+            price, qty, wire_id, leaves_qty = order.price, order.qty, order.wire_id, order.leaves_qty
         if event is MODIFY_SENT and order.modify_pending is not None:
             price = order.modify_pending.new_price or price
             qty = order.modify_pending.new_qty or qty

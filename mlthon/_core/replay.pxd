@@ -85,6 +85,7 @@ cdef class Replay:
     # Let a private message arrive: `function(*args)` is called.
     cdef int add_private(self, int64_t due_ns, object function, tuple args) except -1
 
+    cdef int send_change(self, MarketView view, object news) except -1     # the same as `send`
     cdef Lane first(self)
     cdef int play_event(self, Lane lane) except -1
     cdef int play_depth(self, Market market, DepthUpdate update) except -1

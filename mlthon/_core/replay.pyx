@@ -289,10 +289,12 @@ cdef class Replay:
 
     def send(self, MarketView view not None, news):
         """Send market data to the strategy: an event, which is copied, or a function to call when it arrives."""
+        self.send_change(view, news)
+
+    cdef int send_change(self, MarketView view, object news) except -1:
         if view.only_best and isinstance(news, DepthUpdate) and not (<DepthUpdate>news).is_snapshot:
             news = view.moved_best()
-        if news is not None:
-            self.send_news(view, news)
+        return 0 if news is None else self.send_news(view, news)
 
     def timers_changed(self):
         """Take note that the scheduler may have something else to do next."""

@@ -2,6 +2,7 @@
 
 cimport cython
 from libc.stdint cimport int64_t
+from mlthon._core.fixed cimport Qty
 from mlthon._core.funds cimport Funds
 from mlthon._core.plain_exchange cimport PlainExchange
 from mlthon._core.replay cimport Replay
@@ -24,6 +25,7 @@ cdef class Listed:
     cdef object number
     cdef str symbol
     cdef bint is_spot
+    cdef Qty told_size                # the position last told, or None
 
 
 cdef class SimGateway:
@@ -33,7 +35,11 @@ cdef class SimGateway:
     cdef readonly RequestLimits limits
     cdef readonly Way there, back
     cdef readonly set filled          # ids of orders whose fills were told, and they not yet
-    cdef public object listener       # GatewayListener
+    cdef readonly object listener     # GatewayListener
+    cdef object feed                  # whose `views` are shown what is displayed
+    # Bound methods that every order comes by.
+    cdef object send_arrived, cancel_sent_arrived, order_told, report, accepted
+    cdef Listed last                  # the instrument last asked for
     cdef public object cancels        # those that wait
     cdef tuple usage                  # of a rate limit, to be told with the answer; else None
     cdef dict by_instrument           # by instrument id

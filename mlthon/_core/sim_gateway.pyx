@@ -15,7 +15,7 @@ from mlthon._core.fixed cimport Price, Qty, price_from
 from mlthon._core.funds cimport Funds
 from mlthon._core.order_messages cimport fields_of, named
 from mlthon._core.plain_exchange cimport PlainExchange
-from mlthon._core.replay cimport Replay
+from mlthon._core.replay cimport MarketView, Replay
 from mlthon._core.request_limits cimport Allowance, RequestLimits
 from mlthon._core.sim_order cimport (
     ACCOUNT, CUM_QTY, END_REASON, LINK_ID, ORDER_ID, ORDER_TYPE, POST_ONLY, PRICE, QTY, SIDE, STATE, SYMBOL,
@@ -130,13 +130,14 @@ cdef class SimGateway:
     ``instruments`` are those of the exchange, by its symbols. The subclass has ``place(request)`` and
     ``cancel(request)``, which carry out and answer what is not plain; ``cancels``, whose ``waiting`` is true while
     cancels wait, ``send_cancels(requests)`` for those that have to, and ``drop_cancels(order)`` for those of an order
-    that has ended; ``refuse_here(kind, wire_id, reason)`` for what is not to be sent; and
-    ``follow_position(symbol)``, called when an order was told and may have moved one.
+    that has ended; and ``refuse_here(kind, wire_id, reason)`` for what is not to be sent.
     """
 
     def __init__(self, PlainExchange exchange not None, Funds account not None, dict instruments not None,
-                 Replay replay not None, RequestLimits limits not None, Way there not None, Way back not None):
+                 Replay replay not None, RequestLimits limits not None, Way there not None, Way back not None,
+                 feed):
         cdef Listed listed
+        self.feed = feed
         self.exchange = exchange
         self.account = account
         self.replay = replay
@@ -153,6 +154,13 @@ cdef class SimGateway:
             listed.is_spot = exchange.markets[symbol].is_spot
             self.by_symbol[symbol] = self.by_instrument[listed.number] = listed
 
+    def listen(self, listener):
+        """Say who listens; called once, before anything else."""
+        self.listener = listener
+        self.report, self.accepted = listener.on_order_report, listener.on_request_accepted
+        self.send_arrived, self.cancel_sent_arrived = self.new_arrived, self.cancel_arrived
+        self.order_told = self.order_arrived
+
     # -- requests ----------------------------------------------------------------------------------------------
 
     def send_new(self, request):
@@ -161,7 +169,7 @@ cdef class SimGateway:
         cdef bint is_spot = self.listed(fields_of(request)[1]).is_spot
         cdef str reason = self.limits.take_one(NEW_ORDER, now_ns, is_spot)
         if reason is None:
-            self.there.put(self.new_arrived, (request,))
+            self.there.put(self.send_arrived, (request,))
         else:
             self.refuse_here(NEW_ORDER, request.wire_id, reason)
 
@@ -172,7 +180,7 @@ cdef class SimGateway:
         if self.cancels.waiting or not own.take_some(self.replay.clock.ns, 1):
             self.send_cancels([request])
         else:
-            self.there.put(self.cancel_arrived, (request,))
+            self.there.put(self.cancel_sent_arrived, (request,))
 
     def new_arrived(self, request):
         """A new order has reached the exchange."""
@@ -219,11 +227,28 @@ cdef class SimGateway:
         cdef tuple fields = fields_of(order)
         if fields[ACCOUNT] != self.account.name:
             return
-        self.back.put(self.order_arrived, (order,))
+        self.back.put(self.order_told, (order,))
         if self.filled and fields[ORDER_ID] in self.filled:
             self.filled.discard(fields[ORDER_ID])     # the position follows by itself
         elif not (<Listed>self.by_symbol[fields[SYMBOL]]).is_spot:
             self.follow_position(fields[SYMBOL])
+
+    def follow_position(self, str symbol not None):
+        """Tell a position when it changes, and with the first order: venues tell it far more often."""
+        cdef Listed listed = self.by_symbol[symbol]
+        cdef Qty size = self.account.purse.positions[symbol].size
+        if listed.told_size is None or listed.told_size.mantissa != size.mantissa:
+            listed.told_size = size
+            self.back.put(self.listener.on_position, (listed.instrument, size))
+
+    def on_depth(self, symbol, update):
+        """The exchange tells what it displays: send it to who sees that."""
+        cdef MarketView view = self.feed.views.get(symbol)
+        if view is not None:
+            if view.is_lost:
+                self.feed.on_depth(symbol, update)
+            else:
+                self.replay.send_change(view, update)
 
     def order_arrived(self, order):
         """A report of an order has reached the strategy's side."""
@@ -231,12 +256,14 @@ cdef class SimGateway:
         cdef Listed listed = self.by_symbol[fields[SYMBOL]]
         if self.cancels.waiting and not fields[STATE].is_open:
             self.drop_cancels(order)
-        self.listener.on_order_report(report_of(fields, listed.number, self.replay.clock.ns))
+        self.report(report_of(fields, listed.number, self.replay.clock.ns))
 
     cdef int accept(self, object kind, object wire_id, tuple order) except -1:
         if self.usage is not None:
             self.tell_usage()
-        return self.back.put(self.listener.on_request_accepted, (kind, wire_id, str(order[ORDER_ID])))
+        return self.back.put(self.accepted, (kind, wire_id, str(order[ORDER_ID])))
 
     cdef Listed listed(self, object instrument):
-        return self.by_instrument[instrument.get_instrument_id()]
+        if self.last is None or self.last.instrument is not instrument:
+            self.last = self.by_instrument[instrument.get_instrument_id()]
+        return self.last

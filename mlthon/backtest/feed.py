@@ -33,7 +33,7 @@ class BacktestFeed:
         self._replay = replay
         self._latency = latency
         self._listener: FeedListener | None = None
-        self._views: dict[str, MarketView] = {}
+        self.views: dict[str, MarketView] = {}  #: what strategies see, by symbol; changes while it goes
         self._books: dict[str, set[MDSub]] = {}  # the kinds that are subscribed
 
     def attach(self, listener: FeedListener) -> None:
@@ -43,7 +43,7 @@ class BacktestFeed:
         """Nothing has to be waited for."""
 
     async def close(self) -> None:
-        for view in self._views.values():
+        for view in self.views.values():
             view.close()
 
     def unsupported_subs(self) -> frozenset[MDSub]:
@@ -65,7 +65,7 @@ class BacktestFeed:
 
     def on_depth(self, symbol: str, update: DepthUpdate) -> None:
         """Send a change of the displayed book on its way."""
-        view = self._views.get(symbol)
+        view = self.views.get(symbol)
         if view is None:
             return
         if view.is_lost:
@@ -75,7 +75,7 @@ class BacktestFeed:
 
     def on_trade(self, symbol: str, trade: PublicTrade) -> None:
         """Send a public trade on its way."""
-        view = self._views.get(symbol)
+        view = self.views.get(symbol)
         if view is not None:
             self._replay.send(view, trade)
 
@@ -85,10 +85,10 @@ class BacktestFeed:
         """A subscription has reached the exchange."""
         symbol, number = symbol_of(instrument), instrument.get_instrument_id()
         listener, send = self._told, self._replay.send
-        view = self._views.get(symbol)
+        view = self.views.get(symbol)
         if view is None:
             ask_anew = partial(self._ask_anew, symbol)
-            view = self._views[symbol] = MarketView(number, listener, self._latency.feed, ask_anew)
+            view = self.views[symbol] = MarketView(number, listener, self._latency.feed, ask_anew)
             self._markets[symbol].watch(view)
         books = self._books.setdefault(symbol, set())
         books |= subs & _BOOKS
@@ -113,7 +113,7 @@ class BacktestFeed:
 
     def _ask_anew(self, symbol: str) -> None:
         """Ask for the whole book again: the strategy's has crossed, or the exchange's may not be crossed any more."""
-        if self._views[symbol].is_lost:
+        if self.views[symbol].is_lost:
             self._send_book(symbol)
             return
         now_ns = self._replay.clock.now_ns()
@@ -121,7 +121,7 @@ class BacktestFeed:
 
     def _send_book(self, symbol: str) -> None:
         """Send the whole displayed book, or wait until it is not crossed."""
-        view, whole = self._views[symbol], self._markets[symbol].whole_book()
+        view, whole = self.views[symbol], self._markets[symbol].whole_book()
         view.is_lost = whole is None
         if whole is not None:
             self._replay.send(view, whole)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.market_event import PublicTrade
 from mlthon._core.replay import Replay
 from mlthon._core.request_limits import RequestLimits
 from mlthon._core.sim_gateway import SimGateway, Way, order_report
@@ -66,7 +66,7 @@ class BacktestGateway(SimGateway):
     ) -> None:
         instruments = dict(exchange.instruments)
         there, back = Way(replay, latency.order), Way(replay, latency.response)
-        super().__init__(exchange, account, instruments, replay, RequestLimits(rates), there, back)
+        super().__init__(exchange, account, instruments, replay, RequestLimits(rates), there, back, feed)
         self.status = GtwStatus.Connecting
         self._trace = trace
         self._cancels = self.cancels = CancelQueue(self.limits, replay, self._send_cancels)
@@ -75,11 +75,10 @@ class BacktestGateway(SimGateway):
         self._feed = feed
         self._replay = replay
         self._instruments = instruments
-        self._sizes_told: dict[str, Qty] = {}
         exchange.attach(self)
 
     def attach(self, listener: GatewayListener) -> None:
-        self.listener = listener
+        self.listen(listener)
 
     async def connect(self) -> None:
         """Nothing has to be waited for: tell what the account holds, and be ready."""
@@ -161,9 +160,6 @@ class BacktestGateway(SimGateway):
         if account is self._account:
             for coin in coins:
                 self._answer(self._told.on_wallet, coin, *available(account.wallet(coin)))
-
-    def on_depth(self, symbol: str, update: DepthUpdate) -> None:
-        self._feed.on_depth(symbol, update)
 
     def on_trade(self, symbol: str, trade: PublicTrade) -> None:
         self._feed.on_trade(symbol, trade)
@@ -265,13 +261,6 @@ class BacktestGateway(SimGateway):
         for fill in self._exchange.fills(self._account):
             if fill.link_id == wire_id:
                 self._answer(self._arrived_fill, fill)
-
-    def follow_position(self, symbol: str) -> None:
-        """Tell a position when it changes, and with the first order: venues tell it far more often."""
-        size = self._account.purse.position(symbol).size
-        if self._sizes_told.get(symbol) != size:
-            self._sizes_told[symbol] = size
-            self._answer(self._told.on_position, self._instruments[symbol], size)
 
     def _tell_position(self, instrument: Instrument) -> None:
         is_spot = isinstance(instrument, Spot)
