@@ -45,6 +45,9 @@ log = logging.getLogger("mlthon.backtest")
 
 _NS_PER_MS = 1_000_000
 _NOTHING = Qty("0")
+_ABOUT_ORDERS = frozenset(
+    {RequestKind.NewOrder, RequestKind.ModifyOrder, RequestKind.CancelOrder, RequestKind.CancelAll}
+)
 _AT_ONCE_NS = 0  # before all that is due: what is refused on this side has no way to go
 
 
@@ -227,6 +230,7 @@ class BacktestGateway(SimGateway):
 
     def _cancel_all(self, instrument: Instrument) -> None:
         self._exchange.cancel_all(self._account, symbol_of(instrument))
+        self.tell_usage()
         self._answer(self._told.on_cancel_all_accepted, instrument)
 
     # -- answers to questions ----------------------------------------------------------------------------------
@@ -317,8 +321,9 @@ class BacktestGateway(SimGateway):
         self, kind: RequestKind, is_spot: bool, batch: int, carry_out: Callable[..., None], *args: Any
     ) -> None:
         self.count_arrived(kind, self._now_ns(), is_spot=is_spot, batch=batch)
+        if kind not in _ABOUT_ORDERS:
+            self.tell_usage()  # else after what the request does, and before its answer
         carry_out(*args)
-        self.tell_usage()
 
     def _answer(self, arrive: Callable[..., object], *args: Any) -> None:
         """Let something reach the strategy's side."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from fidelity_run import Case
-from scripted_traders import BookTrader, TimedTrader
+from scripted_traders import BookTrader, BusyTrader, TimedTrader
 from turnstile import Delays
 
 from mlthon.backtest.backtest import MarketSource
@@ -14,7 +14,7 @@ from mlthon.sim.terms import Product
 
 __all__ = ["DELAYS", "TRADERS", "on_market", "synthetic"]
 
-TRADERS = {"timed": TimedTrader, "book": BookTrader}
+TRADERS = {"timed": TimedTrader, "book": BookTrader, "busy": BusyTrader}
 DELAYS = {
     "none": Delays(),
     "5 ms": Delays(5_000_000, 5_000_000, 5_000_000),

@@ -1,4 +1,4 @@
-"""Two strategies from a seed: one acts by the clock, one by what the market shows. Both use all there is to send."""
+"""Strategies from a seed: one acts by the clock, one by what the market shows, one sends too much."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.spot import Spot
 
-__all__ = ["BookTrader", "TimedTrader"]
+__all__ = ["BookTrader", "BusyTrader", "TimedTrader"]
 
 _BYBIT = Exchange.Bybit
 _TICK_MS = 53  # no divisor of anything: its ties with other things are rare, and other tests see to them
+_BUSY_TICK_MS = 7
 _CANCEL_ALL_EVERY = 97  # ticks
 
 
 class _Trader:
     """What both have in common: what they remember, and how they send."""
 
-    wanted = (MDSub.BBO,)
+    wanted: tuple[MDSub, ...] = (MDSub.BBO,)
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(f"{type(self).__name__} {seed}")
@@ -181,6 +182,34 @@ class TimedTrader(_Trader):
             self.new(0, is_market=True, reduce=self.rng.random() < 0.5)
         else:
             self.new(self.rng.choice((1, 5)), tif=self.rng.choice((TIF.IOC, TIF.FOK)), lots=4_000)
+
+
+class BusyTrader(TimedTrader):
+    """Sends in bursts: beyond every rate limit, beyond what it can pay, and at prices that nobody would take."""
+
+    def on_start(self, params: str) -> None:
+        self.env.setup_timer(_BUSY_TICK_MS, self.act)
+
+    def act(self) -> bool:
+        if len(self.best) == 2 and self.rng.random() < 0.25:
+            burst = (self.quote, self.amend, self.cancel_some, self.take, self.overreach, self.cancel_all)
+            (act,) = self.rng.choices(burst, (6, 5, 5, 2, 2, 1))
+            for _ in range(self.rng.randint(1, 6) if act in (self.quote, self.amend) else 1):
+                act()
+        return True
+
+    def cancel_some(self) -> None:
+        """Cancel many at once."""
+        for name in list(self.live)[: self.rng.randint(1, 25)]:
+            self.env.send_cancel_order(_BYBIT, self.instrument.get_instrument_id(), name)
+
+    def overreach(self) -> None:
+        """Ask for too much, too far away, or for more than is to be reduced."""
+        how = self.rng.choice(("much", "far", "reduce"))
+        ticks_in = self.rng.choice((-500_000, -100_000, 100_000_000)) if how == "far" else 1
+        lots = 10 ** self.rng.randint(4, 9) if how == "much" else 200
+        tif = self.rng.choice((TIF.GTC, TIF.IOC, TIF.FOK))
+        self.new(ticks_in, lots=lots, tif=tif, reduce=how == "reduce")
 
 
 class BookTrader(_Trader):

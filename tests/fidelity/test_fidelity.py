@@ -28,7 +28,7 @@ def expect_one_story(case: Case) -> Counter[str]:
     return Counter(step.kind for step in here.story.steps)
 
 
-@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("seed", range(1, 5))
 @pytest.mark.parametrize("trader", TRADERS)
 def test_on_synthetic_markets(trader: str, seed: int) -> None:
     product, delays = PRODUCTS[seed % len(PRODUCTS)], list(DELAYS)[seed % len(DELAYS)]
@@ -40,7 +40,7 @@ def test_on_synthetic_markets(trader: str, seed: int) -> None:
 def test_on_a_recorded_market(captures: Path, trader: str) -> None:
     tape = open_tape(captures / CAPTURE)
     counts = expect_one_story(on_market(tape, 1, trader, "5 ms", 8.0))
-    assert counts["on_order_execution"] > 20
+    assert counts["on_order_execution"] > 10
 
 
 @pytest.mark.parametrize("trader", TRADERS)
@@ -51,15 +51,22 @@ def test_the_same_seed_is_told_byte_for_byte(trader: str) -> None:
 
 
 def test_everything_that_can_be_sent_and_told_is_in_it() -> None:
-    kinds: Counter[str] = Counter()
-    for trader in TRADERS:
-        story = in_backtest(synthetic(2, trader, Product.Linear, "5 ms", 30.0)).story
-        kinds.update(step.kind for step in story.steps)
-    assert set(kinds) >= {
+    steps = [
+        step
+        for trader in TRADERS
+        for step in in_backtest(synthetic(2, trader, Product.Linear, "5 ms", 30.0)).story.steps
+    ]
+    assert {step.kind for step in steps} >= {
         *("send_new_order", "send_modify_order", "send_cancel_order", "send_cancel_all"),
         *("on_new_order_ack", "on_new_order_reject", "on_modify_order_ack", "on_modify_order_reject"),
         *("on_cancel_order_ack", "on_cancel_order_reject", "on_cancel_all_ack"),
         *("on_order_execution", "on_order_cancelled"),
+        *("on_position_info", "on_wallet_info", "on_rate_limit_info"),
+    }
+    assert {step.code for step in steps} >= {
+        *("PostOnlyWouldCross", "RateLimited", "TooLate", "InsufficientFunds", "ReduceOnlyRefused"),
+        *("InvalidPrice", "InvalidRequest", "RequestPending"),
+        *("Limit/GTC/PostOnly/", "Limit/IOC/Unset/", "Limit/FOK/Unset/", "Market/IOC/Unset/reduce"),
     }
 
 
