@@ -10,6 +10,7 @@ from mlthon.backtest.latency import Latency
 from mlthon.basics.defs import TIF, CancelCode, GtwRejectCode, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.qty import Qty
+from mlthon.engine.ports import OrderEvent
 
 STORY = (
     "on_new_order_ack",
@@ -182,3 +183,26 @@ def test_funding_is_paid_at_its_time_at_the_recorded_rate():
     result = backtest.run()
     assert list(backtest.trace.funding_ns) == [START_NS + due_ms * MS_NS]
     assert result.to_json()["pnl"]["funding"] == pytest.approx(-60.00005)
+
+
+def test_what_a_resized_order_leaves_open_is_counted_from_its_new_quantity():
+    tape = Tape(book(0, [("100.0", "5")], [("100.1", "3")], whole=True), book(900, [("99.9", "1")], []))
+    strategy, _ = run(tape, (100, order("a1", Side.Buy, "100.0", "10")), (300, amend("a1", "100.1", "3")))
+    assert strategy.names(*STORY) == ["on_new_order_ack", "on_modify_order_ack", "on_order_execution"]
+    assert strategy.last("on_modify_order_ack")[4] == Qty("3")
+    assert strategy.last("on_order_execution")[4:6] == (Qty("3"), Qty("0"))
+
+
+def test_many_cancels_at_once_use_both_allowances_and_the_rest_waits():
+    tape = Tape(book(0, [("100.0", "5")], [("100.1", "3")], whole=True), book(5000, [("99.9", "1")], []))
+    news = [(100 + 110 * n, order(f"a{n}", Side.Buy, "99.0", "1")) for n in range(12)]
+    asks = [(2600, lambda env: [cancel(f"a{n}")(env) for n in range(12)])]
+    more = [(2500 + 10 * n, order(f"b{n}", Side.Buy, "99.0", "1")) for n in range(9)]
+    asks.append((2900, lambda env: [cancel(f"b{n}")(env) for n in range(9)]))  # only eight find room
+    strategy, backtest = run(tape, *news, *more, *asks)
+    assert strategy.names("on_cancel_order_reject", "on_request_reject") == []
+    assert len(strategy.names("on_order_cancelled")) == 21
+    steps = backtest.trace.orders
+    is_end = [event == OrderEvent.Cancelled.value for event in steps.event]
+    ends = [ns for ns, ended in zip(steps.ns, is_end, strict=True) if ended]
+    assert max(ends) - min(ends) >= 1_100 * MS_NS  # ten single ones and ten in batches fit into 1.1 s
