@@ -42,7 +42,7 @@ cdef class OrderStory:
     cdef object on_fill, on_incomplete, record_order
     cdef dict by_client_id, by_wire_id, by_exchange_id
     cdef dict open                    # by wire id, oldest first
-    cdef dict ended                   # by wire id, in the order in which they ended
+    cdef object ended                 # deque of orders, in the order in which they ended
 
     # Requests that nothing is wrong with: they are handed to the gateway, and noted.
     cdef int send_new_order(self, str client_id, tuple request) except -1

@@ -15,6 +15,7 @@ Compiled, because every order passes here several times. Requests and reports ar
 """
 
 import logging
+from collections import deque
 
 from mlthon._core import dispatch
 from mlthon._core.enums import CancelCode, GtwRejectCode, OrderEvent, OrderStatus, RequestKind
@@ -118,7 +119,7 @@ cdef class OrderStory:
         self.by_wire_id = {}
         self.by_exchange_id = {}
         self.open = {}
-        self.ended = {}
+        self.ended = deque()
 
     # -- questions -------------------------------------------------------------------------------------------
 
@@ -339,9 +340,9 @@ cdef class OrderStory:
             self.refuse_modify(order, TOO_LATE, why_too_late)
         self.refuse_cancel(order, TOO_LATE, why_too_late)
         del self.open[order.wire_id]
-        self.ended[order.wire_id] = order
+        self.ended.append(order)
         if len(self.ended) > KEPT_ENDED_ORDERS:
-            oldest = self.ended.pop(next(iter(self.ended)))
+            oldest = self.ended.popleft()
             del self.by_wire_id[oldest.wire_id]
             del self.by_client_id[oldest.client_id]
             self.by_exchange_id.pop(oldest.exchange_id, None)
