@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -24,12 +25,14 @@ from recorded_market import CAPTURES
 from rich.console import Console
 from rich.table import Table
 
+import mlthon
 from mlthon._core import buildinfo
 from mlthon._core.tape_cursor import COLUMN_NAMES, SMALL_COLUMNS
 from mlthon.tape.opening import open_tape
 from mlthon.tape.tape import Tape
 
 SIDES = Path(__file__).resolve().parent / "backtest_peers"
+PACKAGE = Path(mlthon.__file__).parent  # the one that is imported here is the one that is measured
 CAPTURE = CAPTURES / "binance" / "usdm_btcusdt_20240808.gz"
 OURS = "mlthon"
 SCRIPTS = {
@@ -122,7 +125,10 @@ def answer(question: Question, pythons: dict[str, str], market: Path, count: int
     names = [name for name in SCRIPTS if name == OURS or (name in question.limits and name in pythons)]
     with ExitStack() as stack:
         sides = {
-            name: stack.enter_context(Side(name, pythons[name], question.work, market)) for name in names
+            name: stack.enter_context(
+                Side(name, pythons[name], question.work, CAPTURE if name == OURS else market)
+            )
+            for name in names
         }
         samples = take_turns(sides, question.rounds)
     check_tops(samples)
@@ -163,22 +169,26 @@ def check_tops(samples: dict[str, list[dict[str, Any]]]) -> None:
 
 
 class Side:
-    """One side's process, which ends with this."""
+    """One side's process, which ends with this. It is ready when it is entered."""
 
     def __init__(self, name: str, python: str, work: str, market: Path) -> None:
         self.name = name
-        source = CAPTURE if name == OURS else market
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - ours until the exit; shown where it explains
         self._process = subprocess.Popen(
-            [python, str(SIDES / SCRIPTS[name]), work, str(source)],
+            [python, str(SIDES / SCRIPTS[name]), work, str(market)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
+            env=os.environ | ({"PYTHONPATH": str(PACKAGE.parent)} if name == OURS else {}),
         )
 
     def __enter__(self) -> Side:
-        self._answer()
+        try:
+            self._answer()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_error: object) -> None:

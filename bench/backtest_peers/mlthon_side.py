@@ -1,5 +1,6 @@
 """MLThon: `Backtest` over the tape, with every default: 5 ms each way, fees, queues, limits, ledgers."""
 
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ def seen(backtest: Backtest) -> dict[str, Any]:
     return {
         "events": facts.levels + facts.trades,
         "callbacks": facts.callbacks,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "top": [
             level.get_price().to_float()
             for side in (book.bids(), book.asks())

@@ -28,7 +28,7 @@ cdef extern from *:
         return price < 0 ? -key : key;
     }
 
-    /* How many of 8 keys, so many apart, are below another. Nothing waits for anything, nothing is to be predicted. */
+    /* How many of 8 keys, so many apart, are below another: no step waits for another, no branch is guessed. */
     #define MLTHON_BELOW(keys, n, step, key) (keys[(n) * (step)] < key)
     #define MLTHON_SEVEN_BELOW(keys, step, key) ( \
         MLTHON_BELOW(keys, 0, step, key) + MLTHON_BELOW(keys, 1, step, key) + MLTHON_BELOW(keys, 2, step, key) + \

@@ -10,7 +10,8 @@ Invariants: `at` is the first row of the next event, or equals `rows` at the end
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy
 
 from mlthon._core.int128 cimport int128
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
@@ -18,6 +19,9 @@ from mlthon._core.order_change cimport OrderChange, RateUpdate
 from mlthon._core.price_book cimport Level
 
 from mlthon.errors import TapeError
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void *address) noexcept nogil
 
 COLUMN_NAMES = ("recv_ns", "venue_ns", "kind", "flags", "side", "price", "qty", "seq", "prev_seq", "id")
 SMALL_COLUMNS = frozenset(("kind", "flags", "side"))  # of one byte a value; the others have eight
@@ -27,6 +31,7 @@ cdef enum:
     MAX_ROWS = 1 << 30                # of a batch
     MAX_MESSAGE_ROWS = 1 << 20        # of a message: bounds the memory that a tape without ends can ask for
 
+cdef uint64_t LAST_ROWS = LAST_ROW * <uint64_t>0x0101010101010101
 cdef int64_t MAX_TIME_NS = 1 << 62    # so that stamp plus correction fits; the year is 2116
 cdef int64_t NO_ID = -1
 
@@ -262,11 +267,20 @@ cdef class TapeCursor:
 
     cdef Py_ssize_t message_end(self) except -1:
         """Where the message that `at` is in ends in this batch, the row after its last."""
+        cdef const uint8_t *flags = self.flags
+        cdef Py_ssize_t rows = self.rows
         cdef Py_ssize_t row = self.at
-        while row < self.rows:
+        while row + 8 <= rows and not eight_flags(flags + row) & LAST_ROWS:
+            row += 8
+        while row < rows:
             row += 1
-            if self.flags[row - 1] & LAST_ROW:
+            if flags[row - 1] & LAST_ROW:
                 break
+        if row < rows:                # what is asked of the next message first: its lines are not in the cache yet
+            prefetch(&self.recv_ns[row])
+            prefetch(&self.venue_ns[row])
+            prefetch(&self.seq[row])
+            prefetch(&self.prev_seq[row])
         return row
 
     cdef Py_ssize_t bad_level(self, DepthUpdate into, Py_ssize_t end, int *last_side) noexcept:
@@ -397,6 +411,12 @@ cdef class TapeCursor:
         while self.view_count > 0:
             self.view_count -= 1
             PyBuffer_Release(&self.views[self.view_count])
+
+
+cdef inline uint64_t eight_flags(const uint8_t *flags) noexcept:
+    cdef uint64_t eight
+    memcpy(&eight, flags, sizeof(eight))
+    return eight
 
 
 cdef int64_t unit_of(int decimals) noexcept:
