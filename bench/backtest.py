@@ -25,7 +25,7 @@ PEERS = {
     "nautilus_trader": ("nautilus_trader==1.221.0",),
     "hftbacktest": ("hftbacktest==2.4.4", "numba==0.68.1"),
 }
-OURS = ("aiohttp==3.14.5", "orjson==3.13.0", "pyarrow==23.0.0", "numpy==2.4.1")
+OURS = ("aiohttp==3.14.5", "orjson==3.13.0", "pyarrow==26.0.1", "numpy==2.4.6")
 
 
 def main() -> int:
