@@ -38,6 +38,8 @@ from mlthon._core.python_call cimport (
 )
 from mlthon._core.ticks cimport start_ticks, ticks_at_least, ticks_now, ticks_to_ns
 
+from mlthon.errors import StrategyLoadError
+
 # The market data callbacks come first: dispatch.pxd names their positions.
 CALLBACKS = (
     "on_add_price_level",
@@ -92,6 +94,9 @@ cdef enum:                            # what is out of the ordinary; all but WAT
     JOURNALED = 16                    # every callback is written down first
     WATCHED = 32                      # the callbacks of a batch are timed one by one
 
+cdef enum:
+    NOT_PLAIN = 0x20 | 0x80 | 0x200   # of code: generators, coroutines, asynchronous generators
+
 cdef dict POSITIONS = {name: position for position, name in enumerate(CALLBACKS)}
 cdef object BUY = Side.Buy
 cdef object SELL = Side.Sell
@@ -105,11 +110,15 @@ start_ticks()
 def bound_callback(strategy, str name):
     """The strategy's own method of that name, or None where it only has the interface's empty one.
 
-    An interface marks its methods abstract; an override does not.
+    An interface marks its methods abstract; an override does not. Raises StrategyLoadError for a coroutine or a
+    generator: it would be called, and do nothing.
     """
     method = getattr(strategy, name, None)
     if not callable(method) or getattr(method, "__isabstractmethod__", False):
         return None
+    code = getattr(method, "__code__", None)
+    if code is not None and code.co_flags & NOT_PLAIN:
+        raise StrategyLoadError(f"{type(strategy).__name__}.{name}: expected a plain function, without async and yield")
     return method
 
 

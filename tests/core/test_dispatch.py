@@ -15,6 +15,7 @@ from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.basics.defs import Exchange, Side
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
+from mlthon.errors import StrategyLoadError
 
 BYBIT = Exchange.Bybit
 INSTRUMENT_ID = 30000000001
@@ -430,6 +431,23 @@ class TestSlowCallbacks:
         ((what, took_ns),) = noted
         assert what == "on_public_trade"
         assert took_ns >= 19_900_000
+
+
+class TestCallbacksThatAreNotPlain:
+    async def coroutine(self, *_args):
+        raise AssertionError("never awaited")
+
+    def generator(self, *_args):
+        yield
+
+    async def asynchronous_generator(self, *_args):
+        yield
+
+    @pytest.mark.parametrize("method", [coroutine, generator, asynchronous_generator])
+    def test_they_are_refused_by_name(self, method):
+        strategy = type("Sleepy", (), {"on_start": lambda self, params: None, "on_public_trade": method})()
+        with pytest.raises(StrategyLoadError, match=r"Sleepy\.on_public_trade: expected a plain function"):
+            Dispatcher(strategy)
 
 
 def spin(seconds: float) -> None:
