@@ -118,7 +118,7 @@ def bound_callback(strategy, str name):
         return None
     code = getattr(method, "__code__", None)
     if code is not None and code.co_flags & NOT_PLAIN:
-        raise StrategyLoadError(f"{type(strategy).__name__}.{name}: expected a plain function, without async and yield")
+        raise StrategyLoadError(f"{type(strategy).__name__}.{name}: expected a plain function, not async or yield")
     return method
 
 

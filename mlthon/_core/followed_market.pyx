@@ -16,10 +16,10 @@ The first is pessimistic, the last optimistic. The second is what is to be expec
 probability A / R, the identity case of the models in quant.stackexchange.com/questions/3782 (f(A) / (f(A) + f(R - A))
 with f(x) = x).
 
-**Late trades.** A trade may be told after the depth message that contains it, by its stamp. What that message, and those
-after it, took from in front of an order is then first taken to be that trade, and only its rest advances the queue. It
-concerns no order that came after the message. Two messages back are remembered; what is later still counts as told
-with the older of them.
+**Late trades.** A trade may be told after the depth message that contains it, by its stamp. What that message, and
+those after it, took from in front of an order is then first taken to be that trade, and only its rest advances the
+queue. It concerns no order that came after the message. Two messages back are remembered; what is later still counts
+as told with the older of them.
 """
 
 from mlthon._core.fixed cimport qty_from
