@@ -61,11 +61,15 @@ class OrderLanes:
     def __init__(self, recv_window_ms: int) -> None:
         self._recv_window_ms = recv_window_ms
         self._lanes: dict[int, OrderLane] = {}
+        self._last: OrderLane | None = None
 
     def of(self, instrument: Instrument) -> OrderLane:
         """The lane of an instrument, made anew where that has changed; raises ValueError for one of no category."""
-        number = instrument.get_instrument_id()
-        lane = self._lanes.get(number)
+        lane = self._last
         if lane is None or lane.instrument is not instrument:
-            lane = self._lanes[number] = OrderLane(instrument, self._recv_window_ms)
+            number = instrument.get_instrument_id()
+            lane = self._lanes.get(number)
+            if lane is None or lane.instrument is not instrument:
+                lane = self._lanes[number] = OrderLane(instrument, self._recv_window_ms)
+            self._last = lane
         return lane

@@ -42,8 +42,9 @@ class OrderRoutes:
         self._config = config
         self._clock = clock
         self._rest = rest
-        self._stream = stream
         self._uses_stream = config.order_entry == "websocket"
+        self.write = stream if self._uses_stream else _refuse
+        """Put an encoded request on the trade stream; False: it did not go, nor was it sent any other way."""
         self._posts = Background()
         self.on_answer: Callable[[TradeAnswer], None] = lambda _: None
         self.on_unanswered: Callable[[str, str], None] = lambda *_: None
@@ -53,16 +54,12 @@ class OrderRoutes:
         """Send a request; None: the allowance of HTTP requests is used up, and nothing was sent."""
         if self._uses_stream:
             now_ms = str(self._clock.now_ms())
-            if self._stream(encode_request(op, req_id, now_ms, self._config.recv_window_ms, fields)):
+            if self.write(encode_request(op, req_id, now_ms, self._config.recv_window_ms, fields)):
                 return Route.Stream
         if not self._rest.limits.take(HTTP, is_cancel=op in _CANCELS):
             return None
         self._posts.spawn(self._post(op, req_id, fields), f"{op} {req_id}")
         return Route.Rest
-
-    def write(self, data: bytes) -> bool:
-        """Put an encoded request on the trade stream; False: it did not go, nor was it sent any other way."""
-        return self._uses_stream and self._stream(data)
 
     async def close(self) -> None:
         """Stop waiting for answers."""
@@ -82,3 +79,8 @@ class OrderRoutes:
             self.on_unanswered(req_id, str(error))
         else:
             self.on_answer(TradeAnswer(req_id, op, 0, envelope.text, exchange_id, None, fates))
+
+
+def _refuse(_data: bytes) -> bool:
+    """Write nothing: by configuration, orders do not go by the trade stream."""
+    return False

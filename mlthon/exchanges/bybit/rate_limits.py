@@ -83,7 +83,9 @@ class RateLimits:
     def has_room(self, name: str) -> bool:
         """Whether a bucket, not that of HTTP, takes one more request now."""
         bucket = self._buckets.get(name)
-        return (bucket is not None and bucket.is_far_from_full()) or self.free(name) > 0
+        if bucket is not None and len(bucket.taken) + bucket.others < bucket.limit:
+            return True  # even if nothing has expired
+        return self.free(name) > 0
 
     def take(self, name: str, count: int = 1, *, is_cancel: bool = False) -> bool:
         """Count requests that are about to be sent; False: there is no room for them, and nothing is counted."""
@@ -141,39 +143,35 @@ class RateLimits:
 class _Bucket:
     """The requests of the last second: our own by their time, those of others as a number."""
 
-    __slots__ = ("_others", "_others_until_ns", "_window_ns", "level", "limit", "taken")
+    __slots__ = ("_others_until_ns", "_window_ns", "level", "limit", "others", "taken")
 
     def __init__(self, limit: int, window_ns: int) -> None:
         self.limit = limit
         self.level = 0
         self.taken: deque[int] = deque()
         self._window_ns = window_ns
-        self._others = 0
+        self.others = 0
         self._others_until_ns = 0
-
-    def is_far_from_full(self) -> bool:
-        """Whether there is room even if nothing has expired."""
-        return len(self.taken) + self._others < self.limit
 
     def free(self, now_ns: int) -> int:
         self._forget(now_ns)
-        return max(self.limit - len(self.taken) - self._others, 0)
+        return max(self.limit - len(self.taken) - self.others, 0)
 
     def wait_ns(self, now_ns: int) -> int:
         self._forget(now_ns)
         ends = [self.taken[0] + self._window_ns] if self.taken else []
-        if self._others:
+        if self.others:
             ends.append(self._others_until_ns)
         return max(min(ends) - now_ns, 0) if ends else 0
 
     def seen_elsewhere(self, used: int, now_ns: int) -> None:
         """Take in that the venue counted `used` requests."""
         self._forget(now_ns)
-        self._others = max(used - len(self.taken), 0)
+        self.others = max(used - len(self.taken), 0)
         self._others_until_ns = now_ns + self._window_ns
 
     def _forget(self, now_ns: int) -> None:
         while self.taken and self.taken[0] + self._window_ns <= now_ns:
             self.taken.popleft()
-        if self._others and self._others_until_ns <= now_ns:
-            self._others = 0
+        if self.others and self._others_until_ns <= now_ns:
+            self.others = 0
