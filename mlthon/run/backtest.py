@@ -12,6 +12,7 @@ from pathlib import Path
 from mlthon.backtest.backtest import Backtest, MarketSource, Settings
 from mlthon.backtest.extras import require_extras
 from mlthon.backtest.summary_tables import summary_tables
+from mlthon.errors import ConfigError
 from mlthon.run import STARTED_S
 from mlthon.run.event_log import EventLog
 from mlthon.run.output import Output
@@ -43,6 +44,7 @@ def run_backtest(options: BacktestOptions) -> None:
     """
     output = Output(options.as_json)
     require_extras(report=options.report is not None, tables=options.save is not None)
+    _check_targets(options)
     with ExitStack() as stack:
         if options.as_json:
             stack.enter_context(redirect_stdout(sys.stderr))  # what the strategy prints is for people
@@ -67,6 +69,17 @@ def run_backtest(options: BacktestOptions) -> None:
         finally:
             _show(backtest, options, output, load_s, time.perf_counter() - begun_s)
     backtest.check_ledgers()
+
+
+def _check_targets(options: BacktestOptions) -> None:
+    """Raise ConfigError for places where nothing can be written: better now than after a long run."""
+    report, save = options.report, options.save
+    if report is not None and report.is_dir():
+        raise ConfigError(f"--report: expected a file to write, got a folder: {report}")
+    if report is not None and not report.parent.is_dir():
+        raise ConfigError(f"--report: expected a file in a folder that is there, got {report}")
+    if save is not None and save.exists() and not save.is_dir():
+        raise ConfigError(f"--save: expected a folder, got a file: {save}")
 
 
 def _show(backtest: Backtest, options: BacktestOptions, output: Output, load_s: float, run_s: float) -> None:

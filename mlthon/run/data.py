@@ -127,7 +127,10 @@ def list_tapes(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List tapes: what is on them, from when to when, and how large they are."""
+    """List tapes: what is on them, from when to when, and how large they are.
+
+    Exit code 2 when one of them cannot be read, after the others have been listed.
+    """
     needs_extra()
     from rich.table import Column, Table  # noqa: PLC0415
 
@@ -139,12 +142,13 @@ def list_tapes(
             for heading in ("from (UTC)", "length", "rows", "MB")
         ),
     )
-    listed = []
+    listed: list[dict[str, Any]] = []
+    unreadable = []
     for path in tapes_in(places) if places else [*tapes_in([Path()]), *cached_tapes()]:
         try:
             summary = summary_of(open_tape(path))
-        except TapeError as error:
-            out.line(f"{path}: damaged: {error}")
+        except MLThonError as error:
+            unreadable.append(str(error))
             listed.append({"path": str(path), "error": str(error)})
             continue
         table.add_row(path.name, *row_of(summary))
@@ -154,6 +158,10 @@ def list_tapes(
     elif not listed:
         out.line("no tapes")
     out.result({"tapes": listed})
+    if len(unreadable) == 1:
+        raise TapeError(unreadable[0])
+    if unreadable:
+        raise TapeError(f"{len(unreadable)} of {len(listed)} cannot be read: {'; '.join(unreadable)}")
 
 
 @data_app.command("clear")

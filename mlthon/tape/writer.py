@@ -56,7 +56,7 @@ def write_tape(
             )
             with unfinished(path) as whole:
                 finish(draft, whole, header)
-                whole.replace(path)
+                put_in_place(whole, path)
             return header
 
 
@@ -88,6 +88,13 @@ def finish(draft: Path, whole: Path, header: TapeHeader) -> None:
         with pa.ipc.new_file(file, schema) as writer:
             for batch in reader:
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+
+
+def put_in_place(whole: Path, path: Path) -> None:
+    try:
+        whole.replace(path)
+    except OSError as error:
+        raise TapeError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def count(event: TapeEvent, counts: TapeCounts) -> None:

@@ -60,6 +60,19 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(mlthon_run, tmp_path):
         assert said in done.err.splitlines()[-1]
 
 
+def test_where_nothing_can_be_written_is_said_before_the_run(mlthon_run, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    for option, value, said in (
+        ("--report", tmp_path, "--report: expected a file to write, got a folder"),
+        ("--report", tmp_path / "absent" / "a.html", "--report: expected a file in a folder that is there"),
+        ("--save", file, "--save: expected a folder, got a file"),
+    ):
+        done = mlthon_run("backtest", "--duration", "2", option, value)
+        assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+        assert said in done.err
+
+
 def test_measured_delays_are_replayed(mlthon_run, tmp_path):
     measured = tmp_path / "delays.csv"
     measured.write_text("sent_ns,exchange_ns,answered_ns\n0,3000000,10000000\n")

@@ -99,6 +99,38 @@ def test_what_cannot_be_done_is_one_line(capsys: pytest.CaptureFixture[str], tmp
     assert not list(tmp_path.glob("*.tape"))
 
 
+def test_what_cannot_be_listed_ends_with_two(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    absent, junk, empty = tmp_path / "absent", tmp_path / "junk", tmp_path / "empty"
+    junk.write_text("nothing\n")
+    empty.mkdir()
+    assert ended(capsys, "ls", absent) == (
+        2,
+        "",
+        f"error: {absent}: cannot be opened: No such file or directory\n",
+    )
+    code, out, err = ended(capsys, "ls", absent, junk)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: 2 of 2 cannot be read: ")
+    source = book(tmp_path / "book.jsonl", frame("snapshot", 1), frame("delta", 2))
+    code, out, err = ended(capsys, "ls", source, junk, "--json")
+    assert [set(entry) >= {"error"} for entry in json.loads(out)["tapes"]] == [False, True]
+    assert (code, len([line for line in err.splitlines() if line.startswith("error: ")])) == (2, 1)
+    assert ended(capsys, "ls", empty) == (0, "no tapes\n", "")
+
+
+@pytest.mark.parametrize("command", ["import", "export"])
+def test_a_folder_in_the_place_of_a_tape_is_not_replaced(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    source = book(tmp_path / "book.jsonl", frame("snapshot", 1), frame("delta", 2))
+    (tmp_path / "book.tape").mkdir()
+    (tmp_path / "book.parquet").mkdir()
+    code, out, err = ended(capsys, command, source, "-o", tmp_path)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert "cannot be written" in err
+    assert not list(tmp_path.glob(".*.part"))
+
+
 def test_a_tape_is_played_by_the_simulated_venue(mlthon_run: Run, captures: Path, tmp_path: Path) -> None:
     source = captures / "bybit/2024-12-01_XRPUSDT_ob500.jsonl"
     tape = mlthon_run("data", "import", source, "-o", tmp_path, "--json").summary["tapes"][0]["tape"]
