@@ -54,7 +54,7 @@ def test_a_file_may_name_every_fault(tmp_path: Path) -> None:
     [
         ("[1]", "expected the keys seed and faults, got [1]"),
         ("a: [", "not YAML"),
-        ("[" * 5_000 + "]" * 5_000, "not YAML: maximum recursion depth"),
+        ("[" * 1_000 + "]" * 1_000, "not YAML: maximum recursion depth"),
         ("seed: 2024-13-45", "not YAML: month must be in 1..12"),
         ("a: &a [1]\nfaults: [*a, *a]", "expected YAML without aliases"),
         ("1: 2", "Dict key must be"),
