@@ -6,8 +6,8 @@ Reports may repeat, come late or in any order. What the strategy is told is
 
 * Whatever proves that an order lives (a report, a fill) acknowledges it, if nothing did before.
 * A report that an order has ended is held until the fills it counts have arrived.
-* A modify or cancel that its order's end overtakes is answered at that end: before a cancelled, for that is an order's
-  last word, and after the execution that fills it.
+* A modify or cancel that its order's end overtakes is answered at that end: before a cancelled, for that is an
+  order's last word, and after the execution that fills it.
 * A fill is never dropped, not even one that comes after the end; a repeated one is known by its execution id.
 
 Compiled, because every order passes here several times. Requests and reports are the named tuples of

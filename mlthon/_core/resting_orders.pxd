@@ -26,8 +26,9 @@ cdef struct Order:
     int128 price
     int128 leaves
     int128 ahead                      # anonymous quantity in front of it in its queue
-    int128[2] before                  # the same before the last depth message, and before the one before that, less
-                                      # what went since; NOT_THERE if the order came later
+    # the same before the last depth message, and before the one before that, less what went since;
+    # NOT_THERE if the order came later
+    int128[2] before
     int64_t arrived_after             # how many orders of the market had come, where they are told one by one
     Order *previous
     Order *next
@@ -72,7 +73,7 @@ cdef inline bint spans(RestingSide side, int128 price) noexcept:
         return side.queues[0].price <= price <= side.queues[side.size - 1].price
     return side.queues[side.size - 1].price <= price <= side.queues[0].price
 
-# Whether an order rested already before the last depth message (1), or before the one before that (2); 0: it does now.
+# Whether an order rested already before the last depth message (1), or before the one before that (2); 0: now.
 cdef inline bint was_there(const Order *order, int messages) noexcept:
     return messages == 0 or order.before[messages - 1] < NOT_THERE
 
