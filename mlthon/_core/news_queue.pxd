@@ -15,4 +15,5 @@ cdef class NewsQueue:
     cdef object recipient(self)       # the first one's; there must be one
     cdef object take(self)            # its content, and the next one is the first
 
+    cdef Py_ssize_t open_place(self, Py_ssize_t at, int64_t due_ns) except -1
     cdef int make_room(self) except -1

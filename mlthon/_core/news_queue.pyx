@@ -1,4 +1,7 @@
-"""Market data on its way to strategies: first in, first out, each with the time when it arrives.
+"""Market data on its way to strategies, each with the time when it arrives: of equal times, first in, first out.
+
+What comes from one exchange comes in order of time; from several, each with its own delay, it nearly does. So a
+message is put behind those that arrive before it, which are mostly all.
 
 Two rings of objects and one of times, which grow when they are full. The loop of a backtest puts every message in and
 takes it out again, so neither makes an object.
@@ -31,13 +34,28 @@ cdef class NewsQueue:
         if self.size == self.room:
             self.make_room()
         at = (self.first + self.size) & (self.room - 1)
+        if self.size and self.due_ns[(at - 1) & (self.room - 1)] > due_ns:
+            at = self.open_place(at, due_ns)
         self.due_ns[at] = due_ns
         self.recipients[at] = recipient
         self.contents[at] = content
-        if self.size == 0:
+        if due_ns < self.next_ns:
             self.next_ns = due_ns
         self.size += 1
         return 0
+
+    cdef Py_ssize_t open_place(self, Py_ssize_t at, int64_t due_ns) except -1:
+        """Move what arrives later one place on; returns the place that is free then."""
+        cdef Py_ssize_t before
+        while at != self.first:
+            before = (at - 1) & (self.room - 1)
+            if self.due_ns[before] <= due_ns:
+                break
+            self.due_ns[at] = self.due_ns[before]
+            self.recipients[at] = self.recipients[before]
+            self.contents[at] = self.contents[before]
+            at = before
+        return at
 
     cdef object recipient(self):
         return self.recipients[self.first]

@@ -21,7 +21,11 @@ cdef enum:                            # the order of what is due at the same tim
 cdef class SimClock:
     cdef int64_t ns
 
+cdef class FeedLine:
+    cdef int64_t last_ns              # when the last of what was sent on it arrives
+
 cdef class MarketView:
+    cdef FeedLine line
     cdef public bint is_lost          # the strategy's book is to be given anew, when it is not displayed crossed
     cdef public bint only_best        # it is sent the best levels alone, as a snapshot whenever they change
     cdef FollowedMarket engine        # of the market it is of
@@ -73,7 +77,7 @@ cdef class Replay:
     cdef int64_t[RANKS] due_ns        # when the next of each rank is due
     cdef TimerQueue private
     cdef NewsQueue news               # by `MarketView`: events, and functions to call
-    cdef int64_t last_news_ns         # when the last of the news is due
+    cdef int64_t last_news_ns         # when the last of the news is due, on any line
     cdef object scheduler
     cdef object dispatcher
     cdef object sampler

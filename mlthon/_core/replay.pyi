@@ -37,11 +37,20 @@ class SimClock:
     def now_ns(self) -> int: ...
 
 @final
+class FeedLine:
+    def __init__(self) -> None: ...
+
+@final
 class MarketView:
     is_lost: bool
     only_best: bool
     def __init__(
-        self, instrument_id: int, listener: _Listener, delay: _Delay, ask_anew: Callable[[], object]
+        self,
+        instrument_id: int,
+        listener: _Listener,
+        delay: _Delay,
+        ask_anew: Callable[[], object],
+        line: FeedLine,
     ) -> None: ...
     def open(self, *, book: bool, trades: bool, orders: bool) -> None: ...
     def close(self) -> None: ...

@@ -45,8 +45,13 @@ cdef class SimClock:
 
 
 @cython.final
+cdef class FeedLine:
+    """The connection to one exchange's market data: on it, nothing overtakes."""
+
+
+@cython.final
 cdef class MarketView:
-    """What a strategy sees of one market, and how long that takes to reach it.
+    """What a strategy sees of one market, and how long that takes to reach it, on the line that its exchange has.
 
     ``listener`` is told whole messages (`FeedListener`), and asked for the book's own entrance, which takes the short
     way. ``delay`` is asked ``next_ns(now_ns)`` for each message; a delay that is always the same says so in
@@ -54,7 +59,8 @@ cdef class MarketView:
     while `is_lost`, it is called after every change instead of telling the change.
     """
 
-    def __init__(self, instrument_id, listener, delay, ask_anew):
+    def __init__(self, instrument_id, listener, delay, ask_anew, FeedLine line not None):
+        self.line = line
         self.instrument_id = instrument_id
         self.listener = listener
         constant_ns = getattr(delay, "constant_ns", None)
@@ -433,9 +439,11 @@ cdef class Replay:
 
     cdef int send_news(self, MarketView view, object news) except -1:
         cdef int64_t due_ns = view.arrival_ns(self.clock.ns)
-        if due_ns < self.last_news_ns:
-            due_ns = self.last_news_ns            # nothing overtakes
-        self.last_news_ns = due_ns
+        if due_ns < view.line.last_ns:
+            due_ns = view.line.last_ns            # nothing overtakes
+        view.line.last_ns = due_ns
+        if due_ns > self.last_news_ns:
+            self.last_news_ns = due_ns
         if isinstance(news, DepthUpdate):
             news = (<DepthUpdate>news).copy()
         elif isinstance(news, PublicTrade):

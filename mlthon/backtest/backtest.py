@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from functools import partial
-from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any
 
-from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.replay import Replay, SimClock
-from mlthon._core.tape_cursor import TapeCursor
 from mlthon.backtest.connector import BacktestConnector
 from mlthon.backtest.latency import Latency
+from mlthon.backtest.markets import (
+    MarketSource,
+    Recording,
+    open_market,
+    refuse_overlaps,
+    refuse_strangers,
+    refuse_strays,
+    unique,
+)
 from mlthon.backtest.request_limits import RequestRates
 from mlthon.backtest.result import Result, RunFacts
 from mlthon.backtest.trace import Trace
@@ -31,7 +37,6 @@ from mlthon.engine.strat_env import StratEnv
 from mlthon.engine.wire_ids import WireIds
 from mlthon.engine.withdrawal import withdraw
 from mlthon.errors import ConfigError, LedgerMismatch, OrdersLeftOpen, UsageError
-from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.spot import Spot
 from mlthon.sim.deposits import deposits_for
 from mlthon.sim.exchange import SimExchange
@@ -39,42 +44,34 @@ from mlthon.sim.funding import FundingRules
 from mlthon.sim.orders import Fees, Limits, QueueRule
 from mlthon.sim.terms import symbol_of
 
-if TYPE_CHECKING:
-    from mlthon.tape.format import TapeCounts
-
-__all__ = ["Backtest", "MarketSource", "Settings"]
+__all__ = ["Backtest", "ExchangeSettings", "MarketSource", "Settings"]
 
 _NS_PER_S = 1_000_000_000
 _LONGEST_S = 1_000_000_000  # more than 31 years
 _HOUSE_PERIOD_NS = _NS_PER_S  # how often exchanges look at their marks, and pay funding that is due
 _GIVE_UP_NS = 5 * _NS_PER_S  # without one order ending
 _ACCOUNT = "backtest"
+_NOTHING = MLDecimal("0")
 
 
-class MarketSource(Protocol):
-    """A market to play: a recording, or one made up."""
+@dataclass(frozen=True, slots=True)
+class ExchangeSettings:
+    """What is otherwise at one of several exchanges; None: as `Settings` say for all."""
 
-    @property
-    def instrument(self) -> Instrument: ...
-
-    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade]]:
-        """Yield ``(gap_ns, event)``, gap_ns being the time since the event before."""
-
-
-@runtime_checkable
-class Recording(MarketSource, Protocol):
-    """A market that compiled code can read by itself."""
-
-    @property
-    def counts(self) -> TapeCounts: ...
-
-    def cursor(self) -> TapeCursor:
-        """Read it from its start."""
+    latency: Latency | None = None
+    rates: RequestRates | None = None
+    fees: Fees | None = None
+    limits: Limits | None = None
+    funding: FundingRules | None = None
+    deposits: Mapping[str, Qty | MLDecimal] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How honest a backtest is, and about what; the defaults leave nothing out (docs/fills.md)."""
+    """How honest a backtest is, and about what; the defaults leave nothing out (docs/fills.md).
+
+    They hold for each exchange that is traded at, but for what `exchanges` says of one.
+    """
 
     latency: Latency | None = None  #: None: 5 ms each way
     queue_rule: QueueRule = QueueRule.Behind  #: who cancelled, where a recording does not tell
@@ -87,6 +84,19 @@ class Settings:
     )
     time_zone: tzinfo = UTC  #: of daily callbacks
     duration_s: float | None = None  #: None: to the end of the tapes
+    exchanges: Mapping[Exchange, ExchangeSettings] = field(default_factory=dict)
+
+    def at(self, exchange: Exchange) -> ExchangeSettings:
+        """What holds at one exchange."""
+        own = self.exchanges.get(exchange, ExchangeSettings())
+        return ExchangeSettings(
+            latency=own.latency or self.latency,
+            rates=own.rates or self.rates,
+            fees=own.fees or self.fees,
+            limits=own.limits or self.limits,
+            funding=own.funding or self.funding,
+            deposits=self.deposits if own.deposits is None else own.deposits,
+        )
 
     def __post_init__(self) -> None:
         if self.duration_s is not None and not 0 < self.duration_s <= _LONGEST_S:
@@ -101,6 +111,10 @@ class Backtest:
     ``tapes`` are paths of recordings, or markets such as `SyntheticMarket` (which needs a duration: it never ends);
     any number of them, of one or of several instruments, are merged by time. ``strategy`` is an object with
     callbacks, the one that runs live.
+
+    Tapes of one instrument follow or complete each other. Those of one symbol from two venues do not: that is a
+    ConfigError, until one is opened at an exchange of its own, ``open_tape(path, exchange=Exchange.Binance)``. Each
+    exchange then has its own books, account and connection, and its delays and fees where `Settings.exchanges` says.
 
     >>> from mlthon.backtest.backtest import Backtest, Settings
     >>> from mlthon.sim.synthetic import SyntheticMarket
@@ -132,7 +146,9 @@ class Backtest:
         self.clock = SimClock()
         self.replay = Replay(self.clock)
         self._sources = [open_market(tape) for tape in tapes]
+        refuse_strangers(self._sources)
         self.instruments = unique(source.instrument for source in self._sources)
+        refuse_strays(self._settings.exchanges, self.instruments)
         refuse_overlaps([source for source in self._sources if isinstance(source, Recording)])
         self.trace = Trace(self.instruments, self._mid, self.clock.now_ns)
         self.connectors = [
@@ -144,11 +160,10 @@ class Backtest:
             for connector in self.connectors
             for symbol, instrument in connector.sim.instruments.items()
         }
-        self._capital = {
-            coin: amount
-            for connector in self.connectors
-            for coin, amount in connector.account.purse.cash.items()
-        }
+        self._capital: dict[str, MLDecimal] = {}  # at all exchanges together
+        for connector in self.connectors:
+            for coin, amount in connector.account.purse.cash.items():
+                self._capital[coin] = self._capital.get(coin, _NOTHING) + amount
         self._env: StratEnv | None = None
         self._started_ns = 0
 
@@ -300,18 +315,24 @@ class Backtest:
 
     def _connector(self, name: Exchange) -> BacktestConnector:
         instruments = [i for i in self.instruments if i.get_exchange() is name]
-        settings = self._settings
+        settings = self._settings.at(name)
         exchange = SimExchange(
             instruments,
             self.clock.now_ns,
             fees=settings.fees,
             limits=settings.limits,
             funding=settings.funding,
-            queue_rule=settings.queue_rule,
+            queue_rule=self._settings.queue_rule,
         )
         account = exchange.add_account(_ACCOUNT, settings.deposits or deposits_for(instruments))
         return BacktestConnector(
-            name, exchange, account, self.replay, self._latency, self.trace, settings.rates or RequestRates()
+            name,
+            exchange,
+            account,
+            self.replay,
+            settings.latency or self._latency,
+            self.trace,
+            settings.rates or RequestRates(),
         )
 
     def _add_tapes(self) -> None:
@@ -357,52 +378,6 @@ _LONGEST_NS = 60 * _NS_PER_S  # the session's own deadline for an ack is shorter
 def _in_words(failure: BaseException | None) -> str:
     """What ended a run, on one line; nothing where nothing did."""
     return "" if failure is None else " ".join(f"{type(failure).__name__}: {failure}".split())
-
-
-def open_market(tape: str | Path | MarketSource) -> MarketSource:
-    """A recording by its path, or the market that was given."""
-    if not isinstance(tape, str | Path):
-        if not isinstance(getattr(tape, "instrument", None), Instrument):
-            raise ConfigError(
-                f"backtest: expected the path of a tape, or a market with an instrument, got {tape!r:.200}"
-            )
-        return tape
-    from mlthon.tape.opening import open_tape  # noqa: PLC0415  (made-up markets need no pyarrow)
-
-    return open_tape(tape)
-
-
-def unique(instruments: Iterable[Instrument]) -> list[Instrument]:
-    """Each instrument once; raises ConfigError where two tapes disagree about one."""
-    found: dict[int, Instrument] = {}
-    for instrument in instruments:
-        known = found.setdefault(instrument.get_instrument_id(), instrument)
-        if known != instrument:
-            raise ConfigError(f"tapes: they disagree about {instrument.get_instrument_name()}")
-    return list(found.values())
-
-
-def refuse_overlaps(recordings: Sequence[Recording]) -> None:
-    """Raise ConfigError where two recordings tell the same of one instrument at the same time."""
-    for first, second in combinations(recordings, 2):
-        if first.instrument != second.instrument or not may_overlap(first.counts, second.counts):
-            continue
-        for what in ("book", "trades"):
-            if tells(first.counts, what) and tells(second.counts, what):
-                name = first.instrument.get_instrument_name()
-                raise ConfigError(
-                    f"tapes: {first!r} and {second!r} tell the {what} of {name} at the same time"
-                )
-
-
-def may_overlap(first: TapeCounts, second: TapeCounts) -> bool:
-    """Whether two recordings have a moment in common."""
-    return first.first_recv_ns <= second.last_recv_ns and second.first_recv_ns <= first.last_recv_ns
-
-
-def tells(counts: TapeCounts, what: str) -> int:
-    """How much a recording tells of a book, or of trades."""
-    return counts.trades if what == "trades" else counts.depth_messages + counts.order_changes
 
 
 def finish(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
-from mlthon._core.replay import Market, MarketView, Replay
+from mlthon._core.replay import FeedLine, Market, MarketView, Replay
 from mlthon.api.istrat_env import MDSub
 from mlthon.backtest.latency import Latency
 from mlthon.basics.defs import GtwRejectCode
@@ -33,6 +33,7 @@ class BacktestFeed:
         self._replay = replay
         self._latency = latency
         self._listener: FeedListener | None = None
+        self._line = FeedLine()
         self.views: dict[str, MarketView] = {}  #: what strategies see, by symbol; changes while it goes
         self._books: dict[str, set[MDSub]] = {}  # the kinds that are subscribed
 
@@ -88,7 +89,7 @@ class BacktestFeed:
         view = self.views.get(symbol)
         if view is None:
             ask_anew = partial(self._ask_anew, symbol)
-            view = self.views[symbol] = MarketView(number, listener, self._latency.feed, ask_anew)
+            view = self.views[symbol] = MarketView(number, listener, self._latency.feed, ask_anew, self._line)
             self._markets[symbol].watch(view)
         books = self._books.setdefault(symbol, set())
         books |= subs & _BOOKS

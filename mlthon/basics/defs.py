@@ -24,6 +24,9 @@ __all__ = [
 class Exchange(MltEnum):
     """A venue. The value is its number in instrument ids (``number * 10**10 + n``).
 
+    Those from Binance on are here for their recordings: what was recorded there can be traded in a backtest under its
+    own name (`mlthon.tape.opening.open_tape`). They have no connector.
+
     >>> Exchange.Bybit.exchange_code
     'byt'
     """
@@ -31,6 +34,14 @@ class Exchange(MltEnum):
     Blockchain = 1
     Blade = 2
     Bybit = 3
+    Binance = 4
+    Okx = 5
+    Kraken = 6
+    Deribit = 7
+    Coinbase = 8
+    Bitstamp = 9
+    Bitfinex = 10
+    Bitmex = 11
 
     @property
     def exchange_code(self) -> str:
@@ -38,7 +49,20 @@ class Exchange(MltEnum):
         return _EXCHANGE_CODES[self]
 
 
-_EXCHANGE_CODES = {Exchange.Blockchain: "bln", Exchange.Blade: "bld", Exchange.Bybit: "byt"}
+# Never change one: they stand in journals and recordings.
+_EXCHANGE_CODES = {
+    Exchange.Blockchain: "bln",
+    Exchange.Blade: "bld",
+    Exchange.Bybit: "byt",
+    Exchange.Binance: "bin",
+    Exchange.Okx: "okx",
+    Exchange.Kraken: "krk",
+    Exchange.Deribit: "drb",
+    Exchange.Coinbase: "cnb",
+    Exchange.Bitstamp: "bst",
+    Exchange.Bitfinex: "bfx",
+    Exchange.Bitmex: "bmx",
+}
 
 
 class InstrumentType(MltEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 import yaml
@@ -14,13 +14,10 @@ from mlthon.errors import ConfigError
 from mlthon.run.option_values import log_to_stderr, parse_params, positive
 from mlthon.run.shared_options import DEMO_STRATEGY, EventLogFile, Params, SlowMs, Strategy, Verbose
 
-if TYPE_CHECKING:
-    from datetime import tzinfo
-
-    from mlthon.backtest.latency import Latency
-    from mlthon.basics.mldecimal import MLDecimal
-
 __all__ = ["backtest"]
+
+
+_REPEATED = {"tape", "feed-latency", "order-latency", "response-latency", "maker-fee", "taker-fee"}
 
 
 class QueueRuleName(StrEnum):
@@ -57,7 +54,12 @@ def use_config(context: typer.Context, path: Path | None) -> Path | None:
 def backtest(
     tape: Annotated[
         list[Path] | None,
-        typer.Option("--tape", metavar="FILE", help="A recording; may be repeated: they are merged by time."),
+        typer.Option(
+            "--tape",
+            metavar="FILE[@EXCHANGE]",
+            help="A recording, which is traded at Bybit, or at the exchange named; may be repeated: they are merged"
+            " by time.",
+        ),
     ] = None,
     strategy: Strategy = DEMO_STRATEGY,
     param: Params = None,
@@ -82,14 +84,20 @@ def backtest(
         ),
     ] = None,
     feed_latency: Annotated[
-        float, typer.Option(metavar="MS", min=0, help="From the exchange's book to the strategy.")
-    ] = 5.0,
+        list[str] | None,
+        typer.Option(
+            metavar="[EXCHANGE=]MS",
+            help="From the exchange's book to the strategy; 5 by default. May be repeated, for single exchanges.",
+        ),
+    ] = None,
     order_latency: Annotated[
-        float, typer.Option(metavar="MS", min=0, help="From the strategy to the exchange.")
-    ] = 5.0,
+        list[str] | None,
+        typer.Option(metavar="[EXCHANGE=]MS", help="From the strategy to the exchange; the same."),
+    ] = None,
     response_latency: Annotated[
-        float, typer.Option(metavar="MS", min=0, help="From the exchange's answer to the strategy.")
-    ] = 5.0,
+        list[str] | None,
+        typer.Option(metavar="[EXCHANGE=]MS", help="From the exchange's answer to the strategy; the same."),
+    ] = None,
     latency_deviation: Annotated[
         float, typer.Option(metavar="MS", min=0, help="Draw delays from normal distributions this wide.")
     ] = 0.0,
@@ -103,17 +111,24 @@ def backtest(
         QueueRuleName, typer.Option(help="Who cancelled at our price, where a recording does not tell.")
     ] = QueueRuleName.behind,
     maker_fee: Annotated[
-        str | None, typer.Option(metavar="RATE", help="Of the value; 0.0002 by default, 0.001 in spot.")
+        list[str] | None,
+        typer.Option(
+            metavar="[EXCHANGE=]RATE",
+            help="Of the value; 0.0002 by default, 0.001 in spot. May be repeated, for single exchanges.",
+        ),
     ] = None,
     taker_fee: Annotated[
-        str | None, typer.Option(metavar="RATE", help="Of the value; 0.00055 by default, 0.001 in spot.")
+        list[str] | None,
+        typer.Option(metavar="[EXCHANGE=]RATE", help="The same; 0.00055 by default, 0.001 in spot."),
     ] = None,
     funding_rate: Annotated[
         str | None, typer.Option(metavar="RATE", help="A fixed one, instead of the market's.")
     ] = None,
     deposit: Annotated[
         list[str] | None,
-        typer.Option(metavar="COIN=AMOUNT", help="What the account starts with; may be repeated."),
+        typer.Option(
+            metavar="COIN=AMOUNT", help="What the account starts with, at each exchange; may be repeated."
+        ),
     ] = None,
     time_zone: Annotated[str, typer.Option(metavar="NAME", help="Of daily callbacks.")] = "UTC",
     report: Annotated[
@@ -135,42 +150,37 @@ def backtest(
 
     Without --tape: on the synthetic market, for a minute of its time.
     """
-    from mlthon.backtest.backtest import MarketSource, Settings  # noqa: PLC0415  (other commands need none of it)
-    from mlthon.run.backtest import BacktestOptions, run_backtest  # noqa: PLC0415
-    from mlthon.sim.funding import FundingRules  # noqa: PLC0415
-    from mlthon.sim.orders import Fees, QueueRule  # noqa: PLC0415
-    from mlthon.sim.synthetic import SyntheticMarket  # noqa: PLC0415
+    from mlthon.run.backtest import BacktestOptions, run_backtest  # noqa: PLC0415  (other commands need none of it)
+    from mlthon.run.backtest_settings import Amounts, Delays, markets_of, settings_of  # noqa: PLC0415
 
     log_to_stderr(verbose)
-    tapes: list[Path | MarketSource] = list(tape) if tape else [SyntheticMarket(seed)]
     if duration is None and not tape:
         duration = 60.0
-    maker, taker = _rate("--maker-fee", maker_fee), _rate("--taker-fee", taker_fee)
-    fees = {"maker": maker, "spot_maker": maker, "taker": taker, "spot_taker": taker}
-    settings = Settings(
-        latency=_recorded(latencies)
-        if latencies is not None
-        else _latency((feed_latency, order_latency, response_latency), latency_deviation, seed),
-        queue_rule=QueueRule[queue_rule.value.capitalize()],
-        fees=Fees(**{name: rate for name, rate in fees.items() if rate is not None}),
-        funding=FundingRules(rate=_rate("--funding-rate", funding_rate)),
-        deposits=_deposits(deposit or []),
-        time_zone=_zone(time_zone),
-        duration_s=None if duration is None else positive("--duration", duration),
+    options = BacktestOptions(
+        tapes=markets_of(tape or [], seed),
+        strategy=strategy,
+        params=parse_params(param or []),
+        settings=settings_of(
+            Delays(
+                feed_latency or [],
+                order_latency or [],
+                response_latency or [],
+                deviation_ms=latency_deviation,
+                seed=seed,
+                measured=latencies,
+            ),
+            Amounts(maker_fee or [], taker_fee or [], funding_rate, deposit or []),
+            queue_rule=queue_rule.value,
+            time_zone=time_zone,
+            duration_s=None if duration is None else positive("--duration", duration),
+        ),
+        as_json=as_json,
+        report=report,
+        save=save,
+        event_log=event_log,
+        slow_callback_ms=positive("--slow-ms", slow_ms),
     )
-    run_backtest(
-        BacktestOptions(
-            tapes=tapes,
-            strategy=strategy,
-            params=parse_params(param or []),
-            settings=settings,
-            as_json=as_json,
-            report=report,
-            save=save,
-            event_log=event_log,
-            slow_callback_ms=positive("--slow-ms", slow_ms),
-        )
-    )
+    run_backtest(options)
 
 
 def _as_given(key: str, value: object) -> object:
@@ -180,61 +190,8 @@ def _as_given(key: str, value: object) -> object:
             f"{name}={yaml.safe_dump(entry).removesuffix('...' + chr(10)).strip()}"
             for name, entry in value.items()
         ]
-    if key == "tape" and isinstance(value, str):
-        return [value]
+    if key in _REPEATED and isinstance(value, dict):
+        return [f"{name}={entry}" for name, entry in value.items()]
+    if key in _REPEATED and value is not None and not isinstance(value, list):
+        return [str(value)]
     return value if isinstance(value, list | bool | None) else str(value)
-
-
-def _latency(means_ms: tuple[float, float, float], deviation_ms: float, seed: int) -> Latency:
-    from mlthon.backtest.latency import Latency, NormalDelay, delay_ns  # noqa: PLC0415
-
-    if not deviation_ms:
-        return Latency.constant_ms(*means_ms)
-    deviation_ns = delay_ns(deviation_ms)
-    return Latency(
-        *(
-            NormalDelay(delay_ns(mean_ms), deviation_ns, seed=seed * 3 + way)
-            for way, mean_ms in enumerate(means_ms)
-        )
-    )
-
-
-def _recorded(path: Path) -> Latency:
-    from mlthon.backtest.latency import read_latencies  # noqa: PLC0415
-
-    return read_latencies(path)
-
-
-def _rate(option: str, text: str | None) -> MLDecimal | None:
-    if text is None:
-        return None
-    return _decimal(option, text)
-
-
-def _decimal(option: str, text: str) -> MLDecimal:
-    from mlthon.basics.mldecimal import MLDecimal  # noqa: PLC0415
-
-    try:
-        return MLDecimal(text)
-    except (ValueError, OverflowError):
-        raise ConfigError(f"{option}: expected a decimal number, got {text!r}") from None
-
-
-def _deposits(pairs: list[str]) -> dict[str, MLDecimal] | None:
-    """What the account starts with; None: what is usual."""
-    deposits: dict[str, MLDecimal] = {}
-    for pair in pairs:
-        coin, equals, amount = pair.partition("=")
-        if not equals or not coin:
-            raise ConfigError(f"--deposit: expected COIN=AMOUNT, got {pair!r}")
-        deposits[coin] = _decimal(f"--deposit {coin}", amount)
-    return deposits or None
-
-
-def _zone(name: str) -> tzinfo:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415
-
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ConfigError(f"--time-zone: expected a name such as Europe/Berlin, got {name!r}") from None

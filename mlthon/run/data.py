@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlthon.errors import ConfigError, MLThonError, TapeError
+from mlthon.run.option_values import exchange_named
 from mlthon.run.output import Output
 from mlthon.tape.cache import cached_tapes, clear_cache
 from mlthon.tape.opening import is_tape, open_tape
@@ -54,6 +55,14 @@ def import_sources(
             "--merge", metavar="NAME", help="Make one tape of all: parts of one market, by time received."
         ),
     ] = None,
+    exchange: Annotated[
+        str | None,
+        typer.Option(
+            "--exchange",
+            metavar="NAME",
+            help="Where the tapes' instruments are listed: binance, say. Else they are Bybit's.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a tape of each recording: Binance, Bybit, Tardis, hftbacktest, Bitstamp, Bitfinex.
@@ -66,6 +75,7 @@ def import_sources(
     from mlthon.tape.writer import write_tape  # noqa: PLC0415
 
     out = Output(as_json)
+    listed_by = None if exchange is None else exchange_named("--exchange", exchange)
     for source in sources:
         if is_tape(source):
             raise TapeError(f"{source}: expected a recording, got a tape: it needs no import")
@@ -81,7 +91,9 @@ def import_sources(
         recordings = [recording_at(part) for part in parts]
         recording = recordings[0] if len(parts) == 1 else MergedRecording(recordings)
         with progress(f"importing {target.stem}", None) as on_rows:
-            header = write_tape(target, recording, " + ".join(part.name for part in parts), on_rows)
+            header = write_tape(
+                target, recording, " + ".join(part.name for part in parts), on_rows, exchange=listed_by
+            )
         out.line(f"{target}: {described(header.counts.rows, header.instrument.get_instrument_name())}")
         made.append({"tape": str(target), **summary_of(open_tape(target))})
     out.result({"tapes": made})
@@ -254,6 +266,7 @@ def summary_of(tape: Tape) -> dict[str, Any]:
     return {
         "instrument": tape.instrument.get_instrument_name(),
         "source": tape.header.source,
+        "origin": tape.origin,
         "clock_offset_ns": tape.header.clock_offset_ns,
         "bytes": tape.path.stat().st_size,
         **asdict(tape.counts),

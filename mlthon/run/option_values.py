@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import yaml
 
+from mlthon.basics.defs import Exchange
 from mlthon.errors import ConfigError
 
-__all__ = ["log_to_stderr", "parse_params", "positive"]
+__all__ = ["by_exchange", "exchange_named", "log_to_stderr", "parse_params", "positive", "tape_and_exchange"]
 
 _LONGEST_QUOTE = 60
+_EXCHANGES = {each.name.lower(): each for each in Exchange} | {each.exchange_code: each for each in Exchange}
 
 
 def parse_params(pairs: list[str]) -> dict[str, object]:
@@ -39,6 +44,50 @@ def parse_params(pairs: list[str]) -> dict[str, object]:
             )
         params[key.strip()] = value
     return params
+
+
+def exchange_named(option: str, text: str) -> Exchange:
+    """An exchange by its name or its three letters, in any case; raises ConfigError.
+
+    >>> exchange_named("--exchange", "binance")
+    <Exchange.Binance: 4>
+    """
+    exchange = _EXCHANGES.get(text.lower())
+    if exchange is None:
+        names = ", ".join(each.name.lower() for each in Exchange)
+        raise ConfigError(f"{option}: expected one of {names}, got {text[:_LONGEST_QUOTE]!r}")
+    return exchange
+
+
+def tape_and_exchange(text: str) -> tuple[Path, Exchange | None]:
+    """Read ``FILE`` or ``FILE@EXCHANGE``; a file that has such a name is meant itself. Raises ConfigError.
+
+    >>> tape_and_exchange("days/btc.tape@binance")
+    (PosixPath('days/btc.tape'), <Exchange.Binance: 4>)
+    """
+    name, at, exchange = text.rpartition("@")
+    if not at or not name or os.sep in exchange or Path(text).exists():
+        return Path(text), None
+    return Path(name), exchange_named(f"--tape {name}@", exchange)
+
+
+def by_exchange(option: str, texts: Sequence[str]) -> tuple[str | None, dict[Exchange, str]]:
+    """Read ``VALUE`` and ``EXCHANGE=VALUE``: the value that holds for all, and those of single exchanges.
+
+    >>> by_exchange("--feed-latency", ["5", "binance=80"])
+    ('5', {<Exchange.Binance: 4>: '80'})
+    """
+    general, own = None, dict[Exchange, str]()
+    for text in texts:
+        name, equals, value = text.rpartition("=")
+        exchange = exchange_named(option, name) if equals else None
+        if general is not None if exchange is None else exchange in own:
+            raise ConfigError(f"{option}: {text} comes after another value for the same")
+        if exchange is None:
+            general = value
+        else:
+            own[exchange] = value
+    return general, own
 
 
 def positive(option: str, value: float) -> float:

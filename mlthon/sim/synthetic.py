@@ -42,7 +42,8 @@ class SyntheticMarket:
 
     The same arguments give the same events in every process and every iteration. `mid` is where the price
     begins and is drawn back to; `tick` and `lot` are the instrument's steps, in which the flow counts. The other
-    products are BTCUSD, inverse, in lots of 50 contracts by default, and BTCUSDT, spot. Raises ConfigError for a
+    products are BTCUSD, inverse, in lots of 50 contracts by default, and BTCUSDT, spot. `exchange` is where it is
+    listed. Raises ConfigError for a
     mid that is not a whole number of ticks, or of fewer than 10,000.
 
     >>> _, snapshot = next(iter(SyntheticMarket(7)))
@@ -59,6 +60,7 @@ class SyntheticMarket:
         lot: str | Qty | None = None,
         start_ns: int = START_NS,
         product: Product = Product.Linear,
+        exchange: Exchange = Exchange.Bybit,
     ) -> None:
         if not isinstance(seed, int):
             raise TypeError(f"seed: expected an integer, got {seed!r}")
@@ -66,6 +68,7 @@ class SyntheticMarket:
         self.start_ns = start_ns
         self.tick = positive("tick", Price(tick))
         self.product = product
+        self.exchange = exchange
         self.lot = positive("lot", Qty(LOTS[product] if lot is None else lot))
         self.mid_tick, off_tick = divmod(positive("mid", Price(mid)).mantissa, self.tick.mantissa)
         if off_tick or not MIN_MID_TICKS <= self.mid_tick <= MAX_MID_TICKS:
@@ -76,19 +79,24 @@ class SyntheticMarket:
     def __repr__(self) -> str:
         return f"SyntheticMarket({self.seed})"
 
+    @property
+    def origin(self) -> str:
+        """What tells its market from others: each seed makes another."""
+        return repr(self)
+
     @cached_property
     def instrument(self) -> Instrument:
-        """What is traded: ``byt:perp:BTC-USDT``, ``byt:perp:BTC-USD`` or ``byt:spot:BTC-USDT``."""
+        """What is traded: at Bybit ``byt:perp:BTC-USDT``, ``byt:perp:BTC-USD`` or ``byt:spot:BTC-USDT``."""
         is_inverse, is_spot = self.product is Product.Inverse, self.product is Product.Spot
         quote = "USD" if is_inverse else "USDT"
         kind = InstrumentType.Spot if is_spot else InstrumentType.Perpetual
-        name = instrument_name(Exchange.Bybit, kind, f"BTC-{quote}")
+        name = instrument_name(self.exchange, kind, f"BTC-{quote}")
         fields = InstrumentFields(
-            instrument_id=instrument_id(Exchange.Bybit, name),
+            instrument_id=instrument_id(self.exchange, name),
             instrument_type=kind,
             instrument_name=name,
             exch_instr_id=f"BTC{quote}",
-            exchange=Exchange.Bybit,
+            exchange=self.exchange,
             mlt_symbol=f"BTC-{quote}",
             price_tick_rules=self.tick,
             quantity_tick_rules=self.lot,

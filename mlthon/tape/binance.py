@@ -64,6 +64,8 @@ class BinanceCapture:
     where depth messages are missing; what was whole before has been yielded by then.
     """
 
+    origin = "binance"
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.counts = CaptureCounts()

@@ -36,6 +36,8 @@ class BitfinexCapture:
     for what is not such a capture.
     """
 
+    origin = "bitfinex"
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.counts: Counter[str] = Counter()

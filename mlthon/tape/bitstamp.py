@@ -43,6 +43,8 @@ SHORTENED_FOR_NS = 2_000_000_000  # how long an order that was shortened may wai
 class BitstampLog:
     """A log as a recording of the pair in its name (``btcusd_...``); `matches` tells it from other files."""
 
+    origin = "bitstamp"
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.counts: Counter[str] = Counter()

@@ -39,6 +39,8 @@ class BybitBookArchive:
     naming the line, for what is not a frame of the one topic.
     """
 
+    origin = "bybit"
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.counts: Counter[str] = Counter()
@@ -91,6 +93,8 @@ class BybitBookArchive:
 
 class BybitTradeArchive:
     """A trade archive as a recording, oldest trade first; `matches` tells it from other files."""
+
+    origin = "bybit"
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)

@@ -37,6 +37,7 @@ from mlthon.tape.recording import TapeEvent
 __all__ = ["PROTOCOL", "BybitFrames"]
 
 PROTOCOL = "bybit-v5-public"
+BYBIT_ITSELF = "bybit mainnet"  # the `source` of its recordings
 
 SIDES = {"Buy": Side.Buy, "Sell": Side.Sell}
 RATES: tuple[tuple[Literal["funding", "mark", "index"], str], ...] = (
@@ -69,6 +70,12 @@ class BybitFrames:
         """What was recorded, as the venue listed it when the recording began."""
         with closing(FramesReader(parts_of(self.path)[0])) as part:
             return part.header.instrument
+
+    @cached_property
+    def origin(self) -> str:
+        """The venue: Bybit, or else what the recorder called it. Each simulated one is a venue of its own."""
+        with closing(FramesReader(parts_of(self.path)[0])) as part:
+            return "bybit" if part.header.source == BYBIT_ITSELF else part.header.source
 
     def notes(self) -> dict[str, int]:
         """What the last pass left out or met, by name."""

@@ -54,7 +54,8 @@ class TapeHeader:
     """What the schema's metadata say of a tape.
 
     `clock_offset_ns` is how far the clock of the receive stamps is ahead of the venue's, as estimated (negative:
-    behind); `source` says where the tape comes from; `notes` count by name what the import left out or repaired.
+    behind); `source` says what the tape was made from, `origin` which venue was recorded ("" where nothing told);
+    `notes` count by name what the import left out or repaired.
     """
 
     instrument: Instrument
@@ -64,6 +65,7 @@ class TapeHeader:
     source: str
     counts: TapeCounts
     notes: dict[str, int]
+    origin: str = ""
 
     def to_metadata(self) -> dict[str, str]:
         """Write the header as an Arrow schema carries it."""
@@ -77,6 +79,7 @@ class TapeHeader:
             "source": self.source,
             "counts": dumped(asdict(self.counts)),
             "notes": dumped(self.notes),
+            "origin": self.origin,
         }
 
     @classmethod
@@ -98,6 +101,7 @@ class TapeHeader:
             source=texts.get("source", ""),
             counts=TapeCounts(**integers(texts, "counts", set(TapeCounts.__slots__))),
             notes=integers(texts, "notes", None),
+            origin=texts.get("origin", ""),  # tapes made before there was such a key lack it
         )
 
 

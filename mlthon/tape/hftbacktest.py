@@ -47,6 +47,8 @@ class HftbacktestData:
     ``.``, and traded as a linear perpetual. Raises TapeError, naming the row, for what is not such data.
     """
 
+    origin = ""  # a file does not name its venue
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.counts: Counter[str] = Counter()

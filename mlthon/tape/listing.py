@@ -17,11 +17,12 @@ from mlthon.basics.qty import Qty
 from mlthon.errors import TapeError
 from mlthon.instruments.instrument import Instrument, InstrumentFields
 from mlthon.instruments.instrument_ids import instrument_id, instrument_name
+from mlthon.instruments.instrument_utils import InstrumentUtils
 from mlthon.instruments.perpetual import Perpetual
 from mlthon.instruments.spot import Spot
 from mlthon.tape.recording import TapeEvent
 
-__all__ = ["Listing", "instrument_of", "split_symbol"]
+__all__ = ["Listing", "instrument_of", "joined", "listed_at", "origin_of", "split_symbol"]
 
 
 QUOTE_CURRENCIES = ("USDT", "USDC", "FDUSD", "USD", "BTC")  # the first that ends a symbol counts
@@ -61,6 +62,64 @@ def instrument_of(listing: Listing, events: Iterable[TapeEvent], path: Path) -> 
             f"{path}: expected prices in the first messages, got none: the tick and lot are unknown"
         )
     return listed(listing, Price.from_mantissa(tick), Qty.from_mantissa(lot or 10**18))
+
+
+def listed_at(exchange: Exchange, instrument: Instrument) -> Instrument:
+    """The same instrument as another exchange lists it: with the name and the id that it has there.
+
+    >>> from mlthon.sim.synthetic import SyntheticMarket
+    >>> listed_at(Exchange.Binance, SyntheticMarket(1).instrument).get_instrument_name()
+    'bin:perp:BTC-USDT'
+    """
+    written = InstrumentUtils.get_json_from_instrument(instrument)
+    kind = instrument.get_instrument_type()
+    assert kind is not None, "written above"
+    name = instrument_name(exchange, kind, written["mlt_symbol"])
+    written |= {
+        "exchange_id": exchange.exchange_code,
+        "instrument_name": name,
+        "instrument_id": instrument_id(exchange, name),
+    }
+    return InstrumentUtils.get_instrument_from_json(written)
+
+
+def origin_of(exchange: Exchange | None) -> str:
+    """What recordings of an exchange have as their origin; "" for none."""
+    return "" if exchange is None else exchange.name.lower()
+
+
+def joined(first: Instrument, second: Instrument) -> Instrument | None:
+    """One instrument for two recordings of a market; None where they are of different ones.
+
+    Steps that were worked out from what was recorded may differ from day to day: what fits both is taken.
+    """
+    written, other = (InstrumentUtils.get_json_from_instrument(each) for each in (first, second))
+    tick, lot, least = (
+        gcd_of(getter(first), getter(second))
+        for getter in (
+            Instrument.get_price_tick_rules,
+            Instrument.get_quantity_tick_rules,
+            Instrument.get_min_quantity,
+        )
+    )
+    steps = {
+        "price_tick_rules": tick,
+        "quantity_tick_rules": lot,
+        "min_quantity": least,
+        "price_precision": max(written.get("price_precision", 0), other.get("price_precision", 0)),
+        "quantity_precision": max(written.get("quantity_precision", 0), other.get("quantity_precision", 0)),
+    }
+    if written | steps != other | steps:
+        return None
+    return InstrumentUtils.get_instrument_from_json(written | steps)
+
+
+def gcd_of(one: Price | Qty | None, other: Price | Qty | None) -> str | None:
+    """The greatest step that both are multiples of, as text; the one that there is."""
+    if one is None or other is None:
+        there = one or other
+        return None if there is None else there.to_str()
+    return type(one).from_mantissa(gcd(one.mantissa, other.mantissa)).to_str()
 
 
 def steps_of(events: Iterable[TapeEvent]) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlthon.basics.defs import Exchange
 from mlthon.errors import ConfigError, TapeError
 from mlthon.tape.cache import cached
 
@@ -15,12 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["is_tape", "open_tape"]
 
 TAPE_MAGIC = b"ARROW1"
+CONVERSION = 2  # raised when a capture makes another tape than before: kept ones are then made anew
 
 
 def open_tape(
-    path: str | Path, *, clock_offset_ns: int | None = None, on_rows: Callable[[int], None] | None = None
+    path: str | Path,
+    *,
+    exchange: Exchange | None = None,
+    clock_offset_ns: int | None = None,
+    on_rows: Callable[[int], None] | None = None,
 ) -> Tape:
     """Open a tape, or a capture as the tape made from it: that is made once, and kept (see `mlthon.tape.cache`).
+
+    What was recorded is an instrument of Bybit's, wherever that was, unless `exchange` says otherwise: to trade one
+    symbol at two venues in a backtest, open one of the tapes at an exchange of its own,
+    ``open_tape("btcusdt.gz", exchange=Exchange.Binance)``, and it is ``bin:perp:BTC-USDT`` there.
 
     Times are local ones corrected by the estimated offset of the clocks; `clock_offset_ns` replaces the estimate
     (0: as recorded). `on_rows` is told how many rows there are while a capture is converted.
@@ -29,15 +39,14 @@ def open_tape(
     the packages of the ``data`` extra are not installed.
     """
     try:
-        from mlthon.tape.format import FORMAT_VERSION  # noqa: PLC0415  (all this needs pyarrow, an extra)
-        from mlthon.tape.tape import Tape  # noqa: PLC0415
+        from mlthon.tape.tape import Tape  # noqa: PLC0415  (it needs pyarrow, an extra)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"tapes need {error.name}: install it with pip install 'mlthon-trader[data]'"
         ) from error
     path = Path(path)
     if is_tape(path):
-        return Tape(path, clock_offset_ns=clock_offset_ns)
+        return Tape(path, exchange=exchange, clock_offset_ns=clock_offset_ns)
 
     def convert(target: Path) -> None:
         from mlthon.tape.recordings import recording_at  # noqa: PLC0415  (tapes are opened without)
@@ -45,7 +54,8 @@ def open_tape(
 
         write_tape(target, recording_at(path), path.name, on_rows)
 
-    return Tape(cached(path, FORMAT_VERSION, convert), clock_offset_ns=clock_offset_ns, source_path=path)
+    made = cached(path, CONVERSION, convert)
+    return Tape(made, exchange=exchange, clock_offset_ns=clock_offset_ns, source_path=path)
 
 
 def is_tape(path: Path) -> bool:

@@ -20,6 +20,10 @@ class Recording(Protocol):
     @property
     def instrument(self) -> Instrument: ...
 
+    @property
+    def origin(self) -> str:
+        """Which venue it was recorded at, ``"binance"`` say; "" where nothing tells."""
+
     def events(self) -> Iterator[TapeEvent]:
         """Read it from its start: every call anew, in the order received, with the stamps as recorded."""
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.order_change import OrderChange
 from mlthon._core.tape_cursor import COLUMN_NAMES, TapeCursor
+from mlthon.basics.defs import Exchange
 from mlthon.errors import TapeError
-from mlthon.instruments.instrument import Instrument
 from mlthon.tape.format import TEXT_ID, TapeCounts, TapeHeader, columns_of
+from mlthon.tape.listing import listed_at, origin_of
 from mlthon.tape.order_levels import OrderLevels
 
 __all__ = ["Batch", "Tape"]
@@ -29,27 +30,34 @@ class Tape:
     `cursor` reads it from its start, any number of times. Iterating it yields ``(gap_ns, event)`` for a player: depth
     updates and trades, with single orders added up to levels.
     Times are the local ones, corrected by the estimated offset of the clocks; `clock_offset_ns` replaces the
-    estimate (0: as recorded). `source_path` is the file that error lines name, if another than `path`.
+    estimate (0: as recorded). Its instrument is the one it was imported as, or that of the same symbol at `exchange`.
+    `source_path` is the file that error lines name, if another than `path`.
 
     Raises TapeError, saying what and where, when the file is not a tape, or is damaged.
     """
 
     def __init__(
-        self, path: str | Path, *, clock_offset_ns: int | None = None, source_path: Path | None = None
+        self,
+        path: str | Path,
+        *,
+        exchange: Exchange | None = None,
+        clock_offset_ns: int | None = None,
+        source_path: Path | None = None,
     ) -> None:
         self.path = Path(path)
         self.source_path = source_path or self.path  # what the user named, where this is a conversion of it
         self._mapping = Mapping(self.path)
         self.header: TapeHeader = self._mapping.header
+        #: What was recorded.
+        self.instrument = (
+            self.header.instrument if exchange is None else listed_at(exchange, self.header.instrument)
+        )
+        #: Which venue it was recorded at; "" where nothing tells.
+        self.origin = self.header.origin or origin_of(exchange)
         self.clock_offset_ns = self.header.clock_offset_ns if clock_offset_ns is None else clock_offset_ns
 
     def __repr__(self) -> str:
         return f"Tape({str(self.source_path)!r})"
-
-    @property
-    def instrument(self) -> Instrument:
-        """What was recorded."""
-        return self.header.instrument
 
     @property
     def counts(self) -> TapeCounts:

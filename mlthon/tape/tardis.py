@@ -47,6 +47,19 @@ SPOT_EXCHANGES = {
     "okex",
 }
 COIN_NAMES = {"XBT": "BTC"}
+ORIGINS = {  # of exchanges that Tardis has in parts
+    "binance-futures": "binance",
+    "binance-delivery": "binance",
+    "bybit-spot": "bybit",
+    "bitfinex-derivatives": "bitfinex",
+    "okex": "okx",
+    "okex-swap": "okx",
+    "okex-futures": "okx",
+    "huobi-dm": "huobi",
+    "huobi-dm-swap": "huobi",
+    "huobi-dm-linear-swap": "huobi",
+    "cryptofacilities": "kraken",
+}
 
 
 class TardisCsv:
@@ -71,6 +84,13 @@ class TardisCsv:
         for number, row in read_rows(self.path):
             listing = decoded(self.path, number, partial(listing_of, row["exchange"], row["symbol"]))
             return instrument_of(listing, self.events(), self.path)
+        raise TapeError(f"{self.path}: expected rows, got none")
+
+    @cached_property
+    def origin(self) -> str:
+        """The venue that the rows name."""
+        for _, row in read_rows(self.path):
+            return ORIGINS.get(row["exchange"], row["exchange"])
         raise TapeError(f"{self.path}: expected rows, got none")
 
     def notes(self) -> dict[str, int]:

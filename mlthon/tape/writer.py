@@ -12,24 +12,32 @@ import pyarrow as pa
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.order_change import OrderChange
 from mlthon._core.tape_columns import ColumnsTooNarrow, TapeColumns
+from mlthon.basics.defs import Exchange
 from mlthon.errors import TapeError
 from mlthon.tape.clock_offset import ClockOffset
 from mlthon.tape.format import ROWS_PER_BATCH, TapeCounts, TapeHeader, bare_schema, columns_of, schema_of
+from mlthon.tape.listing import listed_at, origin_of
 from mlthon.tape.recording import Recording, TapeEvent
 
 __all__ = ["write_tape"]
 
 
 def write_tape(
-    path: Path, recording: Recording, source: str, on_rows: Callable[[int], None] | None = None
+    path: Path,
+    recording: Recording,
+    source: str,
+    on_rows: Callable[[int], None] | None = None,
+    *,
+    exchange: Exchange | None = None,
 ) -> TapeHeader:
     """Write a recording as a tape; returns its header.
 
-    The file appears when it is whole; until then it has another name in the same folder, and goes when anything
-    fails. `on_rows` is told from time to time how many rows there are. Raises what the recording raises, and
-    TapeError when the file cannot be written.
+    The tape's instrument is listed at `exchange`; None: as the recording has it. The file appears when it is
+    whole; until then it has another name in the same folder, and goes when anything fails. `on_rows` is told
+    from time to time how many rows there are. Raises what the recording raises, and TapeError when the file
+    cannot be written.
     """
-    instrument = recording.instrument
+    instrument = recording.instrument if exchange is None else listed_at(exchange, recording.instrument)
     columns = TapeColumns(
         price_decimals=instrument.get_price_precision() or 0,
         qty_decimals=instrument.get_quantity_precision() or 0,
@@ -53,6 +61,7 @@ def write_tape(
                 source=source,
                 counts=counts,
                 notes=recording.notes(),
+                origin=recording.origin or origin_of(exchange),
             )
             with unfinished(path) as whole:
                 finish(draft, whole, header)

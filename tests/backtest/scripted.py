@@ -99,7 +99,7 @@ def order(
     """An act that sends a new order; without a price, a market order."""
     return lambda env: env.send_new_order(
         client_id,
-        Exchange.Bybit,
+        instrument.get_exchange(),
         instrument.get_instrument_id(),
         side,
         price,

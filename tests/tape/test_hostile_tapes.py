@@ -36,6 +36,8 @@ FUZZED = 400
 class Made:
     """A recording of given events."""
 
+    origin = "bybit"
+
     def __init__(self, *events: TapeEvent) -> None:
         self.given = events
 
