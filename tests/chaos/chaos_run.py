@@ -31,6 +31,7 @@ from mlthon.venues.faults import FaultPlan
 from mlthon.venues.player import play
 
 TRADE_S = 0.6
+LEAST_REQUESTS = 21  # a machine with other things to do may need longer for as many
 SETTLE_S = 20.0  # at most, for each step of it
 SPEED = 20.0
 DEPOSITS = {"USDT": Qty("100000000"), "BTC": Qty("10000")}
@@ -55,7 +56,11 @@ class Outcome:
 
 
 async def chaos_run(seed: int, trade_s: float = TRADE_S) -> Outcome:
-    """Trade through the faults of a seed, let everything settle, and compare; raises Disagreement."""
+    """Trade through the faults of a seed, let everything settle, and compare; raises Disagreement.
+
+    It trades for `trade_s`, and on until it has made `LEAST_REQUESTS`: how many those are in a time says how much
+    else the machine has to do.
+    """
     product = PRODUCTS[seed % len(PRODUCTS)]
     plan = plan_of(seed)
     faults = BybitFaults(plan, at_once=False)
@@ -80,6 +85,10 @@ async def chaos_run(seed: int, trade_s: float = TRADE_S) -> Outcome:
             await engine.start()
             faults.begin()
             await asyncio.wait({player}, timeout=trade_s)
+            await until(
+                lambda: trader.asked.total() >= LEAST_REQUESTS,
+                lambda: f"only {trader.asked.total()} requests were made: the market was not told",
+            )
             faults.stop()
             await calm_down(engine, trader)
             player.cancel()

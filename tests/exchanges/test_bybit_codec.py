@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -263,13 +264,29 @@ def test_a_deleveraging_is_a_fill_of_an_order_that_was_not_ours(captures: Path) 
     assert [fill.wire_id for fill in frame.fills] == [""]
 
 
-@pytest.mark.parametrize("kind", ["Funding", "Dividend", "SomethingNew"])
-def test_a_payment_is_not_a_fill(kind: str) -> None:
-    message = private_frame("execution", fill_row("e1", "a1", execType=kind), fill_row("e2", "a1"))
+@pytest.mark.parametrize(
+    "payment",
+    [
+        fill_row("e1", "a1", execType="Funding"),
+        fill_row("e1", "", execType="Dividend"),
+        fill_row("e1", "a1", execType="SomethingNew", execQty="0"),
+        fill_row("e1", "a1", execType="SomethingNew", execPrice=""),
+    ],
+)
+def test_a_payment_is_not_a_fill(payment: dict[str, Any]) -> None:
+    message = private_frame("execution", payment, fill_row("e2", "a1"))
     frame = decode_private(encoded(message), RECV_NS, SYMBOLS)
     assert isinstance(frame, Fills)
     assert [fill.exec_id for fill in frame.fills] == ["e2"]
-    assert frame.payments == 1
+    assert (frame.payments, frame.forced, frame.odd) == (1, [], [])
+
+
+def test_what_was_traded_for_an_order_is_a_fill_whatever_the_venue_calls_it() -> None:
+    row = fill_row("e1", "a1", execType="SomethingNew")
+    frame = decode_private(encoded(private_frame("execution", row)), RECV_NS, SYMBOLS)
+    assert isinstance(frame, Fills)
+    assert [(fill.exec_id, fill.wire_id) for fill in frame.fills] == [("e1", "a1")]
+    assert frame.forced == ["SomethingNew: Buy 0.01000000 BTCUSDT at 50000.00000000"]
 
 
 def test_documented_executions(captures: Path) -> None:
@@ -309,12 +326,13 @@ def test_what_is_available_is_what_nothing_holds(captures: Path) -> None:
         [
             Balance("BTC", Qty("0.00102964"), Qty("0.00092964")),
             Balance("USDT", Qty("9647.75537647"), Qty("9519.89806037")),
-        ]
+        ],
+        [],
     )
     over = decode_private(sample(captures, "ws_account_wallet_locked_exceeds_total.json"), 0, SYMBOLS)
-    assert over == Wallets([Balance("USDT", Qty("100"), Qty("0"))])
+    assert over == Wallets([Balance("USDT", Qty("100"), Qty("0"))], [])
     small = decode_private(sample(captures, "ws_account_wallet_small_order.json"), 0, SYMBOLS)
-    assert small == Wallets([Balance("USDT", Qty("51333.82543837"), Qty("51283.79743837"))])
+    assert small == Wallets([Balance("USDT", Qty("51333.82543837"), Qty("51283.79743837"))], [])
 
 
 @pytest.mark.parametrize(
@@ -326,11 +344,12 @@ def test_what_is_available_is_what_nothing_holds(captures: Path) -> None:
     ],
 )
 def test_documented_balances(captures: Path, name: str, count: int) -> None:
-    assert len(decode_balances(rest_rows(captures, name), name)) == count
+    balances, odd = decode_balances(rest_rows(captures, name), name)
+    assert (len(balances), odd) == (count, [])
 
 
 def test_a_balance_can_be_owed() -> None:
-    (balance,) = decode_balances([wallet_row(balance="-3.5")], "t")
+    ((balance,), _) = decode_balances([wallet_row(balance="-3.5")], "t")
     assert (balance.total, balance.available) == (Qty("-3.5"), Qty("0"))
 
 

@@ -249,10 +249,44 @@ def test_numbers_beyond_64_bits_do_not_wrap() -> None:
     assert frame.update.seq == 2**63 - 1
 
 
-def test_one_bad_row_spoils_its_whole_message() -> None:
-    message = private_frame("execution", fill_row("e1", "a"), fill_row("e2", "a", execPrice="-1"))
-    with pytest.raises(FrameError, match=r"execution\.data\[1\]\.execPrice: expected 0 or more, got '-1'"):
-        private(encoded(message))
+@pytest.mark.parametrize(
+    ("topic", "rows", "error"),
+    [
+        (
+            "order",
+            (order_row("a", qty="-1"), order_row("b")),
+            "order.data[0].qty: expected 0 or more, got '-1'",
+        ),
+        (
+            "execution",
+            (fill_row("e1", "a", execPrice="-1"), fill_row("e2", "b")),
+            "execution.data[0].execPrice: expected 0 or more, got '-1'",
+        ),
+        (
+            "execution",
+            (fill_row("e1", "a", execType=7), fill_row("e2", "b")),
+            "execution.data[0].execType: expected text, got 7",
+        ),
+        (
+            "position",
+            (position_row(side="Up", orderLinkId="a"), position_row()),
+            "position.data[0].side: expected one of Buy, Sell, None, '', got 'Up'",
+        ),
+    ],
+)
+def test_one_bad_row_spoils_no_other(topic: str, rows: tuple[dict[str, Any], ...], error: str) -> None:
+    frame: Any = private(encoded(private_frame(topic, *rows)))
+    assert len(frame[0]) == 1
+    ((instrument, wire_id, _, told),) = frame.odd
+    assert (instrument, wire_id, told) == (SYMBOLS["linear", "BTCUSDT"], "a", error)
+
+
+def test_a_balance_that_makes_no_sense_spoils_no_other() -> None:
+    wallet = wallet_row()
+    wallet["coin"].insert(0, wallet_row("SHIB", f"0.{'1' * 19}")["coin"][0])
+    frame: Any = private(encoded(private_frame("wallet", wallet)))
+    assert [balance.coin for balance in frame.balances] == ["USDT"]
+    assert frame.odd[0].startswith("SHIB: wallet.data[0].coin[0].walletBalance: expected decimal text")
 
 
 def test_rows_of_others_are_not_even_read() -> None:
@@ -267,5 +301,6 @@ def test_rows_of_others_are_not_even_read() -> None:
 
 
 def test_a_state_we_do_not_know_is_an_error_not_a_guess() -> None:
-    with pytest.raises(FrameError, match=r"orderStatus: expected one of .*, got 'Dormant'"):
-        private(encoded(private_frame("order", order_row("a", orderStatus="Dormant"))))
+    frame: Any = private(encoded(private_frame("order", order_row("a", orderStatus="Dormant"))))
+    assert frame.reports == []
+    assert "orderStatus: expected one of New, " in frame.odd[0].error

@@ -84,6 +84,9 @@ async def test_a_message_that_does_not_say_its_category_is_not_guessed_at(everyt
         await everything.push("order.spot", nameless)  # the topic says it
         await eventually(lambda: client.listener.orders)
         assert client.listener.orders["w1"].instrument_id == PAIR.get_instrument_id()
+        client.new("ours")
+        await client.settled("ours")
+        nameless |= {"orderLinkId": "ours"}
         await everything.push("order", nameless)
         await eventually(lambda: everything.opened["private"] == 2, "a new private connection")
 

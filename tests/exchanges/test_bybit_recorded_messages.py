@@ -304,7 +304,9 @@ def asked_positions(data: bytes, message: Json) -> None:
 def asked_balances(data: bytes, message: Json) -> None:
     envelope(data, message)
     accounts = message["result"]["list"]
-    judge_balances(decode_balances(accounts, "file"), accounts)
+    balances, odd = decode_balances(accounts, "file")
+    assert not odd
+    judge_balances(balances, accounts)
 
 
 JUDGES: dict[str, Callable[[bytes, Json], None]] = {

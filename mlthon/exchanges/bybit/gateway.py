@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import count
 from typing import Any
 
 import aiohttp
@@ -66,6 +67,7 @@ __all__ = ["BybitGateway"]
 log = logging.getLogger("mlthon.exchanges.bybit")
 
 _ZERO = Qty("0")
+_TRIES_FOR_ALL = 2  # to find out everything, before trading goes on without what became of single orders
 
 
 class BybitGateway:
@@ -86,7 +88,9 @@ class BybitGateway:
         self._queries = queries
         known = KnownOrders()
         queries.is_ours = known.is_ours
+        self._known = known
         self._reports = Reports(instruments, known)
+        queries.on_odd_position = self._reports.odd_position
         self._private = PrivateStream(config, http, clock, rest.signer, instruments.by_symbol, _Private(self))
         self._trade = TradeStream(config, http, clock, rest.signer, _Trade(self))
         self._routes = OrderRoutes(config, clock, rest, self._send_bytes)
@@ -167,16 +171,18 @@ class BybitGateway:
     # -- requests --------------------------------------------------------------------------------------------
 
     def send_new(self, request: NewOrderRequest) -> None:
-        if self.status is GtwStatus.ReadyToTrade:
-            self._entry.send_new(request)
+        if self.status is not GtwStatus.ReadyToTrade:
+            self._refuse_soon(RequestKind.NewOrder, request.wire_id, self._not_ready)
+        elif self._reports.unclear and not request.close_position and (why := self._unclear(request)):
+            self._refuse_soon(RequestKind.NewOrder, request.wire_id, why)
         else:
-            self._refuse_soon(RequestKind.NewOrder, request.wire_id)
+            self._entry.send_new(request)
 
     def send_modify(self, request: ModifyOrderRequest) -> None:
         if self.status is GtwStatus.ReadyToTrade:
             self._entry.send_modify(request)
         else:
-            self._refuse_soon(RequestKind.ModifyOrder, request.wire_id)
+            self._refuse_soon(RequestKind.ModifyOrder, request.wire_id, self._not_ready)
 
     def send_cancel(self, request: CancelOrderRequest) -> None:
         self.send_cancels([request])
@@ -186,7 +192,7 @@ class BybitGateway:
             self._entry.send_cancels(requests)
         else:
             for request in requests:
-                self._refuse_soon(RequestKind.CancelOrder, request.wire_id)
+                self._refuse_soon(RequestKind.CancelOrder, request.wire_id, self._not_ready)
 
     def send_cancel_all(self, instrument: Instrument) -> None:
         if self._was_ready:
@@ -205,9 +211,13 @@ class BybitGateway:
                 self._not_ready,
             )
 
-    def _refuse_soon(self, kind: RequestKind, wire_id: str) -> None:
+    def _unclear(self, request: NewOrderRequest) -> str | None:
+        """Why the position in an order's instrument is not known; None where it is."""
+        return self._reports.unclear.get(request.instrument.get_instrument_id())
+
+    def _refuse_soon(self, kind: RequestKind, wire_id: str, why: str) -> None:
         asyncio.get_running_loop().call_soon(
-            self._reports.tell.on_request_refused, kind, wire_id, GtwRejectCode.GtwNotReady, self._not_ready
+            self._reports.tell.on_request_refused, kind, wire_id, GtwRejectCode.GtwNotReady, why
         )
 
     def _send_bytes(self, data: bytes) -> bool:
@@ -396,8 +406,14 @@ class BybitGateway:
             self._ready.set_exception(error)
 
     def private_frame(self, frame: Orders | Fills | Positions | Wallets) -> None:
-        """Something happened to the account."""
+        """Something happened to the account. What makes no sense and may be about our orders has to be asked for."""
         self._reports.frame(frame)
+        if isinstance(frame, Orders | Fills):
+            for odd in frame.odd:
+                if self._known.is_others(odd.wire_id, odd.exchange_id):
+                    self._reports.tally.count("row about another's order passed over", odd.error)
+                else:
+                    self._private.socket.drop(odd.error)
 
     def trade_answer(self, answer: TradeAnswer) -> None:
         """The venue answered a request, whichever way it went."""
@@ -417,10 +433,12 @@ class BybitGateway:
 
     async def _reconcile(self) -> None:
         pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
-        while True:
+        for tries in count():
             try:
                 await self._rest.measure_clock()
-                await self._reconciliation.run()
+                await self._reconciliation.run(
+                    self._loose_ends.leave_out if tries >= _TRIES_FOR_ALL else None
+                )
             except (VenueError, DecodeError) as error:
                 if isinstance(error, UnsupportedAccount):
                     self._fail_connecting(error)

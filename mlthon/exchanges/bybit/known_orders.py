@@ -89,10 +89,16 @@ class KnownOrders:
 
     def is_ours(self, wire_id: object, exchange_id: object) -> bool:
         """Whether an order, by either of its ids, was sent from here, or may have been and has ended."""
-        order = self._open.get(wire_id) if isinstance(wire_id, str) else None
-        if wire_id in self._ended or (order is not None and order.is_ours):
-            return True
+        if isinstance(wire_id, str):
+            order = self._open.get(wire_id)
+            if wire_id in self._ended or (order is not None and order.is_ours):
+                return True
         return any(each.is_ours and each.exchange_id == exchange_id for each in self._open.values())
+
+    def is_others(self, wire_id: object, exchange_id: object) -> bool:
+        """Whether an order, by its ids, is certainly not ours: both are legible, and neither is known as ours."""
+        legible = isinstance(wire_id, str) and isinstance(exchange_id, str) and bool(wire_id or exchange_id)
+        return legible and not self.is_ours(wire_id, exchange_id)
 
     def open(self) -> list[KnownOrder]:
         """All orders that are open as far as we know, sent ones included."""

@@ -69,6 +69,12 @@ class LooseEnds:
             is_open=lambda: self._known.find(order.wire_id, order.exchange_id) is order,
         )
 
+    def leave_out(self, order: KnownOrder, error: Exception) -> None:
+        """Let trading go on without what became of one order, and ask for that until it is known."""
+        key = order.wire_id or order.exchange_id
+        log.error("what became of order %s is not known, and is asked for again and again: %s", key, error)
+        self.on_doubt(order)
+
     async def close(self) -> None:
         """Stop asking."""
         await self._tasks.close()

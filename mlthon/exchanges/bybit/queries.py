@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from mlthon.engine.ports import FillReport, OrderReport
@@ -26,6 +27,8 @@ from mlthon.instruments.instrument import Instrument
 
 __all__ = ["Queries"]
 
+log = logging.getLogger("mlthon.exchanges.bybit")
+
 _OPEN_ORDERS = "/v5/order/realtime"  # and, asked for by id or with openOnly=1, the latest closed ones
 _OLD_ORDERS = "/v5/order/history"
 _EXECUTIONS = "/v5/execution/list"
@@ -48,6 +51,7 @@ class Queries:
         self._instruments = instruments
         self._clock = clock
         self.is_ours: Callable[[object, object], bool] = lambda *_: True
+        self.on_odd_position: Callable[[Instrument | None, str], None] = lambda *_: None
         self.tally = Tally("questions")
 
     # -- orders and fills ------------------------------------------------------------------------------------
@@ -100,17 +104,22 @@ class Queries:
     async def positions(self, instrument: Instrument | None = None) -> list[PositionRow]:
         """The position in one contract, flat ones included; or all of the account's that are not flat.
 
-        Spot pairs leave no position.
+        Spot pairs leave no position. Of all positions, one that makes no sense is handed to ``on_odd_position``.
         """
         found: list[PositionRow] = []
         for scope in self._scopes(instrument, by_coin=(LINEAR, INVERSE)):
             if scope["category"] == SPOT:
                 continue
             for index, row in enumerate(await self._rest.pages(_POSITIONS, scope | {"limit": "200"})):
-                where = f"{_POSITIONS}.list[{index}]"
-                about = listed(row, self._instruments.by_symbol, where, scope["category"])
-                if about is not None:
-                    found.append(decode_position(row, about, where))
+                where, about = f"{_POSITIONS}.list[{index}]", None
+                try:
+                    about = listed(row, self._instruments.by_symbol, where, scope["category"])
+                    if about is not None:
+                        found.append(decode_position(row, about, where))
+                except DecodeError as error:
+                    if instrument is not None:
+                        raise
+                    self.on_odd_position(about, str(error))
         return found
 
     async def sample_positions(self) -> list[PositionRow]:
@@ -122,12 +131,17 @@ class Queries:
         return [row for instrument in samples.values() for row in await self.positions(instrument)]
 
     async def balances(self, coin: str | None = None) -> list[Balance]:
-        """The balance of one coin, or of all that the account has had."""
+        """The balance of one coin, or of all that the account has had, those aside that make no sense."""
         params = {"accountType": "UNIFIED"}
         if coin is not None:
             params["coin"] = coin
         result = await self._rest.get(_WALLET, params)
-        return decode_balances(rows(result, "list", _WALLET), f"{_WALLET}.list")
+        balances, odd = decode_balances(rows(result, "list", _WALLET), f"{_WALLET}.list")
+        if odd and coin is not None:
+            raise DecodeError(odd[0])
+        for error in odd:
+            log.error("a balance that makes no sense is passed over: %s", error)
+        return balances
 
     async def user_id(self) -> str:
         """Whose key it is."""
@@ -217,13 +231,17 @@ class Queries:
         return fills
 
     def _pass_over(self, row: Json, error: DecodeError, of_all: bool) -> None:
-        """Leave out what makes no sense in a list of everybody's; raises `error` where it is about an order of ours.
+        """Leave out what makes no sense in a list of everybody's: it must not keep the account from being known.
 
-        Else one odd order of somebody else's would keep the whole account from being known.
+        An order of ours then seems to be missing, or lacks fills, and so is asked for by itself: raises `error` then.
         """
-        if not of_all or self.is_ours(row.get("orderLinkId"), row.get("orderId")):
+        if not of_all:
             raise error
-        self.tally.count("row about another's order passed over", str(error))
+        wire_id, exchange_id = row.get("orderLinkId"), row.get("orderId")
+        if self.is_ours(wire_id, exchange_id):
+            log.error("a row about our order %s makes no sense: %s", wire_id or exchange_id, error)
+        else:
+            self.tally.count("row about another's order passed over", str(error))
 
 
 def _named(instrument: Instrument) -> dict[str, str]:

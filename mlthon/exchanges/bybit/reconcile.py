@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from mlthon.engine.ports import OrderReport
-from mlthon.errors import UnsupportedAccount
+from mlthon.errors import DecodeError, UnsupportedAccount, VenueRefusal
 from mlthon.exchanges.backoff import Backoff
 from mlthon.exchanges.bybit.clock import VenueClock
 from mlthon.exchanges.bybit.codec.account import PositionRow
@@ -15,7 +15,9 @@ from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders
 from mlthon.exchanges.bybit.order_entry import OrderEntry
 from mlthon.exchanges.bybit.queries import Queries
+from mlthon.exchanges.bybit.reject_codes import is_about_the_question
 from mlthon.exchanges.bybit.reports import Reports
+from mlthon.instruments.instrument import Instrument
 
 __all__ = ["Reconciliation"]
 
@@ -50,10 +52,12 @@ class Reconciliation:
         self._clock = clock
         self._mode_is_known = False
 
-    async def run(self) -> None:
+    async def run(self, leave_out: Callable[[KnownOrder, Exception], None] | None = None) -> None:
         """Bring the listener up to date; raises VenueError or DecodeError, and may then be run again.
 
-        Raises UnsupportedAccount for an account in hedge mode.
+        Where the venue gives no sensible answer about one order, that is handed to `leave_out` with the reason: one
+        order must not keep all others from being traded for ever. Raises UnsupportedAccount for an account in hedge
+        mode.
         """
         if not self._mode_is_known:
             check_one_way(await self._queries.sample_positions())
@@ -70,7 +74,7 @@ class Reconciliation:
             self._reports.order(report)
         listed = {_key(report) for report in open_orders}
         missing = [(order, seen) for order, seen in believed_open if _key(seen) not in listed]
-        await self._settle(missing)
+        await self._settle(missing, leave_out)
         await self._positions()
         for balance in await self._queries.balances():
             self._reports.balance(balance)
@@ -85,7 +89,11 @@ class Reconciliation:
         """Find out what became of one order that may have ended untold; raises VenueError or DecodeError."""
         await self._conclude(order, order.last, self._deadline())
 
-    async def _settle(self, missing: list[tuple[KnownOrder, OrderReport]]) -> None:
+    async def _settle(
+        self,
+        missing: list[tuple[KnownOrder, OrderReport]],
+        leave_out: Callable[[KnownOrder, Exception], None] | None,
+    ) -> None:
         """Find the end of orders that we believed open and the venue does not list."""
         if not missing:
             return
@@ -95,8 +103,13 @@ class Reconciliation:
             end = closed.get(_key(seen))
             if end is not None:
                 self._reports.order(end)
-            else:
+                continue
+            try:
                 await self._conclude(order, seen, deadline)
+            except (VenueRefusal, DecodeError) as error:
+                if leave_out is None or not is_about_the_question(error):
+                    raise
+                leave_out(order, error)
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._patience_s
@@ -138,9 +151,18 @@ class Reconciliation:
             by_instrument.setdefault(row.instrument.get_instrument_id(), []).append(index)
         for indexes in by_instrument.values():
             self._reports.positions(rows[indexes[0]].instrument, [rows[index] for index in indexes])
-        for instrument in self._reports.not_flat():
+        for instrument in self._reports.in_question():
             if instrument.get_instrument_id() not in by_instrument:
-                self._reports.positions(instrument, await self._queries.positions(instrument))
+                await self._position(instrument)
+
+    async def _position(self, instrument: Instrument) -> None:
+        """Report one position, or that it is not known."""
+        try:
+            self._reports.positions(instrument, await self._queries.positions(instrument))
+        except (VenueRefusal, DecodeError) as error:
+            if not is_about_the_question(error):
+                raise
+            self._reports.odd_position(instrument, str(error))
 
 
 def check_one_way(rows: Iterable[PositionRow]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlthon.basics.defs import GtwRejectCode
+from mlthon.errors import DecodeError, VenueRefusal
 
 __all__ = [
     "CLOCK_SKEW",
@@ -17,6 +18,7 @@ __all__ = [
     "RET_CODES",
     "SERVICE_RESTARTING",
     "UNKNOWN_OUTCOME",
+    "is_about_the_question",
     "reject_code",
     "stream_reject_code",
 ]
@@ -106,6 +108,18 @@ def reject_code(code: int) -> GtwRejectCode:
     (<GtwRejectCode.InsufficientFunds: 1008>, <GtwRejectCode.UnknownOrder: 1002>, <GtwRejectCode.Other: 1099>)
     """
     return _CLASS_OF.get(code, GtwRejectCode.Other)
+
+
+def is_about_the_question(error: VenueRefusal | DecodeError) -> bool:
+    """Whether a question would get no better answer if it were asked again soon, and others may.
+
+    >>> is_about_the_question(VenueRefusal(10001, "symbol invalid", "GET /v5/order/realtime"))
+    True
+    """
+    if isinstance(error, DecodeError):
+        return True
+    passing = CLOCK_SKEW | RATE_LIMITED | UNKNOWN_OUTCOME
+    return error.code not in passing and reject_code(error.code) is not GtwRejectCode.AuthFailed
 
 
 def stream_reject_code(reason: str) -> GtwRejectCode:

@@ -38,6 +38,7 @@ class Reports:
         self._sizes: dict[tuple[int, int], Qty] = {}  # by instrument id and leg
         self._seqs: dict[tuple[int, int], int] = {}
         self.totals: dict[str, Qty] = {}  #: the latest balance that was told of each coin
+        self.unclear: dict[int, str] = {}  #: why a position is not known now, by instrument id
         self.listener: GatewayListener | None = None
         self.on_sight: Callable[[OrderReport], None] = lambda _: None
         self.on_missing_fills: Callable[[OrderReport], None] = lambda _: None
@@ -65,9 +66,13 @@ class Reports:
         elif isinstance(frame, Positions):
             for row in frame.positions:
                 self.positions(row.instrument, [row])
+            for odd in frame.odd:
+                self.odd_position(odd.instrument, odd.error)
         else:
             for balance in frame.balances:
                 self.balance(balance)
+            for error in frame.odd:
+                log.error("a balance that makes no sense is passed over: %s", error)
         if not isinstance(frame, Wallets):
             self._count("row of an instrument that was not loaded", frame.foreign)
 
@@ -92,14 +97,18 @@ class Reports:
         self._known.apply_fill(fill)
         self.tell.on_fill_report(fill)
 
-    def positions(self, instrument: Instrument, rows: Sequence[PositionRow]) -> None:
-        """Take in an instrument's positions and pass on their sum."""
+    def positions(
+        self, instrument: Instrument, rows: Sequence[PositionRow], *, is_news: bool = False
+    ) -> None:
+        """Take in an instrument's positions and pass on their sum; those that certainly are `is_news` are not old."""
         number = instrument.get_instrument_id()
+        if rows and self.unclear.pop(number, None) is not None:
+            log.warning("the position in %s is known again", instrument.get_instrument_name())
         for row in rows:
             if row.leg != 0:  # refused when connecting; the venue then refuses our orders
                 self.tally.count("position of an account in hedge mode", instrument.get_exch_instr_id())
             leg = (number, row.leg)
-            if 0 <= row.seq < self._seqs.get(leg, -1):
+            if 0 <= row.seq < self._seqs.get(leg, -1) and not is_news:
                 self.tally.count("outdated position held back", instrument.get_exch_instr_id())
                 continue
             self._seqs[leg] = row.seq
@@ -110,10 +119,20 @@ class Reports:
         """The position in an instrument, by its id, as far as was told."""
         return sum((size for (owner, _), size in self._sizes.items() if owner == number), _ZERO)
 
-    def not_flat(self) -> list[Instrument]:
-        """The instruments in which, as far as was told, there is a position."""
+    def odd_position(self, instrument: Instrument | None, error: str) -> None:
+        """Note that what the venue says of a position makes no sense, so that it is not known for now."""
+        if instrument is None:
+            log.error("a position that makes no sense, in nobody knows what, is passed over: %s", error)
+            return
+        name = instrument.get_instrument_name()
+        if instrument.get_instrument_id() not in self.unclear:
+            log.error("the position in %s is not known, new orders in it are refused: %s", name, error)
+        self.unclear[instrument.get_instrument_id()] = f"the position in {name} is not known: {error}"
+
+    def in_question(self) -> list[Instrument]:
+        """The instruments in which, as far as was told, there is a position, or in which it is not known."""
         numbers = {number for (number, _), size in self._sizes.items() if not size.is_zero()}
-        return [self._instruments.by_id[number] for number in sorted(numbers)]
+        return [self._instruments.by_id[number] for number in sorted(numbers | self.unclear.keys())]
 
     def balance(self, balance: Balance) -> None:
         """Pass on a balance."""

@@ -12,13 +12,15 @@ from collections.abc import Callable
 
 from mlthon.basics.qty import Qty
 from mlthon.engine.ports import OrderReport
-from mlthon.errors import DecodeError, VenueError
+from mlthon.errors import DecodeError, VenueError, VenueRefusal
 from mlthon.exchanges.background import Background
 from mlthon.exchanges.bybit.codec.account import Balance, PositionRow
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders, has_ended
 from mlthon.exchanges.bybit.queries import Queries
+from mlthon.exchanges.bybit.reject_codes import is_about_the_question
 from mlthon.exchanges.bybit.reports import Reports
+from mlthon.instruments.instrument import Instrument
 
 __all__ = ["StreamCheck"]
 
@@ -85,7 +87,13 @@ class StreamCheck:
         await asyncio.sleep(self._patience_s)  # the news may have been on its way
         for order, last in moved:
             if self._has_silence(order, last):
-                found = await self._queries.find_order(order.instrument, order.wire_id, order.exchange_id)
+                try:
+                    found = await self._queries.find_order(order.instrument, order.wire_id, order.exchange_id)
+                except (VenueRefusal, DecodeError) as error:
+                    if not is_about_the_question(error):
+                        raise
+                    log.error("what became of order %s is not known: %s", _key(last), error)
+                    continue
                 # A list that comes in pages may lack an order that is open all the same.
                 if _is_news(found, last) and self._has_silence(order, last):
                     return _key(last)
@@ -100,22 +108,33 @@ class StreamCheck:
                 if before.get(number) == (told, rows):
                     instrument = rows[0].instrument
                     log.warning("the position in %s was not told", instrument.get_instrument_name())
-                    self._reports.positions(instrument, rows)
+                    self._reports.positions(instrument, rows, is_news=True)
 
     async def _other_positions(self) -> dict[int, tuple[Qty, list[PositionRow]]]:
         """What was told, and what the venue says, of the contracts in which that differs; by instrument id."""
         there: dict[int, list[PositionRow]] = {}
         for row in await self._queries.positions():
             there.setdefault(row.instrument.get_instrument_id(), []).append(row)
-        for instrument in self._reports.not_flat():
+        for instrument in self._reports.in_question():
             if instrument.get_instrument_id() not in there:
-                there[instrument.get_instrument_id()] = await self._queries.positions(instrument)
+                there[instrument.get_instrument_id()] = await self._position(instrument)
         told = {number: self._reports.size(number) for number in there}
         return {
             number: (told[number], rows)
             for number, rows in there.items()
-            if rows and sum((row.size for row in rows), _ZERO) != told[number]
+            if rows
+            and (number in self._reports.unclear or sum((row.size for row in rows), _ZERO) != told[number])
         }
+
+    async def _position(self, instrument: Instrument) -> list[PositionRow]:
+        """What the venue says of one position; nothing where that makes no sense."""
+        try:
+            return await self._queries.positions(instrument)
+        except (VenueRefusal, DecodeError) as error:
+            if not is_about_the_question(error):
+                raise
+            self._reports.odd_position(instrument, str(error))
+            return []
 
     async def _tell_balances(self) -> None:
         """Tell the balances that are not as they were told, and have not been told since."""

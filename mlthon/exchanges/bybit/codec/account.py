@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from mlthon.basics.qty import Qty
+from mlthon.errors import DecodeError
 from mlthon.exchanges.bybit.codec.fields import (
     Json,
     choice,
@@ -24,6 +25,7 @@ _SIGNS = {"Buy": 1, "Sell": -1, "None": 0, "": 0}
 _LEGS = (0, 1, 2)
 _ZERO = Qty("0")
 _DECIMALS = 18  # of a Qty
+_LONGEST_COIN = 20
 _FINEST = Qty("0.000000000000000001")
 
 
@@ -64,13 +66,17 @@ def decode_position(row: Json, instrument: Instrument, where: str) -> PositionRo
     )
 
 
-def decode_balances(accounts: list[Json], where: str) -> list[Balance]:
-    """Decode the coins of all accounts in a wallet message."""
-    return [
-        _decode_balance(coin, f"{where}[{number}].coin[{index}]")
-        for number, account in enumerate(accounts)
-        for index, coin in enumerate(rows(account, "coin", f"{where}[{number}]"))
-    ]
+def decode_balances(accounts: list[Json], where: str) -> tuple[list[Balance], list[str]]:
+    """Decode the coins of all accounts in a wallet message; second, what is wrong with the odd ones."""
+    balances: list[Balance] = []
+    odd: list[str] = []
+    for number, account in enumerate(accounts):
+        for index, coin in enumerate(rows(account, "coin", f"{where}[{number}]")):
+            try:
+                balances.append(_decode_balance(coin, f"{where}[{number}].coin[{index}]"))
+            except DecodeError as error:
+                odd.append(f"{str(coin.get('coin'))[:_LONGEST_COIN]}: {error}")
+    return balances, odd
 
 
 def _decode_balance(row: Json, where: str) -> Balance:

@@ -66,7 +66,8 @@ _NO_REASON = frozenset({"", "UNKNOWN", "EC_NoError"})
 _POST_ONLY_CROSSED = "EC_PostOnlyWillTakeLiquidity"
 _SELF_MATCH = frozenset({"EC_BySelfMatch", "EC_StopBySelfMatch"})
 
-# Executions that change a position. Funding is a payment, and dividends are too: neither is a fill.
+# Executions that change a position. Funding is a payment: it names an order, a quantity and a price all the same.
+_PAYMENTS = frozenset({"Funding"})
 _FILLS = frozenset(
     {
         "Trade",
@@ -96,8 +97,18 @@ def listed(row: Json, symbols: Symbols, where: str, category: str = "") -> Instr
 
 
 def is_fill(row: Json, where: str) -> bool:
-    """Tell whether an execution row is a fill, as opposed to a payment."""
-    return text(row, "execType", where) in _FILLS
+    """Tell whether an execution row is a fill, as opposed to a payment.
+
+    One of a kind that the venue has added is a fill where it says what was traded for an order that was sent with an
+    id: whoever sent that waits for it. Without such an order it is taken for a payment, as dividends are.
+    """
+    kind = text(row, "execType", where)
+    if kind in _FILLS or kind in _PAYMENTS:
+        return kind in _FILLS
+    has_order = bool(text_or_empty(row, "orderLinkId", where))
+    return has_order and not (
+        qty(row, "execQty", where).is_zero() or price(row, "execPrice", where).is_zero()
+    )
 
 
 def decode_order(row: Json, instrument: Instrument, recv_ms: int, where: str) -> OrderReport:

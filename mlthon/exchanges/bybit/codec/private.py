@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import orjson
 
@@ -24,11 +25,13 @@ from mlthon.exchanges.bybit.codec.fields import (
     topic_of,
 )
 from mlthon.exchanges.bybit.codec.orders import Symbols, decode_fill, decode_order, is_fill, listed
+from mlthon.instruments.instrument import Instrument
 
 __all__ = [
     "PRIVATE_TOPICS",
     "Fills",
     "Login",
+    "Odd",
     "Orders",
     "Positions",
     "PrivateFrame",
@@ -42,6 +45,8 @@ PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
 
 _NS_PER_MS = 1_000_000
 
+Row = TypeVar("Row")
+
 
 class Login(NamedTuple):
     """The answer to a login; `code` is 0 where it succeeded."""
@@ -51,11 +56,21 @@ class Login(NamedTuple):
     text: str
 
 
+class Odd(NamedTuple):
+    """A row that makes no sense: what it says of whom it is about, and what is wrong with it."""
+
+    instrument: Instrument | None  # None: not legible
+    wire_id: object
+    exchange_id: object
+    error: str
+
+
 class Orders(NamedTuple):
     """Order states. `foreign` counts rows of instruments that are not ours."""
 
     reports: list[OrderReport]
     foreign: int
+    odd: list[Odd]
 
 
 class Fills(NamedTuple):
@@ -68,15 +83,22 @@ class Fills(NamedTuple):
     foreign: int
     payments: int
     forced: list[str]
+    odd: list[Odd]
 
 
 class Positions(NamedTuple):
+    """Positions. `foreign` counts rows of instruments that are not ours."""
+
     positions: list[PositionRow]
     foreign: int
+    odd: list[Odd]
 
 
 class Wallets(NamedTuple):
+    """Balances. `odd` says what is wrong with those that make no sense."""
+
     balances: list[Balance]
+    odd: list[str]
 
 
 PrivateFrame: TypeAlias = Orders | Fills | Positions | Wallets | Login | Ack | Pong | Unknown
@@ -90,7 +112,8 @@ def encode_private_subscribe(req_id: str) -> bytes:
 def decode_private(data: bytes | str, recv_ns: int, symbols: Symbols) -> PrivateFrame:
     """Decode one message of the private stream, received at `recv_ns`.
 
-    Raises FrameError: whatever it reported is then unknown, and has to be asked for.
+    Rows that make no sense are among what the others say, as `odd`. Raises FrameError for a message that is not even
+    a list of rows: whatever it reported is then unknown, and has to be asked for.
     """
     topic = ""
     try:
@@ -120,29 +143,61 @@ def _decode_topic(message: Json, topic: str, recv_ms: int, symbols: Symbols) -> 
     if category not in ("", *CATEGORIES):  # of options, say, or the abridged executions
         return Unknown(topic)
     if kind == "wallet":
-        return Wallets(decode_balances(rows(message, "data", topic), f"{topic}.data"))
+        return Wallets(*decode_balances(rows(message, "data", topic), f"{topic}.data"))
     if kind not in PRIVATE_TOPICS:
         return Unknown(topic)
-    ours, foreign = [], 0
-    for index, row in enumerate(rows(message, "data", topic)):
-        where = f"{topic}.data[{index}]"
-        instrument = listed(row, symbols, where, category)
-        if instrument is None:
-            foreign += 1
-        else:
-            ours.append((row, instrument, where))
+    found = rows(message, "data", topic)
     if kind == "order":
-        return Orders([decode_order(row, instr, recv_ms, where) for row, instr, where in ours], foreign)
+        return Orders(
+            *_decode_rows(
+                found, topic, category, symbols, lambda row, instr, at: decode_order(row, instr, recv_ms, at)
+            )
+        )
     if kind == "position":
-        return Positions([decode_position(row, instr, where) for row, instr, where in ours], foreign)
-    traded = [each for each in ours if is_fill(each[0], each[2])]
-    fills = [decode_fill(row, instr, recv_ms, where) for row, instr, where in traded]
-    forced = [
-        f"{row['execType']}: {fill.side.name} {fill.qty} {instr.get_exch_instr_id()} at {fill.price}"
-        for (row, instr, _), fill in zip(traded, fills, strict=True)
-        if row["execType"] != "Trade"
-    ]
-    return Fills(fills, foreign, len(ours) - len(fills), forced)
+        return Positions(*_decode_rows(found, topic, category, symbols, decode_position))
+    executions, foreign, odd = _decode_rows(
+        found, topic, category, symbols, lambda row, instr, at: _decode_execution(row, instr, recv_ms, at)
+    )
+    fills = [fill for fill, _ in executions if fill is not None]
+    forced = [line for _, line in executions if line]
+    return Fills(fills, foreign, len(executions) - len(fills), forced, odd)
+
+
+def _decode_rows(
+    found: list[Json],
+    topic: str,
+    category: str,
+    symbols: Symbols,
+    decode: Callable[[Json, Instrument, str], Row],
+) -> tuple[list[Row], int, list[Odd]]:
+    """Decode the rows of our instruments one by one: one that makes no sense takes nothing from the others."""
+    decoded: list[Row] = []
+    odd: list[Odd] = []
+    foreign = 0
+    for index, row in enumerate(found):
+        where, instrument = f"{topic}.data[{index}]", None
+        try:
+            instrument = listed(row, symbols, where, category)
+            if instrument is None:
+                foreign += 1
+            else:
+                decoded.append(decode(row, instrument, where))
+        except DecodeError as error:
+            odd.append(Odd(instrument, row.get("orderLinkId"), row.get("orderId"), str(error)))
+    return decoded, foreign, odd
+
+
+def _decode_execution(
+    row: Json, instrument: Instrument, recv_ms: int, where: str
+) -> tuple[FillReport | None, str]:
+    """Decode a fill, and say in words what it is if no order asked for it; None for a payment."""
+    if not is_fill(row, where):
+        return None, ""
+    fill = decode_fill(row, instrument, recv_ms, where)
+    if row["execType"] == "Trade":
+        return fill, ""
+    symbol = instrument.get_exch_instr_id()
+    return fill, f"{row['execType']}: {fill.side.name} {fill.qty} {symbol} at {fill.price}"
 
 
 def _decode_answer(message: Json) -> Login | Ack | Pong | Unknown:
