@@ -62,6 +62,14 @@ cdef class FixedColumn:
         self.count += 1
         return 0
 
+    def take(self, rows) -> FixedColumn:
+        """A new column of the rows with these numbers, in their order. Raises IndexError."""
+        cdef FixedColumn taken = FixedColumn()
+        cdef Py_ssize_t row
+        for row in rows:
+            taken.add(self.cells[self.place(row)])
+        return taken
+
     def to_bytes(self) -> bytes:
         """A copy of the memory. What is not known has a mantissa that means nothing."""
         return PyBytes_FromStringAndSize(<char *>self.cells, self.count * sizeof(int128))

@@ -153,7 +153,7 @@ class BacktestGateway(SimGateway):
         """Write it down; the strategy is told by the wallet that follows, as venues do."""
         if payment.account == self._account.name:
             number = self._instruments[payment.symbol].get_instrument_id()
-            self._trace.record_funding(payment.exec_ns, number, -payment.amount)
+            self._trace.record_funding(number, -payment.amount)
 
     def on_position(self, account: Account, symbol: str) -> None:
         if account is self._account:

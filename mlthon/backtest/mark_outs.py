@@ -40,21 +40,20 @@ class MarkOut:
 def mark_outs(trace: Trace, number: int, books: InstrumentBooks, liquidity: int) -> tuple[MarkOut, ...]:
     """Mark-outs of an instrument's fills as maker or as taker, at 0 s and at each of `MARK_OUTS_S`."""
     rows = trace.fills
-    wanted = [
-        row for row in range(len(rows)) if rows.instrument[row] == number and rows.liquidity[row] == liquidity
-    ]
-    found = []
-    for after_s, marks in zip((0, *MARK_OUTS_S), (rows.mid, *rows.marks), strict=True):
-        fills, money, notional = 0, _NOTHING, _NOTHING
-        for row in wanted:
+    columns = (rows.mid, *rows.marks)
+    fills = [0] * len(columns)
+    money = [_NOTHING] * len(columns)
+    notional = [_NOTHING] * len(columns)
+    for row, (which, how) in enumerate(zip(rows.instrument, rows.liquidity, strict=True)):
+        if which != number or how != liquidity:
+            continue
+        price, qty = Price.from_mantissa(rows.price[row] or 0), Qty.from_mantissa(rows.qty[row] or 0)
+        cost = books.position.value_of(price, qty)
+        for at, marks in enumerate(columns):
             mark = marks[row]
-            if mark is None:
-                continue
-            price, qty = Price.from_mantissa(rows.price[row] or 0), Qty.from_mantissa(rows.qty[row] or 0)
-            cost = books.position.value_of(price, qty)
-            gain = books.position.value_of(Price.from_mantissa(mark), qty) - cost
-            fills += 1
-            money += gain if rows.is_buy[row] else -gain
-            notional += abs(cost)
-        found.append(MarkOut(after_s, fills, money, notional))
-    return tuple(found)
+            if mark is not None:
+                gain = books.position.value_of(Price.from_mantissa(mark), qty) - cost
+                fills[at] += 1
+                money[at] += gain if rows.is_buy[row] else -gain
+                notional[at] += abs(cost)
+    return tuple(map(MarkOut, (0, *MARK_OUTS_S), fills, money, notional))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlthon._core.fixed_column import FixedColumn
 from mlthon.backtest.extras import require_extras
+from mlthon.backtest.pnl import CURVE_COLUMNS
 from mlthon.backtest.result import Result
 from mlthon.backtest.trace import MARK_OUTS_S, NOBODYS
 from mlthon.basics.defs import GtwRejectCode
@@ -96,12 +97,7 @@ def _equity(result: Result) -> pyarrow.Table:
                     "time": _times(curve.ns),
                     "instrument": _named([number] * len(curve), _instrument_names(result)),
                     "coin": _texts([entry.books.coin] * len(curve)),
-                    "mid": _decimals(curve.mid),
-                    "position": _decimals(curve.position),
-                    "realised": _decimals(curve.realised),
-                    "unrealised": _decimals(curve.unrealised),
-                    "fees": _decimals(curve.fees),
-                    "funding": _decimals(curve.funding),
+                    **{name: _decimals(curve[name]) for name in CURVE_COLUMNS if name != "net"},
                 }
             )
         )

@@ -1,25 +1,27 @@
-"""Profit and position over time, worked out exactly from a trace's fills, payments and mids."""
+"""Profit and position over time, counted exactly from fills, payments and mids while a run goes."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 
-from mlthon._core.fixed_column import FixedColumn
-from mlthon.backtest.trace import Trace
+from mlthon.backtest.curve import Curve
+from mlthon.backtest.statistics import DrawdownMeter, InventoryMeter, SharpeMeter
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
-from mlthon.basics.qty import Qty
 from mlthon.engine.instrument_table import InstrumentTable
 from mlthon.engine.portfolio import Portfolio
+from mlthon.engine.ports import FillReport
 from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.perpetual import Perpetual
 
-__all__ = ["Curve", "InstrumentBooks", "Pnl", "coin_of", "equity_in", "read_books"]
+__all__ = ["CURVE_COLUMNS", "PNL_COLUMNS", "CoinBooks", "InstrumentBooks", "Pnl", "coin_of"]
+
+PNL_COLUMNS = ("realised", "unrealised", "fees", "funding", "net")
+CURVE_COLUMNS = ("mid", "position", *PNL_COLUMNS)
 
 _NOTHING = MLDecimal("0")
-_SAMPLE, _FUNDING, _FILL = range(3)  # in this order where times are equal: a sample shows what was before
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,49 +51,24 @@ class Pnl:
         )
 
 
-@dataclass(slots=True)
-class Curve:
-    """Pnl and position at the times of the samples, and at the end. A sample shows what was before its time."""
-
-    ns: array[int] = field(default_factory=lambda: array("q"))
-    mid: FixedColumn = field(default_factory=FixedColumn)
-    position: FixedColumn = field(default_factory=FixedColumn)
-    realised: FixedColumn = field(default_factory=FixedColumn)
-    unrealised: FixedColumn = field(default_factory=FixedColumn)
-    fees: FixedColumn = field(default_factory=FixedColumn)
-    funding: FixedColumn = field(default_factory=FixedColumn)
-
-    def __len__(self) -> int:
-        return len(self.ns)
-
-    def add(self, ns: int, mid: Price, position: Qty, pnl: Pnl) -> None:
-        self.ns.append(ns)
-        self.mid.append(mid)
-        self.position.append(position)
-        self.realised.append(pnl.realised)
-        self.unrealised.append(pnl.unrealised)
-        self.fees.append(pnl.fees)
-        self.funding.append(pnl.funding)
-
-    def net(self) -> Iterator[int]:
-        """The mantissas of the net profit, point by point."""
-        for parts in zip(self.realised, self.unrealised, self.fees, self.funding, strict=True):
-            realised, unrealised, fees, funding = (part or 0 for part in parts)
-            yield realised + unrealised - fees + funding
-
-
 class InstrumentBooks:
-    """What one instrument's fills and payments came to."""
+    """What one instrument's fills and payments come to, counted while they happen.
 
-    def __init__(self, instrument: Instrument) -> None:
+    ``curve`` holds what was found at the samples and at the end; a sample shows what was before its time.
+    ``positions`` holds the size after each fill. Both are thinned when they get long; no figure hangs on that.
+    """
+
+    def __init__(self, instrument: Instrument, spacing_ns: int) -> None:
         self.instrument = instrument
         self.coin = coin_of(instrument)
         self._portfolio = Portfolio(InstrumentTable([instrument]))
         self.position = self._portfolio.position(instrument)
         self.funding = _NOTHING
-        self.mid: Price | None = None
-        self.curve = Curve()
-        self.size_changes: list[tuple[int, int]] = []  #: when the position changed, and to which mantissa
+        self.mid: Price | None = None  #: of the last sample
+        self.sampled = Pnl()  #: what the last sample showed
+        self.held = InventoryMeter()
+        self.curve = Curve(CURVE_COLUMNS, turning=("mid", "net"), spacing_ns=spacing_ns)
+        self.positions = Curve(("position",), turning=("position",), spacing_ns=spacing_ns)
 
     @property
     def fills(self) -> int:
@@ -103,43 +80,73 @@ class InstrumentBooks:
         return self._portfolio.volume
 
     def pnl(self) -> Pnl:
-        """As it stands; without a mid, what is open counts as zero."""
+        """As it stands, at the mid of the last sample; without one, what is open counts as zero."""
         position = self.position
         unrealised = _NOTHING if self.mid is None else position.unrealised(self.mid)
         return Pnl(position.realised, unrealised, position.fees, self.funding)
 
-    def read(self, trace: Trace, steps: Sequence[tuple[int, int, int]]) -> None:
-        """Go through what happened: (ns, what, row) in order of time."""
-        for ns, what, row in steps:
-            if what == _FILL:
-                self._portfolio.apply_fill(trace.fill_report(row))
-                self.size_changes.append((ns, self.position.size.mantissa))
-            elif what == _FUNDING:
-                self.funding += MLDecimal.from_mantissa(trace.funding_amount[row] or 0)
-            else:
-                self.mid = Price.from_mantissa(trace.sample_mid[row] or 0)
-                if ns != trace.ended_ns:  # the last point comes after everything
-                    self.curve.add(ns, self.mid, self.position.size, self.pnl())
-        if self.mid is not None:
-            self.curve.add(trace.ended_ns, self.mid, self.position.size, self.pnl())
+    def begin(self, ns: int) -> None:
+        """From now on the position counts as held: it is flat."""
+        self.held.change(ns, 0)
+
+    def apply_fill(self, ns: int, fill: FillReport) -> None:
+        """Count a fill."""
+        self._portfolio.apply_fill(fill)
+        self.held.change(ns, self.position.size.mantissa)
+        self.positions.add(ns, self.position.size)
+
+    def apply_funding(self, received: MLDecimal) -> None:
+        """Count a payment; negative: paid."""
+        self.funding += received
+
+    def sample(self, ns: int, mid: Price) -> None:
+        """Find out how things stand at a mid."""
+        self.mid = mid
+        pnl = self.sampled = self.pnl()
+        self.curve.add(
+            ns, mid, self.position.size, pnl.realised, pnl.unrealised, pnl.fees, pnl.funding, pnl.net
+        )
 
 
-def read_books(trace: Trace) -> list[InstrumentBooks]:
-    """The books of every instrument of a trace, in its order."""
-    steps: list[list[tuple[int, int, int]]] = [[] for _ in trace.instruments]
-    sources = (
-        (_SAMPLE, trace.sample_ns, trace.sample_instrument),
-        (_FUNDING, trace.funding_ns, trace.funding_instrument),
-        (_FILL, trace.fills.ns, trace.fills.instrument),
-    )
-    for what, times, numbers in sources:
-        for row, (ns, number) in enumerate(zip(times, numbers, strict=True)):
-            steps[number].append((ns, what, row))
-    books = [InstrumentBooks(instrument) for instrument in trace.instruments]
-    for book, own in zip(books, steps, strict=True):
-        own.sort()  # sorted runs already: cheap
-        book.read(trace, own)
-    return books
+class CoinBooks:
+    """What all instruments that settle in one coin earn together."""
+
+    def __init__(self, coin: str, books: Sequence[InstrumentBooks], spacing_ns: int) -> None:
+        self.coin = coin
+        self.drawdown = DrawdownMeter()
+        self.sharpe = SharpeMeter()
+        self._books = tuple(books)
+        self._own = Curve(PNL_COLUMNS, turning=("net",), spacing_ns=spacing_ns)
+
+    @property
+    def curve(self) -> Curve:
+        """The pnl at the samples, with at least `PNL_COLUMNS`; thinned when it gets long."""
+        return self._books[0].curve if len(self._books) == 1 else self._own
+
+    def pnl(self) -> Pnl:
+        """As it stands."""
+        return sum((books.pnl() for books in self._books), Pnl())
+
+    def sample(self, ns: int) -> None:
+        """Find out how things stand, where one of the instruments has been sampled."""
+        if len(self._books) == 1:
+            net = self._books[0].sampled.net
+        else:
+            pnl = sum((books.sampled for books in self._books), Pnl())
+            net = pnl.net
+            self._own.add(ns, pnl.realised, pnl.unrealised, pnl.fees, pnl.funding, net)
+        self.drawdown.add(ns, net.mantissa)
+        self.sharpe.add(ns, net.mantissa)
+
+    def equity(self) -> tuple[list[int], list[int]]:
+        """Times and mantissas of the net profit to draw; where the deepest fall began and ended is always there."""
+        points = list(zip(self.curve.ns, self.curve.mantissas("net"), strict=True))
+        worst = self.drawdown.worst
+        if worst is not None and self.curve.is_thinned:
+            ends = {(worst.from_ns, worst.peak), (worst.to_ns, worst.peak - worst.money)}
+            points += ends.difference(points)
+            points.sort(key=itemgetter(0))  # stable: of the last two rows, which may be of one time
+        return [ns for ns, _ in points], [net for _, net in points]
 
 
 def coin_of(instrument: Instrument) -> str:
@@ -147,25 +154,3 @@ def coin_of(instrument: Instrument) -> str:
     inverse = isinstance(instrument, Perpetual) and instrument.get_settlement_method() == "inverse"
     coin = instrument.get_base_currency() if inverse else instrument.get_quote_currency()
     return str(coin)
-
-
-def equity_in(books: Sequence[InstrumentBooks]) -> tuple[list[int], list[int]]:
-    """Times, and the mantissas of the summed net profits: what all these books, of one coin, earned together."""
-    points = sorted(
-        (ns, number, net)
-        for number, book in enumerate(books)
-        for ns, net in zip(book.curve.ns, book.curve.net(), strict=True)
-    )
-    latest = [0] * len(books)
-    times: list[int] = []
-    sums: list[int] = []
-    total = 0
-    for ns, number, net in points:
-        total += net - latest[number]
-        latest[number] = net
-        if times and times[-1] == ns:
-            sums[-1] = total
-        else:
-            times.append(ns)
-            sums.append(total)
-    return times, sums

@@ -20,18 +20,11 @@ from typing import Any
 import orjson
 from rich.console import Console
 
+from mlthon.backtest.curve import Curve
 from mlthon.backtest.mark_outs import MarkOut, mark_outs
 from mlthon.backtest.order_flow import OrderFlow, order_flows
-from mlthon.backtest.pnl import InstrumentBooks, Pnl, equity_in, read_books
-from mlthon.backtest.statistics import (
-    Distribution,
-    Drawdown,
-    Inventory,
-    Sharpe,
-    inventory,
-    max_drawdown,
-    sharpe_ratio,
-)
+from mlthon.backtest.pnl import CoinBooks, InstrumentBooks, Pnl
+from mlthon.backtest.statistics import Distribution, Drawdown, Inventory, Sharpe
 from mlthon.backtest.trace import LIQUIDATION, MAKER, TAKER, Trace
 from mlthon.basics.defs import GtwRejectCode
 from mlthon.basics.mldecimal import MLDecimal
@@ -92,8 +85,9 @@ class CoinResult:
     coin: str
     pnl: Pnl
     capital: MLDecimal | None
+    curve: Curve  #: the pnl's parts over time, thinned when it is long
     times: Sequence[int]
-    equity: Sequence[int]  #: mantissas of the net profit at these times
+    equity: Sequence[int]  #: mantissas of the net profit at these times; the deepest fall is in it
     drawdown: Drawdown | None
     sharpe: Sharpe | None
 
@@ -125,17 +119,13 @@ class Result:
 
     @classmethod
     def of(cls, trace: Trace, facts: RunFacts) -> Result:
-        """Work everything out; takes seconds for a million fills, and memory for the points of the curves."""
-        books = read_books(trace)
+        """Work everything out; takes seconds for a million fills."""
         whole, flows = order_flows(trace)
         instruments = tuple(
             _instrument_result(trace, number, own, flow)
-            for number, (own, flow) in enumerate(zip(books, flows, strict=True))
+            for number, (own, flow) in enumerate(zip(trace.books, flows, strict=True))
         )
-        coins = tuple(
-            _coin_result(coin, [own for own in books if own.coin == coin], facts)
-            for coin in dict.fromkeys(own.coin for own in books)
-        )
+        coins = tuple(_coin_result(coin, facts) for coin in trace.coins)
         return cls(facts, trace, whole, instruments, coins)
 
     @property
@@ -242,21 +232,22 @@ def _instrument_result(
         flow,
         mark_outs(trace, number, books, MAKER),
         mark_outs(trace, number, books, TAKER),
-        inventory(books.size_changes, trace.started_ns, trace.ended_ns),
+        books.held.until(trace.ended_ns),
         taken,
     )
 
 
-def _coin_result(coin: str, books: Sequence[InstrumentBooks], facts: RunFacts) -> CoinResult:
-    times, equity = equity_in(books)
+def _coin_result(books: CoinBooks, facts: RunFacts) -> CoinResult:
+    times, equity = books.equity()
     return CoinResult(
-        coin,
-        sum((own.pnl() for own in books), Pnl()),
-        facts.capital.get(coin),
+        books.coin,
+        books.pnl(),
+        facts.capital.get(books.coin),
+        books.curve,
         times,
         equity,
-        max_drawdown(times, equity),
-        sharpe_ratio(times, equity),
+        books.drawdown.worst,
+        books.sharpe.ratio(),
     )
 
 

@@ -129,9 +129,8 @@ class _Page:
         return f'<div class="figures">{"".join(cells)}</div>'
 
     def _equity(self, coin: CoinResult) -> str:
-        entries = [entry for entry in self._result.instruments if entry.books.coin == coin.coin]
         equity = self._chart("equity and drawdown", equity_chart(coin), tall=True)
-        split = self._chart("pnl", pnl_chart(coin, entries))
+        split = self._chart("pnl", pnl_chart(coin))
         pnl, fall = coin.pnl, coin.drawdown
         rows = [
             ("Realised, before fees", _signed(pnl.realised)),

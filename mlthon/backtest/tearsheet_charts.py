@@ -6,13 +6,14 @@ and the lowest point of each stretch stay, of fills every n-th.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
+from itertools import accumulate
 from typing import Any
 
 from mlthon._core.fixed_column import FixedColumn
 from mlthon.backtest.mark_outs import MarkOut
-from mlthon.backtest.pnl import Curve
 from mlthon.backtest.result import CoinResult, InstrumentResult, Result
 from mlthon.backtest.trace import LIQUIDATION, MAKER, TAKER
 
@@ -37,12 +38,11 @@ Chart = dict[str, Any]
 
 def equity_chart(coin: CoinResult) -> Chart:
     """Net profit, and below it how far it stands under its highest point."""
-    rows = _thinned(coin.equity)
+    falls = [
+        value - highest for value, highest in zip(coin.equity, accumulate(coin.equity, max), strict=True)
+    ]
+    rows = sorted({*_thinned(coin.equity), *_deepest_fall(coin)})
     times = _dates(coin.times, rows)
-    highest, falls = None, []
-    for value in coin.equity:
-        highest = value if highest is None else max(highest, value)
-        falls.append(value - highest)
     unit = escape(coin.coin)
     return {
         "data": [
@@ -65,7 +65,7 @@ def equity_chart(coin: CoinResult) -> Chart:
     }
 
 
-def pnl_chart(coin: CoinResult, entries: Sequence[InstrumentResult]) -> Chart:
+def pnl_chart(coin: CoinResult) -> Chart:
     """What the profit is made of, over time, summed over the coin's instruments."""
     parts = (
         ("realised", "--up", 1, "realised"),
@@ -73,13 +73,14 @@ def pnl_chart(coin: CoinResult, entries: Sequence[InstrumentResult]) -> Chart:
         ("fees", "--fees", -1, "fees"),
         ("funding", "--funding", 1, "funding"),
     )
-    rows = _thinned(coin.equity)
-    times = _dates(coin.times, rows)
-    data = []
-    for name, colour, sign, column in parts:
-        sums = _summed(coin.times, [(e.books.curve, getattr(e.books.curve, column)) for e in entries])
-        data.append(_line(times, _floats([sign * value for value in sums], rows), name, colour))
-    data.append(_line(times, _floats(coin.equity, rows), "net", "--total", width=2))
+    curve = coin.curve
+    rows = _thinned(list(curve.mantissas("net")))
+    times = _dates(curve.ns, rows)
+    data = [
+        _line(times, [sign * value for value in _column(curve[column], rows)], name, colour)
+        for name, colour, sign, column in parts
+    ]
+    data.append(_line(times, _column(curve["net"], rows), "net", "--total", width=2))
     return {
         "data": data,
         "layout": {"xaxis": {"type": "date"}, "yaxis": {"title": {"text": escape(coin.coin)}}},
@@ -88,9 +89,9 @@ def pnl_chart(coin: CoinResult, entries: Sequence[InstrumentResult]) -> Chart:
 
 def position_chart(result: Result, entry: InstrumentResult) -> Chart:
     """The position, from change to change."""
-    changes = entry.books.size_changes
-    times = [result.trace.started_ns, *(ns for ns, _ in changes), result.trace.ended_ns]
-    sizes = [0, *(size for _, size in changes), entry.books.position.size.mantissa]
+    changes = entry.books.positions
+    times = [result.trace.started_ns, *changes.ns, result.trace.ended_ns]
+    sizes = [0, *changes.mantissas("position"), entry.books.position.size.mantissa]
     rows = _thinned(sizes)
     line = _line(
         _dates(times, rows), _floats(sizes, rows), "position", "--line", fill="tozeroy", fillcolor="--fill"
@@ -101,7 +102,7 @@ def position_chart(result: Result, entry: InstrumentResult) -> Chart:
 def price_chart(result: Result, number: int, entry: InstrumentResult) -> Chart:
     """The mid, and the fills on it."""
     curve, rows = entry.books.curve, result.trace.fills
-    mids = [value or 0 for value in curve.mid]
+    mids = list(curve.mantissas("mid"))
     kept = _thinned(mids)
     data = [_line(_dates(curve.ns, kept), _floats(mids, kept), "mid", "--price")]
     fills, _ = thinned_fills(result, number)
@@ -195,17 +196,11 @@ def _thinned(values: Sequence[int]) -> list[int]:
     return sorted(kept)
 
 
-def _summed(times: Sequence[int], columns: Sequence[tuple[Curve, FixedColumn]]) -> list[int]:
-    """The sum of the columns at each time, each taken as it was last told."""
-    sums = [0] * len(times)
-    for curve, column in columns:
-        at, latest = 0, 0
-        for row, ns in enumerate(times):
-            while at < len(curve) and curve.ns[at] <= ns:
-                latest = column[at] or 0
-                at += 1
-            sums[row] += latest
-    return sums
+def _deepest_fall(coin: CoinResult) -> Iterator[int]:
+    """The rows of a coin's equity between which it fell deepest."""
+    if coin.drawdown is not None:
+        yield bisect_left(coin.times, coin.drawdown.from_ns)
+        yield bisect_left(coin.times, coin.drawdown.to_ns)
 
 
 def _dates(times: Sequence[int], rows: Iterable[int]) -> list[float]:

@@ -1,8 +1,7 @@
-"""What a run writes down while it goes, for its result: orders, fills, funding, and the mid once a second.
+"""What a run writes down while it goes, for its result: orders, fills, and the books of each instrument.
 
-The strategy's profit is not sampled: it follows from fills and mids, and is worked out afterwards
-(`mlthon.backtest.pnl`). Memory grows with what the strategy does, and by 32 bytes a second in which an
-instrument's mid moves, not with the market's events.
+Once a second it is found out how things stand. The curves of that are bounded (`mlthon.backtest.curve`), the figures
+are counted along the way (`mlthon.backtest.pnl`): memory grows with what the strategy does, not with the tape.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from collections.abc import Callable, Iterable
 
 from mlthon._core.fixed_column import FixedColumn
 from mlthon._core.order_steps import OrderSteps
+from mlthon.backtest.pnl import CoinBooks, InstrumentBooks
 from mlthon.basics.defs import GtwRejectCode, Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
-from mlthon.basics.qty import Qty
 from mlthon.engine.ports import FillReport, RequestKind
 from mlthon.errors import ConfigError
 from mlthon.instruments.instrument import Instrument
@@ -83,19 +82,17 @@ class Trace:
         self.started_ns = self.ended_ns = 0
         self.fills = Fills()
         self.refusals: Counter[tuple[RequestKind, GtwRejectCode]] = Counter()  #: by the engine, never sent
-        self.funding_ns = array("q")
-        self.funding_instrument = array("q")
-        self.funding_amount = FixedColumn()  #: received; negative: paid
-        self.sample_ns = array("q")
-        self.sample_instrument = array("q")
-        self.sample_mid = FixedColumn()
+        self.books = tuple(InstrumentBooks(instrument, every_ns) for instrument in self.instruments)
+        self.coins = tuple(
+            CoinBooks(coin, [books for books in self.books if books.coin == coin], every_ns)
+            for coin in dict.fromkeys(books.coin for books in self.books)
+        )
         self._mid_of = mid_of
         self._numbers = {instrument.get_instrument_id(): n for n, instrument in enumerate(self.instruments)}
         self.orders = OrderSteps(self._numbers, now_ns, _KEPT_ENDED)
         self.record_order = self.orders.record_order  #: compiled: every order takes several steps
         self._coins: dict[str, str] = {}
         self._next_sample_ns = 0
-        self._sampled: list[Price | None] = [None] * len(self.instruments)  # the last sample's mids
         self._stirred: set[int] = set()  # instruments with fills or payments since the last sample
         self._awaited: tuple[deque[tuple[int, int]], ...] = tuple(deque() for _ in MARK_OUTS_S)
 
@@ -105,6 +102,8 @@ class Trace:
         """Write down what was due until now. Nothing has happened since `next_due_ns`, so the market is as it was."""
         if self._next_sample_ns == 0:
             self.started_ns = now_ns
+            for books in self.books:
+                books.begin(now_ns)
             self._write_sample(now_ns)
         elif self._next_sample_ns <= now_ns:
             self._write_sample(self._next_sample_ns)
@@ -117,10 +116,9 @@ class Trace:
         self._set_due()
 
     def end(self, now_ns: int) -> None:
-        """Write down the last sample. Mark-outs that were not due yet stay unknown."""
+        """Write down how things stand after everything. Mark-outs that were not due yet stay unknown."""
         self.sample(now_ns)
-        if self.sample_ns and self.sample_ns[-1] != now_ns:
-            self._write_sample(now_ns)
+        self._write_sample(now_ns, is_last=True)
         self.ended_ns = now_ns
 
     # -- what happens ------------------------------------------------------------------------------------------
@@ -144,12 +142,11 @@ class Trace:
         """Write down that a position, or a part of it, was taken over."""
         self._add_fill(ns, NOBODYS, self._numbers[fill.instrument_id], fill, LIQUIDATION, None)
 
-    def record_funding(self, ns: int, instrument_id: int, received: MLDecimal) -> None:
+    def record_funding(self, instrument_id: int, received: MLDecimal) -> None:
         """Write down a payment, in the coin the instrument settles in; negative: paid."""
-        self.funding_ns.append(ns)
-        self.funding_instrument.append(self._numbers[instrument_id])
-        self.funding_amount.append(received)
-        self._stirred.add(self._numbers[instrument_id])
+        number = self._numbers[instrument_id]
+        self.books[number].apply_funding(received)
+        self._stirred.add(number)
 
     def liquidated(self) -> Counter[int]:
         """How often positions were taken over, by instrument id."""
@@ -160,41 +157,28 @@ class Trace:
             if liquidity == LIQUIDATION
         )
 
-    # -- reading -----------------------------------------------------------------------------------------------
-
-    def fill_report(self, row: int) -> FillReport:
-        """A fill as it was reported; of what is not kept, the id is its row, and the rest is empty."""
-        rows = self.fills
-        ms = rows.ns[row] // 1_000_000
-        return FillReport(
-            exec_id=str(row),
-            wire_id="",
-            exchange_id="",
-            instrument_id=self.instruments[rows.instrument[row]].get_instrument_id(),
-            side=Side.Buy if rows.is_buy[row] else Side.Sell,
-            price=Price.from_mantissa(rows.price[row] or 0),
-            qty=Qty.from_mantissa(rows.qty[row] or 0),
-            fee=MLDecimal.from_mantissa(rows.fee[row] or 0),
-            fee_currency=rows.fee_coin[row],
-            is_maker=rows.liquidity[row] == MAKER,
-            exec_ms=ms,
-            recv_ms=ms,
-        )
-
     # -- details -----------------------------------------------------------------------------------------------
 
     def _mid(self, number: int) -> Price | None:
         return self._mid_of(self.instruments[number].get_instrument_id())
 
-    def _write_sample(self, ns: int) -> None:
-        for number in range(len(self.instruments)):
+    def _write_sample(self, ns: int, *, is_last: bool = False) -> None:
+        """Where something may have changed; in the end everywhere, so that all curves have an end."""
+        coins = set()
+        for number, books in enumerate(self.books):
             mid = self._mid(number)
-            if mid is not None and (mid != self._sampled[number] or number in self._stirred):
-                self._sampled[number] = mid
+            if mid is None and is_last:
+                mid = books.mid
+            if mid is None:
+                continue
+            is_open = is_last and books.curve.ns[-1:] != array("q", [ns])
+            if mid != books.mid or number in self._stirred or is_open:
                 self._stirred.discard(number)
-                self.sample_ns.append(ns)
-                self.sample_instrument.append(number)
-                self.sample_mid.append(mid)
+                books.sample(ns, mid)
+                coins.add(books.coin)
+        for coin in self.coins:
+            if coin.coin in coins:
+                coin.sample(ns)
 
     def _set_due(self) -> None:
         self.next_due_ns = min(
@@ -205,6 +189,7 @@ class Trace:
         self, ns: int, order: int, instrument: int, fill: FillReport, liquidity: int, mid: Price | None
     ) -> None:
         rows, row = self.fills, len(self.fills)
+        self.books[instrument].apply_fill(ns, fill)
         self._stirred.add(instrument)
         rows.ns.append(ns)
         rows.order.append(order)

@@ -181,7 +181,9 @@ def test_funding_is_paid_at_its_time_at_the_recorded_rate():
     [connector] = backtest.connectors
     connector.sim.tell_funding_rate("BTCUSDT", MLDecimal("0.001"))
     result = backtest.run()
-    assert list(backtest.trace.funding_ns) == [START_NS + due_ms * MS_NS]
+    [books] = backtest.trace.books
+    paid = [ns for ns, sum_ in zip(books.curve.ns, books.curve["funding"], strict=True) if sum_]
+    assert paid[0] == START_NS + due_ms * MS_NS + 1_000 * MS_NS  # a sample shows what was before its time
     assert result.to_json()["pnl"]["funding"] == pytest.approx(-60.00005)
 
 

@@ -14,8 +14,7 @@ from trace_run import NS_PER_S, START_NS, Run, perpetual
 from mlthon.backtest import trace as trace_module
 from mlthon.backtest.mark_outs import mark_outs
 from mlthon.backtest.order_flow import order_flows
-from mlthon.backtest.pnl import equity_in, read_books
-from mlthon.backtest.statistics import inventory, max_drawdown, sharpe_ratio
+from mlthon.backtest.statistics import DrawdownMeter, SharpeMeter
 from mlthon.backtest.trace import MAKER, TAKER
 from mlthon.basics.defs import GtwRejectCode
 from mlthon.engine.ports import OrderEvent, RequestKind
@@ -60,49 +59,47 @@ def run(request):
 
 
 def test_pnl_and_position_at_every_sample(run):
-    for number, books in enumerate(read_books(run.trace)):
+    for number, books in enumerate(run.trace.books):
         curve = books.curve
         assert len(curve) > 10
-        for row, (ns, net) in enumerate(zip(curve.ns, curve.net(), strict=True)):
+        for row, (ns, net) in enumerate(zip(curve.ns, curve["net"], strict=True)):
             last = row == len(curve) - 1
             mid = mid_before(run, number, ns, including=last)
-            assert exact(curve.mid[row]) == mid
+            assert exact(curve["mid"][row]) == mid
             expected, size = naive_net(run, number, ns, mid, including=last)
-            assert exact(curve.position[row]) == size
+            assert exact(curve["position"][row]) == size
             # Closing a part of a position rounds at the 18th decimal; realised and unrealised still sum up.
             assert exact(net) == expected, f"{run.seed}: at {ns}"
 
 
 def test_samples_come_at_whole_multiples_whatever_the_gaps(run):
-    for books in read_books(run.trace):
+    for books in run.trace.books:
         times = books.curve.ns
-        assert list(times) == sorted(set(times))
+        assert list(times[:-1]) == sorted(set(times[:-1]))  # a sample may be due when the run ends
         assert all(ns % run.every_ns == 0 for ns in times[1:-1])
         assert times[-1] == run.trace.ended_ns == run.now_ns
 
 
 def test_drawdown_of_all_instruments_together(run):
-    books = read_books(run.trace)
-    times, equity = equity_in(books)
-    slow = [
-        sum(
-            [
-                next(net for at, net in reversed([*zip(b.curve.ns, b.curve.net(), strict=True)]) if at <= ns)
-                if b.curve.ns[0] <= ns
-                else 0
-                for b in books
-            ]
-        )
-        for ns in times
-    ]
-    assert equity == slow
-    found = max_drawdown(times, equity)
+    (coin,) = run.trace.coins
+    times, equity = coin.equity()
+    slow = []
+    for row, ns in enumerate(times):
+        last = row == len(times) - 1
+        slow.append(Decimal(0))
+        for number, books in enumerate(run.trace.books):
+            shown = [at for at in books.curve.ns if at <= ns]
+            if shown:
+                mid = mid_before(run, number, shown[-1], including=last)
+                slow[-1] += naive_net(run, number, shown[-1], mid, including=last)[0]
+    assert list(map(exact, equity)) == slow, run.seed
+    found = coin.drawdown.worst
     assert found.money == max(high - low for at, high in enumerate(equity) for low in equity[at:])
     assert equity[times.index(found.from_ns)] - equity[times.index(found.to_ns)] == found.money
 
 
 def test_mark_outs(run):
-    books = read_books(run.trace)
+    books = run.trace.books
     compared = 0
     for number in range(2):
         for liquidity, is_maker in ((MAKER, True), (TAKER, False)):
@@ -154,15 +151,18 @@ def test_order_figures(run):
 
 
 def test_inventory_is_the_time_weighted_position(run):
-    for books in read_books(run.trace):
-        found = inventory(books.size_changes, run.trace.started_ns, run.trace.ended_ns)
-        moments = [run.trace.started_ns, *(ns for ns, _ in books.size_changes), run.trace.ended_ns]
-        sizes = [0, *(size for _, size in books.size_changes)]
+    for number, books in enumerate(run.trace.books):
+        found = books.held.until(run.trace.ended_ns)
+        own = [fill for fill in run.fills if fill.instrument == number]
+        moments = [run.trace.started_ns, *(fill.ns for fill in own), run.trace.ended_ns]
+        signed = [fill.qty if fill.is_buy else -fill.qty for fill in own]
+        held = [float(size) for size in itertools.accumulate(signed, initial=Decimal(0))]
         weights = [after - before for before, after in itertools.pairwise(moments)]
-        held = [float(exact(size)) for size in sizes]
         assert found.mean == pytest.approx(std.fmean(held, weights), abs=1e-15)
         assert found.mean_abs == pytest.approx(std.fmean(map(abs, held), weights), abs=1e-15)
-        assert found.max_abs == max(map(abs, sizes))
+        assert float(exact(found.max_abs)) == max(map(abs, held))
+        flat = sum(weight for size, weight in zip(held, weights, strict=True) if size == 0)
+        assert found.flat_share == pytest.approx(flat / sum(weights))
 
 
 def test_inverse_contracts_are_counted_in_their_coin():
@@ -175,7 +175,7 @@ def test_inverse_contracts_are_counted_in_their_coin():
     run.move_mid(0, "62500")
     run.advance_to(START_NS + 2 * NS_PER_S)
     run.trace.end(run.now_ns)
-    (books,) = read_books(run.trace)
+    (books,) = run.trace.books
     assert books.coin == "BTC"
     assert books.pnl().net.to_decimal() == Decimal("0.0004")  # 100 * (1/50000 - 1/62500)
     at_fill, after_1_s, after_5_s, _ = mark_outs(run.trace, 0, books, MAKER)
@@ -188,7 +188,7 @@ def test_inverse_contracts_are_counted_in_their_coin():
 @pytest.mark.parametrize("seed", range(4))
 def test_inverse_pnl_and_mark_outs_of_random_runs(seed):
     run = Run(seed, [perpetual(0, method="inverse", symbol="BTC-USD")]).play(150)
-    (books,) = read_books(run.trace)
+    (books,) = run.trace.books
     mid = mid_before(run, 0, run.now_ns, including=True)
     signed = [fill.qty if fill.is_buy else -fill.qty for fill in run.fills]
     coins = sum(qty / fill.price for qty, fill in zip(signed, run.fills, strict=True))
@@ -212,7 +212,10 @@ def test_sharpe_takes_days_or_hours_and_is_absent_for_short_runs(hours, days):
     equity = [0]
     for _ in times[1:]:
         equity.append(equity[-1] + chance.randrange(-900, 1000))
-    found = sharpe_ratio(times, equity)
+    meter = SharpeMeter()
+    for ns, value in zip(times, equity, strict=True):
+        meter.add(ns, value)
+    found = meter.ratio()
     if hours < 20:
         assert found is None
         return
@@ -235,6 +238,9 @@ def test_orders_that_ended_long_ago_are_looked_up_no_more(monkeypatch):
 
 
 def test_a_run_in_which_nothing_is_earned_has_no_sharpe():
-    assert sharpe_ratio([n * 3600 * NS_PER_S for n in range(100)], [7] * 100) is None
-    assert sharpe_ratio([], []) is None
-    assert max_drawdown([], []) is None
+    meter = SharpeMeter()
+    assert meter.ratio() is None
+    for hour in range(100):
+        meter.add(hour * 3600 * NS_PER_S, 7)
+    assert meter.ratio() is None
+    assert DrawdownMeter().worst is None

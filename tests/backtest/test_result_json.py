@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 from trace_run import NS_PER_S, START_NS, Run, perpetual
 
-from mlthon.backtest.pnl import read_books
 from mlthon.backtest.result import Result, RunFacts
 from mlthon.backtest.trace import Trace
 from mlthon.basics.defs import GtwRejectCode, Side
@@ -96,7 +95,7 @@ def test_coins_are_not_added_up():
     told = result_of(run).to_json()
     assert set(told["coins"]) == {"USDT", "BTC"}
     assert told["pnl"]["realised"] is told["volume"] is told["position"] is None
-    books = read_books(run.trace)
+    books = run.trace.books
     assert [told["coins"][own.coin]["pnl"]["net"] for own in books] == [str(own.pnl().net) for own in books]
 
 
@@ -116,10 +115,9 @@ def test_liquidations_are_fills_of_no_order():
     run.advance_to(START_NS)
     run.move_mid(0, "100")
     order = run.send(0, True, "100", "2")
-    run.fill(order, "2", is_maker=False, fee="0.1", sent_ns=START_NS)
+    opening = run.fill(order, "2", is_maker=False, fee="0.1", sent_ns=START_NS)
     run.advance_to(START_NS + NS_PER_S)
-    closing = run.trace.fill_report(0)
-    taken_over = closing._replace(side=Side.Sell, price=Price("60"), fee=MLDecimal("0"))
+    taken_over = opening._replace(side=Side.Sell, price=Price("60"), fee=MLDecimal("0"))
     run.trace.record_liquidation(run.now_ns, taken_over)
     run.trace.end(run.now_ns)
     told = result_of(run).to_json()

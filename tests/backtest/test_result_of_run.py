@@ -144,7 +144,7 @@ def test_own_orders_do_not_move_the_mids():
     result = Backtest([tape], Scripted(*acts)).run()
     mid = Price("100.5").mantissa
     assert [*result.trace.fills.mid, *(marks[0] for marks in result.trace.fills.marks)] == [mid] * 4
-    assert set(result.trace.sample_mid) == {mid}
+    assert set(result.instruments[0].books.curve["mid"]) == {mid}
     assert result.to_json()["pnl"]["unrealised"] == -1.5
 
 
@@ -155,13 +155,15 @@ def test_a_sample_that_would_show_nothing_new_is_left_out():
         book(86_400_000, [("100.5", "2")], []),
     )
     result = Backtest([tape], Scripted((3_200, order("buy", Side.Buy, "101.0", "1")))).run()
-    assert [(ns - START_NS) // SECOND_NS for ns in result.trace.sample_ns] == [
+    [books] = result.trace.books
+    assert [(ns - START_NS) // SECOND_NS for ns in books.curve.ns] == [
         0,
         4,
         10,
         6401,
         35201,
         64001,
-    ]  # funding
+        86400,
+    ]  # fill, mid, three times funding, end
     assert result.to_json()["pnl"]["unrealised"] == -0.25
     assert result.trace.ended_ns - START_NS >= 86_400 * SECOND_NS

@@ -121,7 +121,7 @@ class Run:
         self.trace.record_order(event, order, code)
         self.steps.append((self.now_ns, event, order.client_id, code))
 
-    def fill(self, order: StoryOrder, qty: str, *, is_maker: bool, fee: str, sent_ns: int) -> None:
+    def fill(self, order: StoryOrder, qty: str, *, is_maker: bool, fee: str, sent_ns: int) -> FillReport:
         report = FillReport(
             exec_id="",
             wire_id=order.wire_id,
@@ -153,11 +153,10 @@ class Run:
             )
         )
         order.cum_qty += Qty(qty)
+        return report
 
     def fund(self, number: int, received: str) -> None:
-        self.trace.record_funding(
-            self.now_ns, self.instruments[number].get_instrument_id(), MLDecimal(received)
-        )
+        self.trace.record_funding(self.instruments[number].get_instrument_id(), MLDecimal(received))
         self.funding.append((self.now_ns, number, Decimal(received)))
 
     # -- by itself ---------------------------------------------------------------------------------------------

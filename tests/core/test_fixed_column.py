@@ -27,6 +27,7 @@ def test_it_holds_what_a_list_holds(values, data):
         assert column[row] == 7
     assert list(column) == plain
     assert len(column) == len(plain)
+    assert list(column.take(range(len(plain) - 1, -1, -2))) == plain[::-2]
     cells = column.to_bytes()
     told = [int.from_bytes(cells[at : at + 16], "little", signed=True) for at in range(0, len(cells), 16)]
     assert [cell for cell, value in zip(told, plain, strict=True) if value is not None] == [
@@ -41,6 +42,8 @@ def test_rows_that_are_not_there(row):
         column[row]
     with pytest.raises(IndexError):
         column[row] = Price("1")
+    with pytest.raises(IndexError):
+        column.take([row])
 
 
 def test_only_exact_numbers_go_in():
