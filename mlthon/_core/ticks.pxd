@@ -59,6 +59,7 @@ cdef extern from *:
 
     #endif
     """
+    int64_t monotonic_ns "mlthon_monotonic_ns"() noexcept nogil                # the system's clock
     int64_t ticks_now "mlthon_ticks"() noexcept nogil
     int64_t ticks_at_least "mlthon_ticks_at_least"(int64_t ns) noexcept nogil
     void start_ticks "mlthon_start_ticks"() noexcept nogil          # once, when the module that converts is loaded

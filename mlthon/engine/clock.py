@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
-import time
+from mlthon._core.live_clock import LiveClock
 
 __all__ = ["LiveClock", "ManualClock"]
-
-
-class LiveClock:
-    """The machine's clock, made to never run backwards.
-
-    The wall clock is read once; from then on time advances with the monotonic clock, so that a wall clock step
-    neither stalls timers nor fires a burst of them.
-    """
-
-    __slots__ = ("_offset_ns",)
-
-    def __init__(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
-
-    def now_ns(self) -> int:
-        """Nanoseconds since the epoch, UTC."""
-        return time.monotonic_ns() + self._offset_ns
 
 
 class ManualClock:

@@ -1,11 +1,13 @@
 """A websocket without a task between the network and its owner.
 
-aiohttp shakes hands and parses. Its own way to a message then is a queue, a future, and a task that the loop wakes up
+aiohttp shakes hands. Its own way to a message then is a parser, a queue, a future, and a task that the loop wakes up
 in its next round; for an order that answers a message, all of that is waiting. Here messages are handed over while
 the loop delivers their bytes, and what is sent reaches the kernel before `send` returns; under TLS with uvloop, when
 the round is over.
 
-Control frames stay aiohttp's: they end up in `receive`, which answers pings and returns when the connection ends.
+Whatever is not simply a message stays aiohttp's: its parser puts together those that come in parts and tells what is
+against the protocol, and control frames end up in `receive`, which answers pings and returns when the connection
+ends.
 
 This leans on how aiohttp's websockets are made, not only on what it promises: pyproject.toml names the versions that
 have been read.
@@ -23,6 +25,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import WebSocketReader, WebSocketWriter
 
 from mlthon._core.websocket_frame import text_frame
+from mlthon._core.websocket_reader import MessageReader
 
 __all__ = ["PromptWebSocket"]
 
@@ -42,29 +45,54 @@ class PromptWebSocket(aiohttp.ClientWebSocketResponse):
         self._connection = cast(ResponseHandler, writer.protocol)
         self._transport = writer.transport
         self._early = _EarlyBytes()
-        self._inbox: _Inbox | None = None
+        self._messages: MessageReader | None = None
         self._connection.set_parser(self._early, reader)  # which takes what came together with the handshake
         if self._transport.get_extra_info("sslcontext") is None:
             # uvloop collects what is written until the loop's round is over, but for what exceeds this limit.
             # (The stream that carries TLS has a limit of its own, which cannot be reached from here.)
             self._transport.set_write_buffer_limits(high=0)
 
-    def hand_over(self, on_data: Callable[[bytes], None], max_message_bytes: int) -> None:
-        """Begin to hand over messages, those first that have already come.
+    @property
+    def handed_over(self) -> int:
+        """How many messages."""
+        return 0 if self._messages is None else self._messages.messages
 
-        Has to be called as soon as `ws_connect` returns, before anything else is awaited. What `on_data` raises
-        comes out of `receive`.
+    def hand_over(
+        self,
+        on_message: Callable[[bytes, int], None],
+        on_error: Callable[[Exception], None],
+        now_ns: Callable[[], int],
+        max_message_bytes: int,
+    ) -> None:
+        """Begin to hand over messages, each with the time by `now_ns`; first those that have already come.
+
+        Has to be called as soon as `ws_connect` returns, before anything else is awaited. What `on_message` raises
+        goes to `on_error`, or comes out of `receive` where it is no Exception; no message follows.
         """
-        inbox = self._inbox = _Inbox(self._connection, max_message_bytes, loop=self._loop)
-        inbox.on_data, inbox.control = on_data, self._control
-        self._parser = WebSocketReader(inbox, max_message_bytes, compress=False, decode_text=False)
-        self._connection.set_parser(self._parser, inbox)
-        self._connection.data_received(self._early.data)
+
+        control = self._control
+
+        def failed(error: BaseException) -> None:
+            if isinstance(error, Exception):
+                on_error(error)
+            else:
+                control.set_exception(error)
+
+        messages = self._messages = MessageReader(on_message, failed, now_ns, max_message_bytes)
+        inbox = _Inbox(self._connection, max_message_bytes, loop=self._loop)
+        inbox.messages, inbox.control = messages, control
+        messages.full = self._parser = WebSocketReader(
+            inbox, max_message_bytes, compress=False, decode_text=False
+        )
+        self._connection.set_parser(self._parser, inbox)  # which hear of the end
+        self._connection.data_received = messages.feed  # type: ignore[method-assign]
+        self._transport.set_protocol(self._connection)  # a loop may look its methods up only now
+        messages.feed(self._early.data)
 
     def hush(self) -> None:
         """Hand over nothing more; `receive` goes on until the connection has ended."""
-        if self._inbox is not None:
-            self._inbox.on_data = _ignore
+        if self._messages is not None:
+            self._messages.hush()
 
     def send(self, data: bytes) -> None:
         """Write one text message.
@@ -77,10 +105,6 @@ class PromptWebSocket(aiohttp.ClientWebSocketResponse):
         self._transport.write(text_frame(data, random.getrandbits(32)))
         if self._transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
             raise BufferError("the peer has stopped reading")
-
-
-def _ignore(_data: bytes) -> None:
-    """Take a message that nobody wants any more."""
 
 
 class _EarlyBytes:
@@ -98,21 +122,19 @@ class _EarlyBytes:
 
 
 class _Inbox(WebSocketDataQueue):
-    """Where aiohttp's parser puts messages: data is handed over, all else goes to the queue that `receive` reads."""
+    """Where aiohttp's parser puts messages: data is delivered, all else goes to the queue that `receive` reads."""
 
-    on_data: Callable[[bytes], None]
+    messages: MessageReader
     control: WebSocketDataQueue
 
     def feed_data(self, message: Any, size: int) -> None:
         if message.type in _DATA:
-            try:
-                self.on_data(message.data)
-            except BaseException as error:  # the parser, which is compiled, would swallow it
-                self.control.set_exception(error)
+            self.messages.deliver(message.data)
         else:
             self.control.feed_data(message, size)
 
     def feed_eof(self) -> None:
+        self.messages.hush()  # which lets its owner go
         self.control.feed_eof()
 
     def set_exception(self, *error: Any) -> None:

@@ -90,7 +90,6 @@ class ReconnectingSocket:
         self._socket: PromptWebSocket | None = None
         self._life: asyncio.Timeout | None = None
         self._drop_reason: str | None = None
-        self._heard = False  # anything, since the last ping
         self._opened = asyncio.Event()
         self._last_failure = "not tried yet"
 
@@ -189,13 +188,18 @@ class ReconnectingSocket:
 
     async def _live(self, socket: PromptWebSocket) -> str:
         """Let messages come until the connection ends; returns why it did."""
-        keep_alive = self._tasks.spawn(self._keep_alive(), f"pings {self.name}")
+        keep_alive = self._tasks.spawn(self._keep_alive(socket), f"pings {self.name}")
         try:
             async with asyncio.timeout(None) as self._life:
                 self._opened.set()
                 self._tell(self._listener.on_open)
                 if self._drop_reason is None:
-                    socket.hand_over(self._on_data, self._limits.max_message_bytes)
+                    socket.hand_over(
+                        self._listener.on_message,
+                        self._on_error,
+                        self._now_ns,
+                        self._limits.max_message_bytes,
+                    )
                 ended = await _end(socket)
                 return self._drop_reason or ended
         except TimeoutError:
@@ -203,23 +207,19 @@ class ReconnectingSocket:
         finally:
             keep_alive.cancel()
 
-    def _on_data(self, data: bytes) -> None:
-        self._heard = True
-        try:
-            self._listener.on_message(data, self._now_ns())
-        except Exception as error:
-            self._failed(self._listener.on_message, error)
+    def _on_error(self, error: Exception) -> None:
+        self._failed(self._listener.on_message, error)
 
-    async def _keep_alive(self) -> None:
+    async def _keep_alive(self, socket: PromptWebSocket) -> None:
         """Ping, and end the connection when nothing at all comes back."""
         interval_s = self._limits.ping_interval_ms / 1_000
         timeout_s = self._limits.pong_timeout_ms / 1_000
         while True:
             await asyncio.sleep(max(interval_s - timeout_s, 0.0))
-            self._heard = False
+            heard = socket.handed_over
             self.send(self._ping)
             await asyncio.sleep(timeout_s)
-            if not self._heard:
+            if socket.handed_over == heard:
                 self.drop(f"silent for {timeout_s:g} s after a ping")
 
     def _tell(self, call: Callable[..., None], *arguments: object) -> None:

@@ -117,7 +117,8 @@ class Client:
     def __init__(self, venue: FakeBybit, **changes: Any) -> None:
         self.venue = venue
         self.listener = Listener()
-        self.connector = BybitConnector(venue.config(**changes), time.time_ns)
+        self.step_ns = 0  # by which our wall clock has been set
+        self.connector = BybitConnector(venue.config(**changes), lambda: time.time_ns() + self.step_ns)
         self.gateway: BybitGateway = self.connector.gateway
         self.gateway.attach(self.listener)
 

@@ -227,10 +227,8 @@ async def test_what_the_venue_trades_for_the_account_changes_its_position_and_is
 
 async def test_requests_bear_the_venue_s_time_when_our_clock_is_set(venue: FakeBybit) -> None:
     async with Client(venue) as client:
-        step_ns = 3_600 * 1_000_000_000
+        client.step_ns = 3_600 * 1_000_000_000
         clock = client.gateway._clock
-        now_ns = clock._now_ns
-        clock._now_ns = lambda: now_ns() + step_ns
         client.new("a")
         await client.settled("a")
         stamp = int(venue.session("trade").received[1]["header"]["X-BAPI-TIMESTAMP"])

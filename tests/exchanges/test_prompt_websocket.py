@@ -7,7 +7,7 @@ import base64
 import hashlib
 import select
 import socket as sockets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import pytest
@@ -29,6 +29,15 @@ def unmasked(data: bytes) -> bytes:
     size = data[1] & 127
     assert data[1] & 128 and size < 126 and len(data) == 6 + size
     return bytes(byte ^ data[2 + at % 4] for at, byte in enumerate(data[6:]))
+
+
+def hand_over(client: PromptWebSocket, take: Callable[[bytes], None]) -> None:
+    """Let messages go to `take`, which is not expected to fail with an Exception."""
+
+    def fail(error: Exception) -> None:
+        raise AssertionError(error)
+
+    client.hand_over(lambda data, _recv_ns: take(data), fail, lambda: 0, 1_000)
 
 
 class Peer:
@@ -83,7 +92,7 @@ async def test_what_comes_with_the_handshake_is_not_lost(http: aiohttp.ClientSes
     peer = Peer(greeting=frames[:cut])
     client = await peer.connect(http)
     got: list[bytes] = []
-    client.hand_over(got.append, 1_000)
+    hand_over(client, got.append)
     peer.line.send(frames[cut:])
     await eventually(lambda: got == [b"one", b"two"])
     await hang_up(client, peer)
@@ -93,7 +102,7 @@ async def test_pings_are_answered_and_a_close_ends_it(http: aiohttp.ClientSessio
     peer = Peer()
     client = await peer.connect(http)
     got: list[bytes] = []
-    client.hand_over(got.append, 1_000)
+    hand_over(client, got.append)
     ended = asyncio.create_task(client.receive())
     peer.line.send(PING + frame(b"one"))
     pong = await asyncio.get_running_loop().sock_recv(peer.line, 100)
@@ -113,7 +122,7 @@ async def test_after_hush_nothing_is_handed_over(http: aiohttp.ClientSession) ->
         got.append(data)
         client.hush()
 
-    client.hand_over(take, 1_000)
+    hand_over(client, take)
     peer.line.send(frame(b"one") + frame(b"two") + CLOSE)
     await client.receive()
     assert got == [b"one"]
@@ -127,7 +136,7 @@ async def test_what_the_owner_raises_comes_out_of_receive(http: aiohttp.ClientSe
     def fail(_data: bytes) -> None:
         raise SystemExit(3)
 
-    client.hand_over(fail, 1_000)
+    hand_over(client, fail)
     peer.line.send(frame(b"one"))
     try:
         await client.receive()
@@ -135,6 +144,7 @@ async def test_what_the_owner_raises_comes_out_of_receive(http: aiohttp.ClientSe
         assert error.code == 3
     else:
         pytest.fail("expected SystemExit")
+    client._response.close()  # to close it politely would raise again
     peer.close()
 
 
@@ -153,7 +163,7 @@ def test_an_answer_has_left_before_send_returns(loop: str) -> None:
                 client.send(b"to " + data)
                 arrived.append(unmasked(peer.has_received()))
 
-            client.hand_over(reply, 1_000)
+            hand_over(client, reply)
             peer.line.send(frame(b"one"))
             await eventually(lambda: arrived)
             assert arrived == [b"to one"]
@@ -166,7 +176,7 @@ def test_an_answer_has_left_before_send_returns(loop: str) -> None:
 async def test_a_connection_that_is_gone_takes_nothing(http: aiohttp.ClientSession) -> None:
     peer = Peer()
     client = await peer.connect(http)
-    client.hand_over(lambda _data: None, 1_000)
+    hand_over(client, lambda _data: None)
     await hang_up(client, peer)
     with pytest.raises(ConnectionError, match="closing"):
         client.send(b"late")

@@ -153,19 +153,17 @@ async def test_an_oversized_message_ends_the_connection(
 async def test_nothing_more_is_delivered_from_a_dropped_connection(
     venue: FakeBybit, http: aiohttp.ClientSession
 ) -> None:
-    listener = Recorder()
+    class DropAtThree(Recorder):
+        def on_message(self, data: bytes, recv_ns: int) -> None:
+            super().on_message(data, recv_ns)
+            if data == b'{"n":3}':
+                socket.drop("enough")
+
+    listener = DropAtThree()
     socket = make_socket(venue, http, listener)
     socket.start()
     await socket.wait_open()
     session = venue.session("public")
-    original = listener.on_message
-
-    def drop_at_three(data: bytes, recv_ns: int) -> None:
-        original(data, recv_ns)
-        if data == b'{"n":3}':
-            socket.drop("enough")
-
-    listener.on_message = drop_at_three  # type: ignore[method-assign]
     for number in range(1, 8):
         await session.send({"n": number})
     await eventually(lambda: listener.count("open") == 2)

@@ -29,10 +29,10 @@ class VenueClock:
     3200
     """
 
-    __slots__ = ("_ahead_ns", "_now_ns", "_steady_ns", "offset_ns")
+    __slots__ = ("_ahead_ns", "_steady_ns", "local_ns", "offset_ns")
 
     def __init__(self, now_ns: Callable[[], int], steady_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        self._now_ns = now_ns
+        self.local_ns = now_ns  #: our own time, in nanoseconds since the epoch
         self._steady_ns = steady_ns
         self._ahead_ns: int | None = None  # the venue's time less the steady clock's
         self.offset_ns = 0  #: the venue's time less our wall clock's, as of the last question
@@ -43,10 +43,6 @@ class VenueClock:
         `sent_ns` and `received_ns` are of the steady clock.
         """
         self._ahead_ns = venue_ns - (sent_ns + received_ns) // 2
-
-    def local_ns(self) -> int:
-        """Our own time, in nanoseconds since the epoch."""
-        return self._now_ns()
 
     def steady_ns(self) -> int:
         """A time that only goes forward, in nanoseconds since whenever."""
@@ -59,7 +55,7 @@ class VenueClock:
     def stamp_ms(self) -> int:
         """The same as `now_ms`, for a request that is waited for: `offset_ns` is left as it is."""
         if self._ahead_ns is None:
-            return self._now_ns() // _NS_PER_MS
+            return self.local_ns() // _NS_PER_MS
         return (self._steady_ns() + self._ahead_ns) // _NS_PER_MS
 
     def at_ms(self, local_ns: int) -> int:
@@ -69,7 +65,7 @@ class VenueClock:
 
     def _venue_ns(self) -> int:
         """The venue's time; brings `offset_ns` up to date."""
-        now_ns = self._now_ns()
+        now_ns = self.local_ns()
         if self._ahead_ns is None:
             return now_ns
         venue_ns = self._steady_ns() + self._ahead_ns
