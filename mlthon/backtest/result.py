@@ -74,6 +74,17 @@ class InstrumentResult:
         return self.books.instrument.get_instrument_name()
 
     @property
+    def quote(self) -> str:
+        """What its prices and its volume are counted in."""
+        return str(self.books.instrument.get_quote_currency())
+
+    @property
+    def qty_unit(self) -> str:
+        """What its quantities are counted in: inverse contracts are of one unit of the quote currency."""
+        base = str(self.books.instrument.get_base_currency())
+        return self.quote if self.books.coin == base else base
+
+    @property
     def pnl(self) -> Pnl:
         return self.books.pnl()
 

@@ -14,9 +14,22 @@ from typing import Any
 import orjson
 
 from mlthon.backtest.extras import require_extras
+from mlthon.backtest.figure_text import (
+    UNKNOWN,
+    bps,
+    coin_places,
+    exact_size,
+    mark_out_places,
+    money,
+    percent,
+    places_for,
+    sharpe_text,
+    size,
+    span,
+    spread,
+)
 from mlthon.backtest.mark_outs import MarkOut
 from mlthon.backtest.result import CoinResult, InstrumentResult, Result
-from mlthon.backtest.summary_tables import bps, exact_size, money, percent, sharpe_text, spread_ms
 from mlthon.backtest.tearsheet_charts import (
     equity_chart,
     mark_out_chart,
@@ -29,8 +42,6 @@ from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.qty import Qty
 
 __all__ = ["tearsheet"]
-
-_UNKNOWN = "-"
 
 
 def tearsheet(result: Result) -> str:
@@ -95,32 +106,28 @@ class _Page:
         return (
             f"<header><h1>{escape(result.facts.strategy)}</h1>"
             f'<p class="of">{escape(result.facts.mode)} on {escape(names)}</p>'
-            f'<p class="of">{started} to {ended} UTC, {_span(result.elapsed_s)}</p>{warning}</header>'
+            f'<p class="of">{started} to {ended} UTC, {span(result.elapsed_s)}</p>{warning}</header>'
         )
 
     def _figures(self, coin: CoinResult) -> str:
-        result, net = self._result, coin.pnl.net
-        fall = coin.drawdown
+        result, net, places = self._result, coin.pnl.net, coin_places(coin)
+        fall, share = coin.drawdown, coin.drawdown_share
         entries = [entry for entry in result.instruments if entry.books.coin == coin.coin]
         fills = sum(entry.flow.fills for entry in entries)
         made = sum(entry.flow.maker_fills for entry in entries)
         own = made + sum(entry.flow.taker_fills for entry in entries)
-        capital = "capital not given" if coin.capital is None else f"of {coin.capital:,.2f}"
+        capital = "capital not given" if coin.capital is None else f"of {exact_size(coin.capital)}"
         figures = [
-            (f"Net pnl, {coin.coin}", _signed(net), "after fees and funding"),
+            (f"Net pnl, {coin.coin}", _signed(net, places), "after fees and funding"),
             ("Return", percent(coin.total_return), capital),
             (
                 "Max drawdown",
-                _UNKNOWN if fall is None else money(MLDecimal.from_mantissa(-fall.money)),
-                f"{percent(coin.drawdown_share)} of equity" if coin.drawdown_share is not None else "",
+                UNKNOWN if fall is None else money(MLDecimal.from_mantissa(-fall.money), places),
+                f"{percent(-share)} of equity" if share is not None else "",
             ),
             ("Sharpe", *_sharpe(coin)),
             ("Fills", f"{fills:,}", f"{percent(made / own)} as maker" if own else ""),
-            (
-                "Volume",
-                f"{sum((entry.books.volume for entry in entries), MLDecimal('0')):,.0f}",
-                "in quote currency",
-            ),
+            ("Volume", *_volume(entries)),
         ]
         cells = (
             f'<dl class="figure"><dt>{escape(name)}</dt><dd>{value}<small>{escape(note)}</small></dd></dl>'
@@ -131,20 +138,21 @@ class _Page:
     def _equity(self, coin: CoinResult) -> str:
         equity = self._chart("equity and drawdown", equity_chart(coin), tall=True)
         split = self._chart("pnl", pnl_chart(coin))
-        pnl, fall = coin.pnl, coin.drawdown
+        pnl, fall, places = coin.pnl, coin.drawdown, coin_places(coin)
         rows = [
-            ("Realised, before fees", _signed(pnl.realised)),
-            ("Unrealised, at the mid", _signed(pnl.unrealised)),
-            ("Fees", _signed(-pnl.fees)),
-            ("Funding", _signed(pnl.funding)),
-            ("<strong>Net</strong>", f"<strong>{_signed(pnl.net)}</strong>"),
-            ("Capital at the start", _UNKNOWN if coin.capital is None else f"{coin.capital:,.2f}"),
+            ("Realised, before fees", _signed(pnl.realised, places)),
+            ("Unrealised, at the mid", _signed(pnl.unrealised, places)),
+            ("Fees", _signed(-pnl.fees, places)),
+            ("Funding", _signed(pnl.funding, places)),
+            ("<strong>Net</strong>", f"<strong>{_signed(pnl.net, places)}</strong>"),
+            ("Capital at the start", UNKNOWN if coin.capital is None else exact_size(coin.capital)),
             ("Return on it", percent(coin.total_return)),
             ("Sharpe ratio, annualised", sharpe_text(coin)),
         ]
         if fall is not None and fall.money:
-            rows.append(("Deepest fall", money(MLDecimal.from_mantissa(-fall.money))))
-            rows.append(("Fell from, to", f"{_utc(fall.from_ns)[11:]}, {_utc(fall.to_ns)[11:]}"))
+            rows.append(("Deepest fall", money(MLDecimal.from_mantissa(-fall.money), places)))
+            rows.append(("Fell from", _utc(fall.from_ns)))
+            rows.append(("to", _utc(fall.to_ns)))
         title = f"Equity and drawdown, {escape(coin.coin)}"
         return (
             f"{_section(title, _every(self._result), equity)}"
@@ -157,13 +165,18 @@ class _Page:
     def _instrument(self, number: int, entry: InstrumentResult) -> str:
         name = escape(entry.name)
         drawn, total = thinned_fills(self._result, number)
-        note = "Filled marks are fills as maker, open ones as taker."
+        note = f"In {escape(entry.quote)}. "
+        note += "Filled marks are fills as maker, open ones as taker." if total else "There were no fills."
         if len(drawn) < total:
             note += f" {len(drawn):,} of {total:,} fills are drawn, evenly chosen."
         price = self._chart("price and fills", price_chart(self._result, number, entry), tall=True)
         position = self._chart("position", position_chart(self._result, entry))
-        marks = self._chart("mark-outs", mark_out_chart(entry)) if total else "<p>No fills.</p>"
-        held = "After each fill, in the instrument's quantity unit."
+        marks = (
+            self._chart("mark-outs", mark_out_chart(entry))
+            if total
+            else '<p class="note">There were no fills.</p>'
+        )
+        held = f"After each fill, in {escape(entry.qty_unit)}."
         about = "What fills had earned at the mid of some time later, before fees. Above 0 the market went our way."
         return (
             f"{_section(f'Fills on the price, {name}', note, price)}"
@@ -172,45 +185,29 @@ class _Page:
         )
 
     def _trading(self, entry: InstrumentResult) -> str:
-        flow, held = entry.flow, entry.inventory
+        flow, held, unit = entry.flow, entry.inventory, escape(entry.qty_unit)
         rows = [
             ("Fills", f"{flow.fills:,}"),
-            ("Volume, quote currency", f"{entry.books.volume:,.2f}"),
-            ("Position at the end", exact_size(entry.books.position.size)),
+            (f"Volume, {escape(entry.quote)}", f"{entry.books.volume:,.2f}"),
+            (f"Position at the end, {unit}", exact_size(entry.books.position.size)),
             ("Liquidations", f"{entry.liquidations:,}"),
             ("Maker share of fills", percent(flow.maker_share)),
             ("Fill ratio, of accepted orders", percent(flow.fill_ratio)),
             (
                 "Requests for each fill",
-                _UNKNOWN if flow.order_to_trade is None else f"{flow.order_to_trade:,.2f}",
+                UNKNOWN if flow.order_to_trade is None else f"{flow.order_to_trade:,.2f}",
             ),
-            ("Time to fill, median / p95", spread_ms(flow.time_to_fill())),
+            ("Time to fill, median / p95", spread(flow.time_to_fill())),
         ]
         if held is not None:
             rows += [
-                ("Inventory, mean", f"{held.mean:+,.6g}"),
-                ("Inventory, mean size", f"{held.mean_abs:,.6g}"),
-                ("Inventory, largest size", exact_size(Qty.from_mantissa(held.max_abs))),
+                (f"Inventory, mean, {unit}", size(held.mean, signed=True)),
+                (f"Inventory, mean size, {unit}", size(held.mean_abs)),
+                (f"Inventory, largest size, {unit}", exact_size(Qty.from_mantissa(held.max_abs))),
                 ("Time flat", percent(held.flat_share)),
             ]
-        heads = (
-            "Mark-outs",
-            "maker, bps",
-            f"maker, {entry.books.coin}",
-            "taker, bps",
-            f"taker, {entry.books.coin}",
-        )
-        marks = [
-            (
-                "At the fill" if maker.after_s == 0 else f"After {maker.after_s} s",
-                bps(maker),
-                _mark_money(maker),
-                bps(taker),
-                _mark_money(taker),
-            )
-            for maker, taker in zip(entry.maker, entry.taker, strict=True)
-        ]
-        return f'<div class="tables">{_table((), rows)}{_table(heads, marks)}</div>'
+        marks = _mark_outs(entry) if flow.fills else ""
+        return f'<div class="tables">{_table((), rows)}{marks}</div>'
 
     # -- requests and the run's own figures --------------------------------------------------------------------
 
@@ -218,8 +215,7 @@ class _Page:
         result, facts = self._result, self._result.facts
         orders = [(what.capitalize(), f"{count:,}") for what, count in result.orders.items()]
         latency = [
-            (kind.value, f"{times.count:,}", spread_ms(times))
-            for kind, times in result.flow.latency().items()
+            (kind.value, f"{times.count:,}", spread(times)) for kind, times in result.flow.latency().items()
         ]
         rejects = [
             (escape(f"{kind.value}: {code.name}"), f"{count:,}")
@@ -235,7 +231,7 @@ class _Page:
         params = [(escape(str(key)), escape(str(value))) for key, value in facts.params.items()]
         tables = [
             _table(("Orders", ""), orders),
-            _table(("Request to news", "count", "median / p95"), latency),
+            _table(("Request to news", "count", "median / p95"), latency or [("No requests", "", "")]),
             _table(("Refused", "count"), rejects or [("None", "")]),
             _table(("Market", ""), read),
             _table(("Parameters", ""), params or [("None given", "")], "words"),
@@ -265,19 +261,43 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "num
     )
 
 
-def _signed(value: MLDecimal) -> str:
-    kind = {1: "up", 0: "", -1: "down"}[value.sign()]
-    return f'<span class="{kind}">{money(value)}</span>'
+def _mark_outs(entry: InstrumentResult) -> str:
+    coin, places = entry.books.coin, mark_out_places(entry)
+    rows = [
+        (
+            "At the fill" if maker.after_s == 0 else f"After {maker.after_s} s",
+            bps(maker),
+            _mark_money(maker, places),
+            bps(taker),
+            _mark_money(taker, places),
+        )
+        for maker, taker in zip(entry.maker, entry.taker, strict=True)
+    ]
+    return _table(("Mark-outs", "maker, bps", f"maker, {coin}", "taker, bps", f"taker, {coin}"), rows)
 
 
-def _mark_money(mark: MarkOut) -> str:
-    return _signed(mark.money) if mark.fills else _UNKNOWN
+def _volume(entries: Sequence[InstrumentResult]) -> tuple[str, str]:
+    """What was traded, and in what; of instruments with several quote currencies there is no sum."""
+    quotes = {entry.quote for entry in entries}
+    if len(quotes) != 1:
+        return UNKNOWN, "in several currencies"
+    volume = sum((entry.books.volume for entry in entries), MLDecimal("0"))
+    return f"{volume:,.{0 if places_for([volume]) == 2 else 2}f}", f"in {quotes.pop()}"
+
+
+def _signed(value: MLDecimal, places: int) -> str:
+    text = money(value, places)
+    kind = {"+": "up", "-": "down"}.get(text[0], "")
+    return f'<span class="{kind}">{text}</span>'
+
+
+def _mark_money(mark: MarkOut, places: int) -> str:
+    return _signed(mark.money, places) if mark.fills else UNKNOWN
 
 
 def _sharpe(coin: CoinResult) -> tuple[str, str]:
-    if coin.sharpe is None:
-        return _UNKNOWN, "needs 20 hours or more"
-    return f"{coin.sharpe.ratio:,.2f}", "annualised, " + sharpe_text(coin).partition("(")[2].rstrip(")")
+    ratio, _, about = sharpe_text(coin).partition(" (")
+    return ratio, ("" if coin.sharpe is None else "annualised, ") + about.rstrip(")")
 
 
 def _every(result: Result) -> str:
@@ -290,18 +310,6 @@ def _every(result: Result) -> str:
 
 def _utc(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def _span(seconds: float) -> str:
-    """A duration as people say it.
-
-    >>> _span(90061), _span(95.5)
-    ('1 d 1 h 1 min', '1 min 36 s')
-    """
-    whole = round(seconds)
-    parts = [(whole // 86_400, "d"), (whole // 3_600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
-    told = [f"{count} {unit}" for count, unit in parts if count]
-    return " ".join(told[:3]) or "0 s"
 
 
 def _json_in_html(value: Any) -> str:

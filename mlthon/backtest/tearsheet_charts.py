@@ -96,7 +96,12 @@ def position_chart(result: Result, entry: InstrumentResult) -> Chart:
     line = _line(
         _dates(times, rows), _floats(sizes, rows), "position", "--line", fill="tozeroy", fillcolor="--fill"
     )
-    return {"data": [line], "layout": {"xaxis": {"type": "date"}, "showlegend": False}}
+    layout = {
+        "xaxis": {"type": "date"},
+        "yaxis": {"title": {"text": escape(entry.qty_unit)}},
+        "showlegend": False,
+    }
+    return {"data": [line], "layout": layout}
 
 
 def price_chart(result: Result, number: int, entry: InstrumentResult) -> Chart:
@@ -132,7 +137,11 @@ def price_chart(result: Result, number: int, entry: InstrumentResult) -> Chart:
                 }
             )
     run = [result.trace.started_ns / _NS_PER_MS, result.trace.ended_ns / _NS_PER_MS]
-    layout = {"xaxis": {"type": "date", "range": run}, "hovermode": "closest"}
+    layout = {
+        "xaxis": {"type": "date", "range": run},
+        "yaxis": {"title": {"text": escape(entry.quote)}},
+        "hovermode": "closest",
+    }
     return {"data": data, "layout": layout}
 
 

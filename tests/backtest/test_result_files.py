@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
+from rich.console import Console
 from trace_run import NS_PER_S, START_NS, Run, perpetual
 
 from mlthon.backtest import extras, tearsheet_charts
@@ -189,6 +191,26 @@ def test_long_runs_are_thinned_and_say_so(monkeypatch):
     assert max(net["y"]) == max(equity) / 1e18  # no peak and no trough is lost
     assert min(net["y"]) == min(equity) / 1e18
     assert (net["y"][0], net["y"][-1]) == (equity[0] / 1e18, equity[-1] / 1e18)
+
+
+NOT_A_FIGURE = re.compile(r"(?<![\w-])[-+]0(\.0*)?(?![\d.])|\bnan\b|\binf\b|\d[eE][-+]\d")
+
+
+@pytest.mark.parametrize("seed", [None, *range(6)])
+def test_no_figure_is_a_signed_nothing_or_no_number(seed, monkeypatch):
+    instruments = [perpetual(0), perpetual(1, method="inverse", symbol="BTC-USD")]
+    run = Run(seed or 0, instruments)
+    run = run.play(0) if seed is None else run.play(90)
+    capital = {"USDT": MLDecimal("1000000000"), "BTC": MLDecimal("1000000")}
+    result = Result.of(run.trace, RunFacts("Plain", capital=capital))
+    out = io.StringIO()
+    result.print(Console(file=out, width=140))
+    page = " ".join(Elements(page_of(result, monkeypatch).partition("<script")[0]).text)
+    for text in (out.getvalue(), page):
+        assert "%" in text
+        assert NOT_A_FIGURE.findall(text) == [], seed
+    assert ("There were no fills." in page) is (seed is None)
+    assert "volume, USD " in out.getvalue()
 
 
 def test_without_plotly_the_extra_is_named(result, tmp_path, monkeypatch):
