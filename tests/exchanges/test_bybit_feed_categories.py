@@ -169,6 +169,31 @@ async def test_a_silent_book_that_cannot_be_had_anew_is_lost(venue: FakeBybit, t
         assert client.listener.named("refused") == []
 
 
+async def test_a_book_of_what_is_no_longer_traded_is_given_up_and_keeps_no_other_waiting(
+    venue: FakeBybit,
+) -> None:
+    venue.instruments = [instrument_row(), instrument_row("ETHUSDT", "ETH", "0.01", "0.01")]
+    gone, kept = VenueBook(venue), VenueBook(venue, "ETHUSDT")
+    async with Client(venue, silent_after_ms=60, instruments_every_ms=10) as client:
+        await client.connector.load_instruments()
+        client.connector.watch_instruments(lambda _: None)
+        for instrument in (BTC, ETH):
+            client.feed.subscribe(instrument, DEEP)
+        await eventually(lambda: client.has(gone) and client.has(kept, ETH_ID))
+        venue.refused_topics[gone.topic] = f"error:handler not found,topic:{gone.topic}"
+        await eventually(lambda: client.listener.named("lost"))
+        asked = len(client.subscribed())
+        await eventually(lambda: len(client.subscribed()) > asked + 3)  # it may come back, as far as is known
+        assert client.listener.named("refused") == []
+        venue.instruments[0]["status"] = "Closed"
+        await eventually(lambda: client.listener.named("refused"))
+        ((_, number, _, why),) = client.listener.named("refused")
+        assert number == BTC_ID
+        assert why.startswith("no longer traded: subscribing orderbook.50.BTCUSDT anew refused")
+        await client.send(kept.change({"98.0": "1"}, {}))
+        await eventually(lambda: client.has(kept, ETH_ID))
+
+
 async def test_a_top_level_that_is_repeated_is_not_silent(venue: FakeBybit) -> None:
     book = VenueBook(venue, depth=1)
     async with Client(venue, silent_after_ms=100) as client:

@@ -53,7 +53,7 @@ class BybitConnector:
         self._rest = RestClient(config, self._http, clock)
         self._queries = Queries(self._rest, self._instruments, clock)
         self._watch = ListingWatch(config, self._queries, self._instruments)
-        self.feed = BybitFeed(config, self._http, clock, tap)
+        self.feed = BybitFeed(config, self._http, clock, tap, self._watch.is_traded)
         self.gateway = BybitGateway(config, self._http, clock, self._rest, self._queries, self._instruments)
 
     @property

@@ -27,6 +27,7 @@ class BybitFeed:
     """Books and trades of the configured categories. Implements `mlthon.engine.ports.Feed`.
 
     Each category has a connection of its own, and further ones where the names of its topics grow too many for one.
+    ``is_traded`` is asked about an instrument, by its id, whose book cannot be had any more.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class BybitFeed:
         http: Callable[[], aiohttp.ClientSession],
         clock: VenueClock,
         tap: MarketTap | None = None,
+        is_traded: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self._config = config
         self._http = http
@@ -43,6 +45,7 @@ class BybitFeed:
         self._listener: FeedListener | None = None
         self._connected = False
         self.tally = Tally("feed")
+        self._is_traded = is_traded
         self._streams = {category: [self._new_stream(category, "")] for category in config.categories}
 
     @property
@@ -94,7 +97,15 @@ class BybitFeed:
     def _new_stream(self, category: str, number: str) -> MarketStream:
         name = f"bybit public {category}{number}"
         return MarketStream(
-            name, category, self._config, self._http, self._clock, self._attached, self.tally, self._tap
+            name,
+            category,
+            self._config,
+            self._http,
+            self._clock,
+            self._attached,
+            self.tally,
+            self._is_traded,
+            self._tap,
         )
 
     def _attached(self) -> FeedListener:

@@ -18,12 +18,12 @@ from mlthon.instruments.instrument_ids import instrument_id, instrument_name
 from mlthon.instruments.perpetual import Perpetual
 from mlthon.instruments.spot import Spot
 
-__all__ = ["Instruments", "Listing", "decode_instruments"]
+__all__ = ["TRADING", "Instruments", "Listing", "decode_instruments"]
 
 log = logging.getLogger("mlthon.exchanges.bybit")
 
 _PERPETUALS = {LINEAR: "LinearPerpetual", INVERSE: "InversePerpetual"}
-_TRADING = "Trading"
+TRADING = "Trading"  #: the status of what can be traded
 _REFUSED = "Refused"
 
 
@@ -54,7 +54,7 @@ def decode_instruments(listed: list[Json], category: str) -> Listing:
             if category != SPOT and text(row, "contractType", name) != _PERPETUALS[category]:
                 continue
             status = text(row, "status", name)
-            if status != _TRADING:
+            if status != TRADING:
                 idle[symbol] = status[:40]
                 continue
             decode = _decode_pair if category == SPOT else _decode_perpetual
@@ -163,7 +163,7 @@ def _common(row: Json, kind: InstrumentType, lot: Qty, where: str) -> Instrument
         quote_currency=quote,
         price_precision=_decimals(tick),
         quantity_precision=_decimals(lot),
-        status=_TRADING,
+        status=TRADING,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from mlthon.errors import DecodeError, VenueError
 from mlthon.exchanges.background import Background
 from mlthon.exchanges.bybit.config import BybitConfig
-from mlthon.exchanges.bybit.instruments import Instruments, Listing
+from mlthon.exchanges.bybit.instruments import TRADING, Instruments, Listing
 from mlthon.exchanges.bybit.queries import Queries
 from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.instrument_utils import InstrumentUtils
@@ -19,6 +20,7 @@ __all__ = ["ListingWatch"]
 log = logging.getLogger("mlthon.exchanges.bybit")
 
 _DELISTED = "Delisted"  # our word for what the venue no longer knows
+_SOONEST_S = 5.0  # between two times, whatever is doubted
 
 
 class ListingWatch:
@@ -33,10 +35,17 @@ class ListingWatch:
         self._queries = queries
         self._instruments = instruments
         self._tasks = Background()
+        self._doubted = asyncio.Event()
 
     def start(self, tell: Callable[[Sequence[Instrument]], None]) -> None:
         """Begin to ask; ``tell`` is called with what has changed, whole."""
         self._tasks.spawn(self._watch(tell), "listing")
+
+    def is_traded(self, instrument_id: int) -> bool:
+        """Whether an instrument is traded as far as is known; the venue is asked soon, for there is a doubt."""
+        self._doubted.set()
+        instrument = self._instruments.by_id.get(instrument_id)
+        return instrument is None or instrument.get_status() == TRADING
 
     async def close(self) -> None:
         """Ask no more."""
@@ -44,7 +53,7 @@ class ListingWatch:
 
     async def _watch(self, tell: Callable[[Sequence[Instrument]], None]) -> None:
         while True:
-            await asyncio.sleep(self._config.instruments_every_ms / 1_000)
+            await self._pause()
             for category in self._config.categories:
                 try:
                     changed = await self._changes(category)
@@ -53,6 +62,14 @@ class ListingWatch:
                     continue
                 if changed:
                     tell(self._instruments.add(changed))
+
+    async def _pause(self) -> None:
+        """Wait until it is time to ask again, or until there is a doubt, but a little in any case."""
+        every_s = self._config.instruments_every_ms / 1_000
+        await asyncio.sleep(min(every_s, _SOONEST_S))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._doubted.wait(), every_s - _SOONEST_S)
+        self._doubted.clear()
 
     async def _changes(self, category: str) -> list[Instrument]:
         """What is new in a category, has other rules, or is not traded any more."""

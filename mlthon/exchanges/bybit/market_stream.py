@@ -128,7 +128,8 @@ class _Request:
 class MarketStream:
     """Books and trades of instruments of one category, as far as one connection may carry them.
 
-    `listener` gives whom to tell; it is asked while messages arrive, not before. `tap` hears of every message first.
+    `listener` gives whom to tell; it is asked while messages arrive, not before. `is_traded` is asked, with an
+    instrument's id, whether a book that cannot be had now may be had later. `tap` hears of every message first.
     """
 
     def __init__(
@@ -140,11 +141,13 @@ class MarketStream:
         clock: VenueClock,
         listener: Callable[[], FeedListener],
         tally: Tally,
+        is_traded: Callable[[int], bool],
         tap: MarketTap | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._listener = listener
+        self._is_traded = is_traded
         self._topic_chars = 0  # of all that may be subscribed for the present instruments
         self._subscriptions: dict[int, _Subscription] = {}
         self._books: dict[str, _Book] = {}  # what is subscribed now, by topic
@@ -456,9 +459,15 @@ class MarketStream:
         self._not_anew(book, f"no snapshot of {book.topic}")
 
     def _not_anew(self, book: _Book, reason: str) -> None:
-        """A book could not be had anew: try again, and give up what there still is of it."""
+        """A book could not be had anew: give up what there still is of it, and try again if it may come back.
+
+        One of an instrument that is no longer traded never will, and all other books would be waiting for it.
+        """
         if book.update_id == _AWAITED:
-            self._retry(book, reason)
+            if self._is_traded(book.subscription.instrument_id):
+                self._retry(book, reason)
+            else:
+                self._refused(book.subscription, f"no longer traded: {reason}")
         elif self._books.get(book.topic) is book:
             self._lose(book, reason)
 
