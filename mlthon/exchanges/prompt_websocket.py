@@ -57,6 +57,11 @@ class PromptWebSocket(aiohttp.ClientWebSocketResponse):
         """How many messages."""
         return 0 if self._messages is None else self._messages.messages
 
+    @property
+    def redirected_to(self) -> str | None:
+        """Where the handshake was sent on to before it succeeded: aiohttp follows, asked or not. None: nowhere."""
+        return str(self._response.url.origin()) if self._response.history else None
+
     def hand_over(
         self,
         on_message: Callable[[bytes, int], None],

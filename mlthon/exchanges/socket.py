@@ -184,7 +184,11 @@ class ReconnectingSocket:
         async with asyncio.timeout(self._limits.connect_timeout_ms / 1_000):
             timeout = aiohttp.ClientWSTimeout(ws_close=_CLOSE_HANDSHAKE_S)
             socket = await self._http().ws_connect(self._url, timeout=timeout, decode_text=False)
-            return cast(PromptWebSocket, socket)
+            prompt = cast(PromptWebSocket, socket)
+            if prompt.redirected_to is not None:  # what is said after this is for one host alone
+                await _hang_up(prompt)
+                raise aiohttp.ClientError(f"expected a websocket, got sent on to {prompt.redirected_to}")
+            return prompt
 
     async def _live(self, socket: PromptWebSocket) -> str:
         """Let messages come until the connection ends; returns why it did."""

@@ -74,6 +74,38 @@ def test_a_place_that_does_not_exist_is_refused() -> None:
         BybitConfig.at("moon")
 
 
+@pytest.mark.parametrize(
+    ("place", "changes", "name"),
+    [
+        ("mainnet", {}, "rest_url"),
+        ("mainnet", {"rest_url": "http://localhost"}, "ws_private_url"),
+        ("mainnet", {"rest_url": "http://localhost", "ws_private_url": "ws://localhost"}, "ws_trade_url"),
+        ("testnet", {"rest_url": "https://api.bytick.com"}, "rest_url"),
+        ("demo", {"rest_url": "https://api.bybit.nl"}, "rest_url"),
+        ("demo", {"rest_url": "https://API.BYBIT.com."}, "rest_url"),
+        ("demo", {"rest_url": "https://api-testnet.x.bybit.com"}, ""),
+        ("demo", {"rest_url": "https://notbybit.example"}, ""),
+        ("testnet", {}, ""),
+        ("demo", {}, ""),
+    ],
+)
+def test_money_is_asked_for_twice(place: str, changes: dict[str, Any], name: str) -> None:
+    settings = {"api_key": "k", "api_secret": "s"} | changes
+    assert BybitConfig.at(place, **changes)  # to look at the market costs nothing
+    if name:
+        with pytest.raises(ConfigError, match=f"bybit: {name}: expected real_money=True with a key for"):
+            BybitConfig.at(place, **settings)
+    assert BybitConfig.at(place, **settings, real_money=True)
+
+
+@pytest.mark.parametrize("name", ["rest_url", "ws_private_url", "ws_trade_url"])
+def test_a_key_is_not_sent_in_the_clear_to_where_it_costs_money(name: str) -> None:
+    url = getattr(BybitConfig.at("mainnet"), name).replace("s://", "://")
+    settings = {"api_key": "k", "api_secret": "s", "real_money": True, name: url}
+    with pytest.raises(ConfigError, match=f"bybit: {name}: expected (https|wss):// with a key"):
+        BybitConfig.at("mainnet", **settings)
+
+
 @pytest.mark.parametrize("depth", [1, 200, 1000])
 async def test_books_are_subscribed_at_the_configured_depth(venue: FakeBybit, depth: int) -> None:
     book = VenueBook(venue, depth=depth)

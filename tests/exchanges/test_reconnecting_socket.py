@@ -8,6 +8,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from fake_bybit import FakeBybit, eventually
 
 from mlthon.errors import VenueUnreachable
@@ -65,6 +67,28 @@ def make_socket(
         now_ns=lambda: 77,
         limits=SocketLimits(**(fields | limits)),
     )
+
+
+async def test_a_redirected_handshake_is_no_connection(
+    venue: FakeBybit, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is said on a connection, logins first of all, is for the host that was dialled."""
+
+    async def send_on(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPTemporaryRedirect(f"{venue.config().rest_url}/v5/public/linear")
+
+    listener = Recorder()
+    app = web.Application()
+    app.router.add_get("/", send_on)
+    async with TestServer(app) as server:
+        socket = ReconnectingSocket(
+            "test", str(server.make_url("/")), listener, http=lambda: http, ping=PING, now_ns=lambda: 77
+        )
+        socket.start()
+        await eventually(lambda: "sent on to http://127.0.0.1:" in caplog.text)
+        await socket.close()
+    assert listener.events == []
+    assert all(session.received == [] for session in venue.sessions)
 
 
 async def test_messages_arrive_as_bytes_with_a_stamp(venue: FakeBybit, http: aiohttp.ClientSession) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,10 @@ _ABOVE_ZERO = (
     "rate_factor",
     "clock_every_ms",
 )
+# Where orders cost money: the venue's own hosts in all their countries, but for those that play.
+_REAL_MONEY = re.compile(
+    r"(?!(api|stream)-(testnet|demo)\.)(.+\.)?(bybit|bytick|bybit-tr|bybitgeorgia|manepa)(\.[a-z]+)+\.?"
+)
 _ABOVE_ZERO_OR_NONE = ("stale_after_ms", "silent_after_ms")
 
 
@@ -49,11 +54,12 @@ class BybitConfig:
       account's stream be alive and tell nothing.
     * `order_entry`: which way orders go. While the trade stream is down, they go by REST anyway. `rate_factor`
       multiplies the documented request rates, for simulated venues.
+    * `real_money`: has to be True where a key comes with an address at which orders cost money.
     * `ca_file`: certificates (PEM) to trust instead of the system's, for a venue of one's own. There is no way to
       trust any.
 
     >>> BybitConfig("https://api.bybit.com", "wss://a/v5/public", "wss://a/v5/private", "wss://a/v5/trade",
-    ...             categories=("linear", "spot"), api_key="key", api_secret="secret")
+    ...             categories=("linear", "spot"), api_key="key", api_secret="secret", real_money=True)
     BybitConfig(rest_url='https://api.bybit.com', categories=('linear', 'spot'), api_key=***, api_secret=***)
     """
 
@@ -78,6 +84,7 @@ class BybitConfig:
     rate_factor: int = 1
     clock_every_ms: int = 60_000  # between two measurements of the venue's clock
     ready_timeout_ms: int = 30_000  # for the first login and all that has to be asked after it
+    real_money: bool = False
     ca_file: str = ""
     socket: SocketLimits = field(default_factory=SocketLimits)
 
@@ -85,7 +92,8 @@ class BybitConfig:
     def at(cls, place: str, **settings: Any) -> BybitConfig:
         """Name one of Bybit's own venues, ``"mainnet"``, ``"testnet"`` or ``"demo"``, and any other settings.
 
-        Demo trading shows the mainnet's market, and takes orders by REST only. Raises ConfigError for other places.
+        Demo trading shows the mainnet's market, and takes orders by REST only. Trading on the mainnet has to be asked
+        for a second time, by `real_money`. Raises ConfigError for other places.
 
         >>> BybitConfig.at("testnet", categories=("spot",)).ws_public_url
         'wss://stream-testnet.bybit.com/v5/public'
@@ -106,6 +114,7 @@ class BybitConfig:
             raise ConfigError(
                 "bybit: expected both an api_key and an api_secret, or neither, got one of them"
             )
+        self._check_real_money()
         _check_categories(self.categories)
         self._check_one_of("depth", _DEPTHS)
         self._check_one_of("order_entry", _ORDER_ENTRIES)
@@ -125,6 +134,21 @@ class BybitConfig:
 
     def __repr__(self) -> str:
         return f"BybitConfig(rest_url={self.rest_url!r}, categories={self.categories!r}, api_key=***, api_secret=***)"
+
+    def _check_real_money(self) -> None:
+        """Raise ConfigError where orders would cost money, and that was not said, or everybody could listen."""
+        for name in ("rest_url", "ws_private_url", "ws_trade_url") if self.api_key else ():
+            parts = urlsplit(getattr(self, name))
+            if _REAL_MONEY.fullmatch(parts.hostname or ""):
+                if not self.real_money:
+                    raise ConfigError(
+                        f"bybit: {name}: expected real_money=True with a key for {parts.hostname}, where orders "
+                        "cost money"
+                    )
+                if parts.scheme in ("http", "ws"):
+                    raise ConfigError(
+                        f"bybit: {name}: expected {parts.scheme}s:// with a key, got {parts.scheme}://"
+                    )
 
     def _check_one_of(self, name: str, choices: tuple[object, ...]) -> None:
         if getattr(self, name) not in choices:
