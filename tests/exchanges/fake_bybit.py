@@ -117,6 +117,7 @@ class FakeBybit:
         self.inverse: list[Json] = []
         self.spot: list[Json] = []
         self.left_out: set[str] = set()  # symbols that lists lack, and questions by name do not
+        self.refuses_unlisted = False  # to say anything of a symbol that it does not list
         self.orders: dict[str, Json] = {}  # by link id, open and closed
         self.executions: list[Json] = []
         self.positions: list[Json] = []
@@ -349,6 +350,8 @@ class FakeBybit:
             problem = self._signature_problem(request, body or request.rel_url.raw_query_string)
             if problem:
                 return web.json_response({"retCode": 10004, "retMsg": problem, "result": {}})
+        if self.refuses_unlisted and request.path.endswith("instruments-info") and not self._listed(params):
+            return await refusal(10001, "params error: symbol invalid")(request)
         if request.path in ORDER_PATHS:
             order = RestOrder(request)
             await self.on_trade(order, {"reqId": "", "op": ORDER_PATHS[request.path], "args": [params]})

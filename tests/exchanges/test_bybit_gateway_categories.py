@@ -13,7 +13,7 @@ from bybit_messages import (
     position_row,
     spot_row,
 )
-from fake_bybit import FakeBybit, eventually, result
+from fake_bybit import FakeBybit, Session, eventually, result
 from gateway_client import BTC, Client
 
 from mlthon.basics.defs import GtwRejectCode, GtwStatus, OrderType
@@ -212,6 +212,19 @@ async def test_an_account_in_hedge_mode_is_refused_and_told_so(venue: FakeBybit,
         assert isinstance(refused.value, VenueError)
     finally:
         await client.connector.close()
+
+
+async def test_an_order_in_a_contract_that_is_in_hedge_mode_is_refused_saying_so(venue: FakeBybit) -> None:
+    async def refuse(session: Session, message: dict[str, Any]) -> None:
+        await venue.answer(session, message, 10001, "position idx not match position mode")
+
+    venue.on_trade = refuse
+    async with Client(venue) as client:
+        client.new("a")
+        await client.settled("a")
+        (_, _, _, code, why) = client.listener.named("refused")[0]
+        assert code is GtwRejectCode.InvalidRequest
+        assert why.startswith("position idx not match position mode (10001): the contract is in hedge mode")
 
 
 # -- maintenance -----------------------------------------------------------------------------------------------------

@@ -110,9 +110,10 @@ async def test_a_tick_that_cannot_be_held_any_more_stops_trading(
     assert "instrument BTCUSDT (linear) refused: " in caplog.text
 
 
-@pytest.mark.parametrize("way", ["a status", "gone"])
+@pytest.mark.parametrize("way", ["a status", "gone", "refused"])
 async def test_a_delisting_is_noticed_and_a_return_too(venue: FakeBybit, watcher: Watcher, way: str) -> None:
     await watcher.load()
+    venue.refuses_unlisted = way == "refused"
     venue.instruments = [BTC | {"status": "Closed"}, ETH] if way == "a status" else [ETH]
     await eventually(lambda: watcher.told)
     (told,) = watcher.told

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 
 import pytest
-from bybit_client import Json, Stage
+from bybit_client import KEY, SECRET, Json, Stage
 from card import card
 from trading_desk import INVERSE, LINEAR, SPOT, Desk, eventually
 
 from mlthon._core.dispatch import Dispatcher
 from mlthon.api.istrat_env import MDSub
-from mlthon.basics.defs import Exchange, GtwRejectCode
+from mlthon.basics.defs import Exchange, GtwRejectCode, GtwStatus
 from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.engine.market_data import MarketData
@@ -156,10 +157,25 @@ async def test_places() -> None:
 
 
 @card("BY-I09")
-async def test_secrets() -> None:
-    """Key and secret are never shown."""
-    config = BybitConfig.at("testnet", api_key="open sesame", api_secret="close sesame")
-    assert "sesame" not in repr(config)
+async def test_secrets(open_desk: OpenDesk, caplog: pytest.LogCaptureFixture) -> None:
+    """Key and secret are never shown: not in logs, errors or what is told, through orders, gaps and refusals."""
+    caplog.set_level(logging.DEBUG)
+    desk = await open_desk(order_entry="rest")
+    await desk.resting("1")
+    desk.order("dear", price="60000", qty="90000")
+    await desk.wait("on_new_order_reject", client_id="dear")
+    for stream in ("private", "public"):
+        desk.wire.cut(stream)
+    await desk.wait("on_gateway_status", status=GtwStatus.Connecting)
+    await desk.wait("on_gateway_status", status=GtwStatus.ReadyToTrade)
+    with pytest.raises(VenueError) as wrong:
+        await open_desk(api_secret="not-the-secret", ready_timeout_ms=2_000)
+    config = BybitConfig.at("testnet", api_key=KEY, api_secret=SECRET)
+    shown = [caplog.text, repr(config), repr(desk.calls), repr(wrong.value), *map(str, caplog.records)]
+    assert "the venue answered 10004" in str(wrong.value)
+    assert "reconciled: 1 open orders" in caplog.text
+    for secret in (KEY, SECRET, "not-the-secret"):
+        assert not [text for text in shown if secret in text]
 
 
 @card("BY-I10")

@@ -7,11 +7,13 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from mlthon.errors import DecodeError, VenueError
+from mlthon.basics.defs import GtwRejectCode
+from mlthon.errors import DecodeError, VenueError, VenueRefusal
 from mlthon.exchanges.background import Background
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.instruments import TRADING, Instruments, Listing
 from mlthon.exchanges.bybit.queries import Queries
+from mlthon.exchanges.bybit.reject_codes import reject_code
 from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.instrument_utils import InstrumentUtils
 
@@ -95,7 +97,7 @@ class ListingWatch:
         if symbol not in listing.idle:
             if instrument.get_status() == _DELISTED:
                 return instrument
-            listing = await self._queries.listing(category, symbol)
+            listing = await self._ask_for(category, symbol)
             for found in listing.instruments:
                 if found.get_exch_instr_id() == symbol:
                     return found
@@ -107,6 +109,15 @@ class ListingWatch:
                 log.error("%s", line)
         as_json = InstrumentUtils.get_json_from_instrument(instrument)
         return InstrumentUtils.get_instrument_from_json(as_json | {"status": status})
+
+    async def _ask_for(self, category: str, symbol: str) -> Listing:
+        """What the venue says of one symbol; nothing where it does not know it, which some call an error."""
+        try:
+            return await self._queries.listing(category, symbol)
+        except VenueRefusal as refusal:
+            if reject_code(refusal.code) is not GtwRejectCode.InvalidRequest:
+                raise
+            return Listing([], [], {})
 
 
 def _log_change(before: Instrument, after: Instrument) -> None:

@@ -68,6 +68,8 @@ _NS_PER_MS = 1_000_000
 _KEPT_GIVEN_UP = 1_000
 _SPOT_MARK = "-s"  # at the end of a request's id: its answer does not say what it is counted for
 _SAY_IT_ENDED = (GtwRejectCode.UnknownOrder, GtwRejectCode.TooLate)
+_WRONG_LEG = "position idx"  # in the venue's words for an order in a contract that is in hedge mode
+_IN_HEDGE_MODE = ": the contract is in hedge mode, expected one-way mode, with one position in a contract"
 _OVERTAKEN = "answer after its effect was seen"
 
 
@@ -245,7 +247,8 @@ class OrderEntry:
             self._inquire(pending)
         else:
             code = reject_code(fate.code)
-            self._refuse(pending, code, f"{fate.text} ({fate.code})")
+            hint = _IN_HEDGE_MODE if _WRONG_LEG in fate.text.lower() else ""
+            self._refuse(pending, code, f"{fate.text} ({fate.code}){hint}")
             order = self._known.find(pending.order_key)
             if order is not None and code in _SAY_IT_ENDED:
                 self.on_doubt(order)
