@@ -9,7 +9,7 @@ the market moves is in `followed_market`, who meets whom in `matching`: each bui
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 
-from mlthon._core.fixed cimport price_from, qty_from
+from mlthon._core.fixed cimport Price, price_from, qty_from
 from mlthon._core.int128 cimport INT128_MAX, div_scaled_overflows, int128, mul_scaled_overflows
 from mlthon._core.market_event cimport DepthUpdate, depth_update_from
 from mlthon._core.market_side cimport MarketSide
@@ -105,8 +105,17 @@ cdef class JoinedBook:
         """The price of the last trade, the market's or a client's, or None."""
         return price_from(self.last_price_mantissa) if self.last_price_mantissa else None
 
+    def tell_mark(self, Price price=None):
+        """Mark at what the market's venue marks at, until another price is told; None: by the book again."""
+        self.told_mark = 0 if price is None else price.mantissa
+
+    def told_mark_price(self):
+        """What `tell_mark` was last told, or None."""
+        return price_from(self.told_mark) if self.told_mark else None
+
     def mark_price(self):
-        """Mid of the displayed book, rounded down at the 18th decimal, else the last trade's price, else None."""
+        """What was told; else the mid of the displayed book, rounded down at the 18th decimal; else the last trade's
+        price; else None."""
         cdef int128 mark = self.mark()
         return price_from(mark) if mark else None
 
@@ -267,6 +276,8 @@ cdef class JoinedBook:
     cdef int128 mark(self) noexcept:
         """The mark price; 0 when there is none."""
         cdef int128 bid, ask
+        if self.told_mark:
+            return self.told_mark
         if self.best(0, &bid) and self.best(1, &ask):
             return (bid + ask) >> 1
         return self.last_price_mantissa

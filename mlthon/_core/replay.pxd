@@ -49,7 +49,7 @@ cdef class MarketView:
 cdef class Market:
     cdef FollowedMarket engine
     cdef object catch_up
-    cdef object fund
+    cdef object tell_rate
     cdef readonly TapeOrders orders   # None where no tape tells orders one by one
     cdef MarketView view              # None: nobody watches
 

@@ -1,7 +1,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol, final
 
-from mlthon._core.fixed import MLDecimal
 from mlthon._core.followed_market import FollowedMarket
 from mlthon._core.instrument_feed import InstrumentFeed
 from mlthon._core.market_event import DepthUpdate, PublicTrade
@@ -61,7 +60,7 @@ class Market:
         self,
         engine: FollowedMarket,
         catch_up: Callable[[PublicTrade | None], object],
-        fund: Callable[[MLDecimal], object],
+        tell_rate: Callable[[RateUpdate], object],
     ) -> None: ...
     @property
     def orders(self) -> TapeOrders | None: ...

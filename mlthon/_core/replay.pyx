@@ -16,7 +16,7 @@ from mlthon._core.book_side cimport BookSide, Level, Place
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from, public_trade_from
 from mlthon._core.news_queue cimport NewsQueue
-from mlthon._core.order_change cimport FUNDING_RATE, OrderChange, RateUpdate
+from mlthon._core.order_change cimport OrderChange, RateUpdate
 from mlthon._core.price_book cimport PriceLevelBook
 from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, ORDER_ADD, ORDER_DELETE, TRADE, TapeCursor
 from mlthon._core.tape_orders cimport TapeOrders
@@ -139,13 +139,14 @@ cdef class Market:
     """One symbol of a simulated exchange, as the loop plays tapes into it.
 
     ``engine`` is its matching engine; ``catch_up(trade)`` books what an event did to clients, and tells of it;
-    ``trade`` is the event if it was a trade, else None. ``fund(rate)`` is told recorded funding rates.
+    ``trade`` is the event if it was a trade, else None. ``tell_rate(rate)`` is told recorded funding rates, mark and
+    index prices, each borrowed.
     """
 
-    def __init__(self, FollowedMarket engine not None, catch_up, fund):
+    def __init__(self, FollowedMarket engine not None, catch_up, tell_rate):
         self.engine = engine
         self.catch_up = catch_up
-        self.fund = fund
+        self.tell_rate = tell_rate
 
     @property
     def crossed_updates(self) -> int:
@@ -370,9 +371,8 @@ cdef class Replay:
             return self.play_trade(lane.market, event)
         if isinstance(event, OrderChange):
             return self.play_order(lane.market, event)
-        if (<RateUpdate>event).kind_index == FUNDING_RATE:
-            lane.market.fund((<RateUpdate>event).value)
-        return 0
+        lane.market.tell_rate(event)
+        return self.ask_sampler()
 
     cdef int play_depth(self, Market market, DepthUpdate update) except -1:
         cdef DepthUpdate changes

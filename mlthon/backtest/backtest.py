@@ -147,19 +147,21 @@ class Backtest:
         self.replay = Replay(self.clock)
         self._sources = [open_market(tape) for tape in tapes]
         refuse_strangers(self._sources)
-        self.instruments = unique(source.instrument for source in self._sources)
+        self.instruments = unique(self._sources)
         refuse_strays(self._settings.exchanges, self.instruments)
         refuse_overlaps([source for source in self._sources if isinstance(source, Recording)])
-        self.trace = Trace(self.instruments, self._mid, self.clock.now_ns)
+        self.trace = Trace(self.instruments, self._mid, self.clock.now_ns, mark_of=self._mark)
         self.connectors = [
             self._connector(exchange)
             for exchange in dict.fromkeys(i.get_exchange() for i in self.instruments)
         ]
-        self._mids = {
-            instrument.get_instrument_id(): partial(connector.sim.market_mid, symbol)
+        places = [
+            (instrument.get_instrument_id(), connector.sim, symbol)
             for connector in self.connectors
             for symbol, instrument in connector.sim.instruments.items()
-        }
+        ]
+        self._mids = {number: partial(sim.market_mid, symbol) for number, sim, symbol in places}
+        self._marks = {number: partial(sim.told_mark_price, symbol) for number, sim, symbol in places}
         self._capital: dict[str, MLDecimal] = {}  # at all exchanges together
         for connector in self.connectors:
             for coin, amount in connector.account.purse.cash.items():
@@ -296,6 +298,9 @@ class Backtest:
 
     def _mid(self, instrument_id: int) -> Price | None:
         return self._mids[instrument_id]()
+
+    def _mark(self, instrument_id: int) -> Price | None:
+        return self._marks[instrument_id]()
 
     def _booked(self) -> dict[str, float]:
         """What the exchanges have booked; of positions, their sum where there is only one."""

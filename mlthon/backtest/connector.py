@@ -42,7 +42,7 @@ class BacktestConnector:
             symbol: Market(
                 exchange.engine(symbol),
                 partial(exchange.catch_up, symbol),
-                partial(exchange.tell_funding_rate, symbol),
+                partial(exchange.apply_rate, symbol),
             )
             for symbol in exchange.instruments
         }

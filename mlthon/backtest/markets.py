@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.order_change import RateUpdate
 from mlthon._core.tape_cursor import TapeCursor
 from mlthon.basics.defs import Exchange
 from mlthon.errors import ConfigError
@@ -34,7 +35,7 @@ class MarketSource(Protocol):
     @property
     def instrument(self) -> Instrument: ...
 
-    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade]]:
+    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade | RateUpdate]]:
         """Yield ``(gap_ns, event)``, gap_ns being the time since the event before."""
 
 
@@ -97,16 +98,30 @@ def refuse_strays(settings: Iterable[Exchange], instruments: Iterable[Instrument
             )
 
 
-def unique(instruments: Iterable[Instrument]) -> list[Instrument]:
-    """Each instrument once; raises ConfigError where two tapes disagree about one."""
-    found: dict[int, Instrument] = {}
-    for instrument in instruments:
-        known = found.setdefault(instrument.get_instrument_id(), instrument)
-        both = known if known == instrument else joined(known, instrument)
-        if both is None:
-            raise ConfigError(f"tapes: they disagree about {instrument.get_instrument_name()}")
-        found[instrument.get_instrument_id()] = both
-    return list(found.values())
+def unique(sources: Sequence[MarketSource]) -> list[Instrument]:
+    """Each instrument once; raises ConfigError where two tapes disagree about one.
+
+    Steps are those of books and trades: prices of marks are finer, and say nothing of them.
+    """
+    found: dict[int, Instrument | None] = {source.instrument.get_instrument_id(): None for source in sources}
+    for source in sorted(sources, key=tells_only_rates):
+        instrument = source.instrument
+        known = found[instrument.get_instrument_id()]
+        if known is None or known == instrument:
+            found[instrument.get_instrument_id()] = instrument
+        elif not tells_only_rates(source):
+            both = joined(known, instrument)
+            if both is None:
+                raise ConfigError(f"tapes: they disagree about {instrument.get_instrument_name()}")
+            found[instrument.get_instrument_id()] = both
+    return [instrument for instrument in found.values() if instrument is not None]
+
+
+def tells_only_rates(source: MarketSource) -> bool:
+    """Whether a recording has neither a book nor trades."""
+    if not isinstance(source, Recording):
+        return False
+    return not any(tells(source.counts, what) for what in ("book", "trades"))
 
 
 def refuse_overlaps(recordings: Sequence[Recording]) -> None:

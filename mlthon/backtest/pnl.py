@@ -1,4 +1,4 @@
-"""Profit and position over time, counted exactly from fills, payments and mids while a run goes."""
+"""Profit and position over time, counted exactly from fills, payments and marks while a run goes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlthon.instruments.perpetual import Perpetual
 __all__ = ["CURVE_COLUMNS", "PNL_COLUMNS", "CoinBooks", "InstrumentBooks", "Pnl", "coin_of"]
 
 PNL_COLUMNS = ("realised", "unrealised", "fees", "funding", "net")
-CURVE_COLUMNS = ("mid", "position", *PNL_COLUMNS)
+CURVE_COLUMNS = ("mid", "mark", "position", *PNL_COLUMNS)
 
 _NOTHING = MLDecimal("0")
 
@@ -28,8 +28,9 @@ _NOTHING = MLDecimal("0")
 class Pnl:
     """Profit and what it is made of, in one coin.
 
-    ``realised`` is that of what was closed and ``unrealised`` that of what is open, at the mid, both before fees;
-    ``fees`` are what was paid (negative: rebates outweigh), ``funding`` what was received.
+    ``realised`` is that of what was closed and ``unrealised`` that of what is open, at the mark (at the mid, where
+    none is told), both before fees; ``fees`` are what was paid (negative: rebates outweigh), ``funding`` what was
+    received.
     """
 
     realised: MLDecimal = _NOTHING
@@ -65,6 +66,7 @@ class InstrumentBooks:
         self.position = self._portfolio.position(instrument)
         self.funding = _NOTHING
         self.mid: Price | None = None  #: of the last sample
+        self.mark: Price | None = None  #: what it valued the position at: the venue's mark, or the mid
         self.sampled = Pnl()  #: what the last sample showed
         self.held = InventoryMeter()
         self.curve = Curve(CURVE_COLUMNS, turning=("mid", "net"), spacing_ns=spacing_ns)
@@ -80,9 +82,9 @@ class InstrumentBooks:
         return self._portfolio.volume
 
     def pnl(self) -> Pnl:
-        """As it stands, at the mid of the last sample; without one, what is open counts as zero."""
+        """As it stands, at the mark of the last sample; without one, what is open counts as zero."""
         position = self.position
-        unrealised = _NOTHING if self.mid is None else position.unrealised(self.mid)
+        unrealised = _NOTHING if self.mark is None else position.unrealised(self.mark)
         return Pnl(position.realised, unrealised, position.fees, self.funding)
 
     def begin(self, ns: int) -> None:
@@ -99,12 +101,12 @@ class InstrumentBooks:
         """Count a payment; negative: paid."""
         self.funding += received
 
-    def sample(self, ns: int, mid: Price) -> None:
-        """Find out how things stand at a mid."""
-        self.mid = mid
+    def sample(self, ns: int, mid: Price, mark: Price) -> None:
+        """Find out how things stand at a mid, with the position valued at a mark."""
+        self.mid, self.mark = mid, mark
         pnl = self.sampled = self.pnl()
         self.curve.add(
-            ns, mid, self.position.size, pnl.realised, pnl.unrealised, pnl.fees, pnl.funding, pnl.net
+            ns, mid, mark, self.position.size, pnl.realised, pnl.unrealised, pnl.fees, pnl.funding, pnl.net
         )
 
 

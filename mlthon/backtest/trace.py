@@ -54,7 +54,8 @@ class Trace:
     """Written by whoever drives a run; read by `Result`. Implements `mlthon.engine.order_desk.OrderRecord`.
 
     ``mid_of`` says what an instrument, given by its id, is worth now: best the middle of the market without the
-    strategy's own orders; None where there is none. ``now_ns`` is the run's clock. Instruments are numbered as they
+    strategy's own orders; None where there is none. ``mark_of`` says at what its venue marks it, where that is told;
+    else positions are valued at the mid. ``now_ns`` is the run's clock. Instruments are numbered as they
     are given; there must be all that may be traded.
 
     The driver calls `sample` before it applies the first event at or after `next_due_ns`, so that a sample shows the
@@ -72,6 +73,7 @@ class Trace:
         mid_of: Callable[[int], Price | None],
         now_ns: Callable[[], int],
         *,
+        mark_of: Callable[[int], Price | None] = lambda _instrument_id: None,
         every_ns: int = _NS_PER_S,
     ) -> None:
         if every_ns <= 0:
@@ -88,6 +90,7 @@ class Trace:
             for coin in dict.fromkeys(books.coin for books in self.books)
         )
         self._mid_of = mid_of
+        self._mark_of = mark_of
         self._numbers = {instrument.get_instrument_id(): n for n, instrument in enumerate(self.instruments)}
         self.orders = OrderSteps(self._numbers, now_ns, _KEPT_ENDED)
         self.record_order = self.orders.record_order  #: compiled: every order takes several steps
@@ -172,9 +175,10 @@ class Trace:
             if mid is None:
                 continue
             is_open = is_last and books.curve.ns[-1:] != array("q", [ns])
-            if mid != books.mid or number in self._stirred or is_open:
+            mark = self._mark_of(books.instrument.get_instrument_id()) or mid
+            if mid != books.mid or mark != books.mark or number in self._stirred or is_open:
                 self._stirred.discard(number)
-                books.sample(ns, mid)
+                books.sample(ns, mid, mark)
                 coins.add(books.coin)
         for coin in self.coins:
             if coin.coin in coins:

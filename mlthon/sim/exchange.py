@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.matching import MatchingEngine
+from mlthon._core.order_change import RateUpdate
 from mlthon._core.outbox import Outbox
 from mlthon._core.plain_exchange import PlainExchange
 from mlthon._core.price_book import PriceLevelBook
@@ -222,6 +223,25 @@ class SimExchange(PlainExchange):
         market.engine.apply_trade(trade)
         self._follow_event(market, trade)
 
+    def apply_rate(self, symbol: str, rate: RateUpdate) -> None:
+        """Take what the market's own venue tells of a contract: its funding rate, mark price or index price.
+
+        A rate is charged at the time that it names; positions are valued at the mark, and who is bankrupt at it is
+        liquidated. Of a spot pair nothing of that counts. Prices count for five minutes at most.
+        """
+        market, now_ns = self._market(symbol), self._now_ns()
+        if market.terms.is_spot:
+            return
+        if rate.kind == "funding":
+            self._pay_what_is_due(market, now_ns)
+            market.funding.tell(rate.value, rate.due_ns, now_ns)
+        elif rate.kind == "mark":
+            market.tell_mark(Price.from_mantissa(rate.value.mantissa), now_ns)
+            self._liquidate_if_marked(market)
+        else:
+            market.tell_index(Price.from_mantissa(rate.value.mantissa), now_ns)
+        self._outbox.deliver()
+
     def engine(self, symbol: str) -> MatchingEngine:
         """A symbol's matching engine, for a compiled loop that applies the market's events to it by itself.
 
@@ -250,9 +270,10 @@ class SimExchange(PlainExchange):
         for market in self._markets.values():
             if market.terms.is_spot:
                 continue
+            market.forget_old_prices(now_ns)
+            self._liquidate_if_marked(market)
             market.funding.look(market.mark_price(), now_ns)
-            while market.funding.due_ns(now_ns) <= now_ns:
-                self._pay_funding(market)
+            self._pay_what_is_due(market, now_ns)
         self._outbox.deliver()
 
     # -- how things are ------------------------------------------------------------------------------------------
@@ -262,25 +283,27 @@ class SimExchange(PlainExchange):
         return self._market(symbol).engine.displayed
 
     def mark_price(self, symbol: str) -> Price | None:
-        """Mid of the displayed book, else the last trade's price, else None."""
+        """What the market's venue marks at, if it tells; else the mid of the displayed book; else the last trade's
+        price; else None."""
         return self._market(symbol).mark_price()
+
+    def told_mark_price(self, symbol: str) -> Price | None:
+        """What the market's venue marks at; None where it does not tell."""
+        return self._market(symbol).engine.told_mark_price()
 
     def market_mid(self, symbol: str) -> Price | None:
         """Mid of the market's own book, which clients do not move, else the last trade's price, else None."""
         return self._market(symbol).engine.market_mid()
 
     def index_price(self, symbol: str) -> Price | None:
-        """The slow average of a contract's mark (see `mlthon.sim.funding`); the mark before time has passed."""
+        """What the market's venue tells, else the slow average of a contract's mark (see `mlthon.sim.funding`); the
+        mark before time has passed."""
         market = self._market(symbol)
-        return market.funding.index or market.mark_price()
+        return market.funding.told_index or market.funding.index or market.mark_price()
 
     def funding_rate(self, symbol: str) -> MLDecimal:
         """The rate at which a contract would be funded now."""
         return self._market(symbol).funding.rate
-
-    def tell_funding_rate(self, symbol: str, rate: MLDecimal) -> None:
-        """Fund a contract at a rate that was recorded, from now on, unless the rules fix one."""
-        self._market(symbol).funding.told_rate = rate
 
     def funding_due_ns(self, symbol: str) -> int:
         """When a contract is funded next."""
@@ -401,6 +424,10 @@ class SimExchange(PlainExchange):
         """Liquidate whom cancels have made bankrupt: they fill nobody, but may move the mark."""
         if market.engine.concerns_clients():
             self._liquidator.check(market.terms.coins)
+
+    def _pay_what_is_due(self, market: SymbolMarket, now_ns: int) -> None:
+        while market.funding.due_ns(now_ns) <= now_ns:
+            self._pay_funding(market)
 
     def _pay_funding(self, market: SymbolMarket) -> None:
         rate, mark = market.funding.rate, market.mark_price()

@@ -5,6 +5,9 @@ The rate is configured, or follows the market as the large venues have it:
     premium = the time-weighted average, since the last payment, of (mark - index) / index
     rate    = premium + (interest - premium, kept within 0.0005), kept within the cap
 
+A recording that tells rates, and when they are charged, counts more than that (`FundingMeter.tell`), and so does an
+index that it tells.
+
 The index of a market that is alone in the world is its own mark, averaged slowly: each look pulls it towards the
 mark by dt / (dt + five minutes). So the premium says how far the mark has been moving, and in a calm market the rate
 is the interest.
@@ -24,6 +27,7 @@ __all__ = ["FundingMeter", "FundingRules", "PastFunding"]
 
 _EIGHT_HOURS_NS = 8 * 3600 * 10**9
 _INDEX_NS = 300 * 10**9
+_SOON_NS = 60 * 10**9
 _INTEREST = MLDecimal("0.0001")
 _CAP = MLDecimal("0.00375")
 _CLAMP = MLDecimal("0.0005")
@@ -71,7 +75,12 @@ class FundingMeter:
     def __init__(self, rules: FundingRules) -> None:
         self._rules = rules
         self.index: Price | None = None  # None until the first look at a mark
-        self.told_rate: MLDecimal | None = None  #: a recorded one, which counts more than the market's
+        self.told_index: Price | None = None  #: a recorded one, instead of the average
+        self._told_rate: MLDecimal | None = None  # a recorded one, which counts more than the market's
+        self._is_due_told = False
+        self._upcoming: tuple[MLDecimal, int] | None = (
+            None  # a rate, and its time, that count after the next payment
+        )
         self.past: deque[PastFunding] = deque(maxlen=_REMEMBERED)  # newest last
         self._seen_ns = 0
         self._due_ns: int | None = None
@@ -84,8 +93,8 @@ class FundingMeter:
         rules = self._rules
         if rules.rate is not None:
             return rules.rate
-        if self.told_rate is not None:
-            return self.told_rate
+        if self._told_rate is not None:
+            return self._told_rate
         premium = self._premium_time / self._time_ns if self._time_ns else _NOTHING
         rate = premium + _within(rules.interest - premium, _CLAMP)
         return _within(rate, rules.cap).round_nearest(_FINEST)
@@ -93,6 +102,22 @@ class FundingMeter:
     def due_ns(self, now_ns: int) -> int:
         """When the next payment is due."""
         return self._due_ns if self._due_ns is not None else self._next_ns(now_ns)
+
+    def tell(self, rate: MLDecimal, due_ns: int, now_ns: int) -> None:
+        """Fund at a recorded rate from now on, and when it says that it is charged next (0: it does not say).
+
+        What was due before `now_ns` has been paid. A rate for the payment after the next one that comes when that is
+        only seconds away is no change of plan, but of a clock that is ahead of ours: it counts after the next one.
+        """
+        pending_ns = self.due_ns(now_ns)
+        if self._is_due_told and due_ns > pending_ns and pending_ns - now_ns <= _SOON_NS:
+            self._upcoming = rate, due_ns
+            return
+        self._upcoming = None
+        self._told_rate = rate
+        if due_ns > now_ns:
+            self._due_ns = due_ns
+            self._is_due_told = True
 
     def look(self, mark: Price | None, now_ns: int) -> None:
         """Take the mark into account for the time since the last look."""
@@ -103,10 +128,13 @@ class FundingMeter:
             return
         self._seen_ns = now_ns
         if self.index is None:
-            self.index = mark
+            self.index = self.told_index or mark
             return
-        step = (mark.mantissa - self.index.mantissa) * dt_ns // (dt_ns + _INDEX_NS)
-        self.index = Price.from_mantissa(self.index.mantissa + step).round_down(_PRICE_STEP)
+        if self.told_index is not None:
+            self.index = self.told_index
+        else:
+            step = (mark.mantissa - self.index.mantissa) * dt_ns // (dt_ns + _INDEX_NS)
+            self.index = Price.from_mantissa(self.index.mantissa + step).round_down(_PRICE_STEP)
         self._premium_time += (mark - self.index) / self.index * dt_ns
         self._time_ns += dt_ns
 
@@ -114,7 +142,11 @@ class FundingMeter:
         """Start over: the payment that was due has been made."""
         assert self._due_ns is not None, "nothing is due before the first look"
         self.past.append(PastFunding(self._due_ns, self.rate))
-        self._due_ns += self._rules.interval_ns
+        self._is_due_told = self._upcoming is not None
+        if self._upcoming is not None:
+            (self._told_rate, self._due_ns), self._upcoming = self._upcoming, None
+        else:
+            self._due_ns += self._rules.interval_ns
         self._premium_time = _NOTHING
         self._time_ns = 0
 

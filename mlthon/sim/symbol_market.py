@@ -24,6 +24,7 @@ Value = TypeVar("Value")
 
 LARGEST_QTY = Qty.from_mantissa(2**110)  # of the matching engine: more than 10**15 units
 ONE = 10**18  # the mantissa of one
+TOLD_FOR_NS = 300 * 10**9  # recordings tell changes, and a mark that stands still for longer is rare
 
 
 class SymbolMarket(PlainMarket):
@@ -55,6 +56,24 @@ class SymbolMarket(PlainMarket):
         )
         self.mark_price: Callable[[], Price | None] = self.engine.mark_price
         self.funding = FundingMeter(funding)  # of contracts
+        self._marked_ns = self._indexed_ns = 0  # when a mark and an index were told last
+
+    def tell_mark(self, price: Price, now_ns: int) -> None:
+        """Mark at a recorded price, until another is told or it is too old."""
+        self.engine.tell_mark(price)
+        self._marked_ns = now_ns
+
+    def tell_index(self, price: Price, now_ns: int) -> None:
+        """Take a recorded index, until another is told or it is too old."""
+        self.funding.told_index = price
+        self._indexed_ns = now_ns
+
+    def forget_old_prices(self, now_ns: int) -> None:
+        """Go by the book again where what was told last is no longer to be believed: the recording has ended."""
+        if now_ns - self._marked_ns > TOLD_FOR_NS:
+            self.engine.tell_mark(None)
+        if now_ns - self._indexed_ns > TOLD_FOR_NS:
+            self.funding.told_index = None
 
     def round_to_tick(self, price: Price, *, up: bool) -> Price:
         """A price on the tick: the next one up, or down but above zero."""

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
-from mlthon._core.order_change import OrderChange
+from mlthon._core.order_change import OrderChange, RateUpdate
 from mlthon._core.tape_cursor import COLUMN_NAMES, TapeCursor
 from mlthon.basics.defs import Exchange
 from mlthon.errors import TapeError
@@ -28,7 +28,7 @@ class Tape:
     """A recorded market in MLThon's own format, memory-mapped.
 
     `cursor` reads it from its start, any number of times. Iterating it yields ``(gap_ns, event)`` for a player: depth
-    updates and trades, with single orders added up to levels.
+    updates, trades and rates, with single orders added up to levels.
     Times are the local ones, corrected by the estimated offset of the clocks; `clock_offset_ns` replaces the
     estimate (0: as recorded). Its instrument is the one it was imported as, or that of the same symbol at `exchange`.
     `source_path` is the file that error lines name, if another than `path`.
@@ -87,12 +87,12 @@ class Tape:
             name=str(self.source_path),
         )
 
-    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade]]:
+    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade | RateUpdate]]:
         before_ns: int | None = None
         levels = OrderLevels()
         for ns, event in self.cursor():
             played = levels.apply(event) if isinstance(event, OrderChange) else event
-            if isinstance(played, DepthUpdate | PublicTrade):
+            if played is not None:
                 yield 0 if before_ns is None else ns - before_ns, played
                 before_ns = ns
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.order_change import RateUpdate
 from mlthon.errors import ConfigError
 from mlthon.instruments.instrument import Instrument
 
@@ -23,7 +24,7 @@ class MarketSource(Protocol):
     @property
     def instrument(self) -> Instrument: ...
 
-    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade]]:
+    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade | RateUpdate]]:
         """Yield ``(gap_ns, event)``, gap_ns being the time since the event before."""
 
 
@@ -33,6 +34,8 @@ class MarketSink(Protocol):
     def apply_depth(self, symbol: str, update: DepthUpdate) -> None: ...
 
     def apply_trade(self, symbol: str, trade: PublicTrade) -> None: ...
+
+    def apply_rate(self, symbol: str, rate: RateUpdate) -> None: ...
 
 
 @dataclass(slots=True)
@@ -60,10 +63,13 @@ async def play(
 
     >>> from types import SimpleNamespace
     >>> from mlthon.basics.defs import Side
-    >>> market = [(0, DepthUpdate([], [], seq=1)), (5_000_000, PublicTrade(Side.Buy, "9226.5", "2"))]
-    >>> asyncio.run(play(market, SimpleNamespace(apply_depth=print, apply_trade=print), "BTCUSDT"))
+    >>> market = [(0, DepthUpdate([], [], seq=1)), (5_000_000, PublicTrade(Side.Buy, "9226.5", "2")),
+    ...           (0, RateUpdate("mark", "9226"))]
+    >>> exchange = SimpleNamespace(apply_depth=print, apply_trade=print, apply_rate=print)
+    >>> asyncio.run(play(market, exchange, "BTCUSDT"))
     BTCUSDT <DepthUpdate 0 bids, 0 asks, seq=1>
     BTCUSDT <PublicTrade Buy 2 @ 9226.5>
+    BTCUSDT <RateUpdate mark 9226.00000000>
     """
     if not speed > 0:
         raise ConfigError(f"speed: expected more than 0, got {speed}")
@@ -84,8 +90,10 @@ async def play(
                 unyielded = 0
             if isinstance(event, DepthUpdate):
                 exchange.apply_depth(symbol, event)
-            else:
+            elif isinstance(event, PublicTrade):
                 exchange.apply_trade(symbol, event)
+            else:
+                exchange.apply_rate(symbol, event)
             progress.events += 1
             progress.source_ns = source_ns
     finally:

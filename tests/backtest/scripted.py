@@ -7,6 +7,7 @@ from typing import Any
 
 from mlthon._core.dispatch import CALLBACKS
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.order_change import RateUpdate
 from mlthon.basics.defs import TIF, Exchange, ExecInstructions, OrderType, Side
 from mlthon.instruments.instrument import Instrument
 from mlthon.sim.synthetic import SyntheticMarket
@@ -23,12 +24,12 @@ class Tape:
     """A market written down in a test: events with their times in milliseconds from the start."""
 
     def __init__(
-        self, *events: tuple[float, DepthUpdate | PublicTrade], instrument: Instrument = LINEAR
+        self, *events: tuple[float, DepthUpdate | PublicTrade | RateUpdate], instrument: Instrument = LINEAR
     ) -> None:
         self.instrument = instrument
         self.events = events
 
-    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade]]:
+    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade | RateUpdate]]:
         before_ms = 0.0
         for at_ms, event in self.events:
             yield round((at_ms - before_ms) * MS_NS), event
@@ -47,6 +48,13 @@ def trade(at_ms: float, side: Side, price: str, qty: str) -> tuple[float, Public
     """A public trade; `side` took."""
     ns = START_NS + round(at_ms * MS_NS)
     return at_ms, PublicTrade(side, price, qty, venue_ns=ns, recv_ns=ns)
+
+
+def rate(at_ms: float, kind: str, value: str, *, due_ms: float | None = None) -> tuple[float, RateUpdate]:
+    """A funding rate, which is charged next at ``due_ms``, a mark price or an index price."""
+    ns = START_NS + round(at_ms * MS_NS)
+    due_ns = 0 if due_ms is None else START_NS + round(due_ms * MS_NS)
+    return at_ms, RateUpdate(kind, value, due_ns=due_ns, venue_ns=ns, recv_ns=ns)
 
 
 class Scripted:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from scripted import LINEAR, MS_NS, START_NS, Scripted, Tape, amend, book, cancel, order, trade
 
+from mlthon._core.order_change import RateUpdate
 from mlthon.backtest.backtest import Backtest, Settings
 from mlthon.backtest.latency import Latency
 from mlthon.basics.defs import TIF, CancelCode, GtwRejectCode, Side
-from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.qty import Qty
 from mlthon.engine.ports import OrderEvent
 
@@ -179,7 +179,7 @@ def test_funding_is_paid_at_its_time_at_the_recorded_rate():
     strategy = Scripted((100, order("a1", Side.Buy, "60000.1", "1")))
     backtest = Backtest([tape], strategy)
     [connector] = backtest.connectors
-    connector.sim.tell_funding_rate("BTCUSDT", MLDecimal("0.001"))
+    connector.sim.apply_rate("BTCUSDT", RateUpdate("funding", "0.001"))
     result = backtest.run()
     [books] = backtest.trace.books
     paid = [ns for ns, sum_ in zip(books.curve.ns, books.curve["funding"], strict=True) if sum_]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from decimal import Decimal
 from functools import partial
+from itertools import count
+from random import Random
 
 from fidelity_run import Case
 from scripted_traders import BookTrader, BusyTrader, TimedTrader
 from turnstile import Delays
 
+from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.order_change import RateUpdate
 from mlthon.backtest.backtest import MarketSource
+from mlthon.basics.qty import Qty
 from mlthon.sim.synthetic import SyntheticMarket
 from mlthon.sim.terms import Product
 
-__all__ = ["DELAYS", "TRADERS", "on_market", "synthetic"]
+__all__ = ["DELAYS", "TRADERS", "on_market", "synthetic", "told_rates"]
 
 TRADERS = {"timed": TimedTrader, "book": BookTrader, "busy": BusyTrader}
 DELAYS = {
@@ -26,6 +33,58 @@ def synthetic(seed: int, trader: str, product: Product, delays: str, duration_s:
     """A made-up market."""
     market = partial(SyntheticMarket, seed, product=product)
     return Case(market, partial(TRADERS[trader], seed), duration_s, DELAYS[delays])
+
+
+class ToldRates:
+    """A synthetic market whose venue tells marks, some five a second, and a funding rate, charged every second.
+
+    The mark follows no book: after some seconds it falls to a quarter or rises as wildly, and whoever has a position
+    is liquidated.
+    """
+
+    def __init__(self, seed: int, product: Product) -> None:
+        self._market = SyntheticMarket(seed, product=product)
+        self._seed = seed
+        self.instrument = self._market.instrument
+
+    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | PublicTrade | RateUpdate]]:
+        told = self.rates()
+        rate = next(told)
+        last_ns = now_ns = 0
+        for gap_ns, event in self._market:
+            now_ns += gap_ns
+            while rate[0] <= now_ns:
+                yield rate[0] - last_ns, rate[1]
+                last_ns = rate[0]
+                rate = next(told)
+            yield now_ns - last_ns, event
+            last_ns = now_ns
+
+    def rates(self) -> Iterator[tuple[int, RateUpdate]]:
+        """Rates, each with its time in ns since the start."""
+        chance = Random(f"rates {self._seed}")
+        start_ns = self._market.start_ns
+        for at_ns in count(_FIRST_RATE_NS, _RATE_NS):
+            due_ns = (at_ns // _FUNDING_NS + 1) * _FUNDING_NS
+            stamps = {"venue_ns": start_ns + at_ns, "recv_ns": start_ns + at_ns}
+            rate = str(Decimal(chance.randint(-99, 99)) / 10_000)
+            yield at_ns, RateUpdate("funding", rate, due_ns=start_ns + due_ns, **stamps)
+            mark = 60_000 + chance.randint(-300, 300)
+            if at_ns > _CALM_NS and chance.random() < 0.3:
+                mark = chance.choice((15_000, 150_000))
+            yield at_ns, RateUpdate("mark", str(mark), **stamps)
+            yield at_ns, RateUpdate("index", str(60_000 + chance.randint(-50, 50)), **stamps)
+
+
+_FIRST_RATE_NS, _RATE_NS = 5_000_123, 217_000_007
+_FUNDING_NS, _CALM_NS = 1_000_000_000, 4_500_000_000
+
+
+def told_rates(seed: int, trader: str, product: Product, delays: str, duration_s: float) -> Case:
+    """A made-up market whose venue tells marks and funding rates, and an account that is soon bankrupt."""
+    market = partial(ToldRates, seed, product)
+    deposits = {"USDT": Qty("1500"), "BTC": Qty("0.03")}
+    return Case(market, partial(TRADERS[trader], seed), duration_s, DELAYS[delays], deposits=deposits)
 
 
 def on_market(market: MarketSource, seed: int, trader: str, delays: str, duration_s: float) -> Case:

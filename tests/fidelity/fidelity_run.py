@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -12,6 +12,7 @@ from venue_run import VenueRun
 
 from mlthon.backtest.backtest import Backtest, MarketSource, Settings
 from mlthon.backtest.latency import ConstantDelay, Latency
+from mlthon.basics.qty import Qty
 from mlthon.engine.strat_env import StratEnv
 from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.spot import Spot
@@ -32,6 +33,7 @@ class Case:
     duration_s: float
     delays: Delays = field(default_factory=Delays)
     queue_rule: QueueRule = QueueRule.Behind
+    deposits: Mapping[str, Qty] | None = None  # None: what is usual
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def in_backtest(case: Case) -> Telling:
             ),
             queue_rule=case.queue_rule,
             duration_s=case.duration_s,
+            deposits=case.deposits,
         ),
         journal=story,
         slow_callback_ms=10**9,
@@ -72,7 +75,15 @@ def in_backtest(case: Case) -> Telling:
 
 def at_venue(case: Case) -> Telling:
     story = Story()
-    run = VenueRun(case.market(), case.strategy(), story, case.duration_s, case.delays, case.queue_rule)
+    run = VenueRun(
+        case.market(),
+        case.strategy(),
+        story,
+        case.duration_s,
+        case.delays,
+        case.queue_rule,
+        case.deposits,
+    )
     run.run()
     run.exchange.check_conservation()
     return Telling(story, ledger(run.env, run.exchange, run.account, run.instrument))
@@ -94,6 +105,8 @@ def ledger(env: StratEnv, exchange: SimExchange, account: Account, instrument: I
         figures["position booked"] = booked.size
         figures["realised booked"] = booked.realised
         figures["fees booked"] = booked.fees
+        figures["funding booked"] = account.purse.funding[symbol_of(instrument)]
+        figures["fundings booked"] = [(each.exec_ns, each.amount) for each in exchange.payments(account)]
     return {name: str(figure) for name, figure in figures.items()}
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fidelity_cases import DELAYS, TRADERS, on_market, synthetic
+from fidelity_cases import DELAYS, TRADERS, on_market, synthetic, told_rates
 from fidelity_run import Case, at_venue, compare, in_backtest
 
 from mlthon.sim.orders import QueueRule
@@ -34,6 +34,21 @@ def test_on_synthetic_markets(trader: str, seed: int) -> None:
     product, delays = PRODUCTS[seed % len(PRODUCTS)], list(DELAYS)[seed % len(DELAYS)]
     counts = expect_one_story(synthetic(seed, trader, product, delays, 5.0))
     assert counts["on_order_execution"] > 5
+
+
+@pytest.mark.parametrize("product", [Product.Linear, Product.Inverse])
+@pytest.mark.parametrize("trader", TRADERS)
+def test_with_told_marks_funding_and_liquidations(trader: str, product: Product) -> None:
+    ledgers = []
+    for seed in (1, 2):
+        case = told_rates(seed, trader, product, "5 ms", 10.0)
+        here, there = in_backtest(case), at_venue(case)
+        assert compare(here, there) == "", f"seed {seed}"
+        ledgers.append(here.ledger)
+    assert any(ledger["fundings booked"] != "[]" for ledger in ledgers)
+    taken_over = [ledger for ledger in ledgers if ledger["position told"] != ledger["position booked"]]
+    assert taken_over
+    assert all(int(ledger["fills booked"]) > int(ledger["fills told"]) for ledger in taken_over)
 
 
 @pytest.mark.parametrize("trader", TRADERS)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from manual_loop import ManualLoop
 from turnstile import Delays, Turnstile
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.order_change import RateUpdate
 from mlthon.backtest.backtest import MarketSource
+from mlthon.basics.qty import Qty
 from mlthon.engine.clock import ManualClock
 from mlthon.engine.instrument_table import InstrumentTable
 from mlthon.engine.ports import Journal
@@ -49,15 +51,18 @@ class VenueRun:
         duration_s: float,
         delays: Delays,
         queue_rule: QueueRule = QueueRule.Behind,
+        deposits: Mapping[str, Qty] | None = None,
     ) -> None:
-        self._events: Iterator[tuple[int, DepthUpdate | PublicTrade]] = iter(market)
+        self._events: Iterator[tuple[int, DepthUpdate | PublicTrade | RateUpdate]] = iter(market)
         _, self._next = next(self._events)
         self._next_ns: int | None = self._next.recv_ns
         self.clock = ManualClock(self._next.recv_ns)
         self.instrument = market.instrument
         self.symbol = symbol_of(market.instrument)
         self.exchange = SimExchange([market.instrument], self.clock.now_ns, queue_rule=queue_rule)
-        self.account: Account = self.exchange.add_account("trader", deposits_for([market.instrument]))
+        self.account: Account = self.exchange.add_account(
+            "trader", deposits or deposits_for([market.instrument])
+        )
         self._strategy = strategy
         self._journal = journal
         self._until_ns = self.clock.now_ns() + round(duration_s * _NS_PER_S)
@@ -221,8 +226,10 @@ class VenueRun:
         """Let the market's next event happen at the exchange."""
         if isinstance(self._next, DepthUpdate):
             self.exchange.apply_depth(self.symbol, self._next)
-        else:
+        elif isinstance(self._next, PublicTrade):
             self.exchange.apply_trade(self.symbol, self._next)
+        else:
+            self.exchange.apply_rate(self.symbol, self._next)
         following = next(self._events, None)
         if following is None:
             self._next_ns = None
