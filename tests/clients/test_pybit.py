@@ -156,6 +156,10 @@ def test_rest(venue: VenueThread, http: Any) -> None:
     assert http.amend_order(**BTC, orderId=order_id, qty="0.6")["result"]["orderId"] == order_id
     assert http.cancel_order(**BTC, orderLinkId="one")["result"]["orderId"] == order_id
     http.place_order(**BTC, side="Buy", orderType="Market", qty="1")
+    ((_, *prices, volume, _),) = http.get_kline(**BTC, interval="60")["result"]["list"]
+    assert (set(prices), volume) == ({"60000.1"}, "1.000")
+    with pytest.raises(pybit_errors.InvalidRequestError, match="closed-pnl is not simulated"):
+        http.get_closed_pnl(category="linear")
     (fill,) = http.get_executions(**BTC)["result"]["list"]
     assert (fill["execQty"], fill["execPrice"]) == ("1.000", "60000.1")
     (position,) = http.get_positions(**BTC)["result"]["list"]
@@ -257,7 +261,12 @@ class TestAllProducts:
         http.place_order(**contract, side="Buy", orderType="Limit", qty="1", price="59000", reduceOnly=True)
         (position,) = http.get_positions(category="inverse")["result"]["list"]
         assert (position["side"], position["size"], position["avgPrice"]) == ("Sell", "30000", "60000")
-        assert http.get_tickers(**contract)["result"]["list"][0]["symbol"] == "BTCUSD"
+        ticker = http.get_tickers(**contract)["result"]["list"][0]
+        assert (ticker["symbol"], ticker["lastPrice"]) == (
+            "BTCUSD",
+            "60000.00",
+        )  # on the tick; the mark need not be
+        assert ticker["markPrice"] == "60000.25"
         assert len(http.cancel_all_orders(**contract)["result"]["list"]) == 1
         (wallet,) = http.get_wallet_balance(accountType="UNIFIED", coin="BTC")["result"]["list"]
         assert wallet["coin"][0]["walletBalance"] == "9.999725"

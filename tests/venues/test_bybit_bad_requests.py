@@ -186,7 +186,7 @@ async def test_wrong_paths_and_methods(client: Client) -> None:
     async with aiohttp.ClientSession(client.endpoints.rest) as http:
         for method, path, status in (
             ("GET", "/", 404),
-            ("GET", "/v5/market/kline", 404),
+            ("GET", "/v5/market/candles", 404),
             ("POST", "/v5/market/time", 405),
             ("GET", "/v5/order/create", 405),
             ("GET", "/v5/private", 400),  # without a websocket handshake

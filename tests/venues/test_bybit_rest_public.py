@@ -97,6 +97,37 @@ async def test_tickers(stage: Stage, client: Client) -> None:
     assert rows["ETHUSDT"]["lastPrice"] == ""
 
 
+async def test_candles_newest_first(stage: Stage, client: Client) -> None:
+    for side, price, qty in (
+        (Side.Buy, "60000.1", "0.4"),
+        (Side.Buy, "60000.2", "0.1"),
+        (Side.Sell, "60000.0", "0.3"),
+    ):
+        stage.trade(side, price, qty)
+    for interval in ("1", "M"):
+        result = (await client.get("/v5/market/kline", **BTC, interval=interval, limit=1))["result"]
+        assert (result["category"], result["symbol"]) == ("linear", "BTCUSDT")
+        ((start, *prices, volume, turnover),) = result["list"]
+        assert int(start) % 60_000 == 0
+        assert 0 <= time.time() - int(start) / 1_000 < 32 * 86_400
+        assert prices == ["60000.1", "60000.2", "60000.0", "60000.0"]
+        assert (volume, turnover) == ("0.800", "48000.06")
+    later = await client.get(
+        "/v5/market/kline", **BTC, interval="1", start=int(time.time() * 1_000) + 3_600_000
+    )
+    assert (later["retCode"], later["result"]["list"]) == (0, [])
+    without = await client.get("/v5/market/kline", symbol="ETHUSDT", interval="W")
+    assert (without["retCode"], without["result"]["list"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "path", ["/v5/market/open-interest", "/v5/position/closed-pnl", "/v5/order/pre-check"]
+)
+async def test_what_is_not_simulated_says_so(client: Client, path: str) -> None:
+    answer = await client.get(path, **BTC)
+    assert (answer["retCode"], answer["retMsg"]) == (10001, f"{path} is not simulated")
+
+
 async def test_no_funding_was_ever_charged(client: Client) -> None:
     answer = await client.get("/v5/market/funding/history", **BTC)
     assert (answer["retCode"], answer["result"]["list"]) == (0, [])
@@ -118,6 +149,8 @@ async def test_no_funding_was_ever_charged(client: Client) -> None:
         ("/v5/market/funding/history", {"category": "spot", "symbol": "BTCUSDT"}, "category"),
         ("/v5/market/tickers", {"category": "option", "baseCoin": "BTC"}, "category"),
         ("/v5/market/recent-trade", {"category": "linear", "symbol": "BTCUSDT", "limit": "many"}, "limit"),
+        ("/v5/market/kline", {"category": "linear", "symbol": "BTCUSDT"}, "interval"),
+        ("/v5/market/kline", {"category": "linear", "symbol": "BTCUSDT", "interval": "2"}, "interval"),
     ],
 )
 async def test_wrong_parameters_are_named(

@@ -14,6 +14,7 @@ from mlthon.basics.price import Price
 from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
 from mlthon.sim.terms import Terms
+from mlthon.venues.bybit.klines import Klines
 from mlthon.venues.bybit.wire import Formats, IdKind, WireIds, to_ms
 
 _REMEMBERED_TRADES = 1000
@@ -53,6 +54,7 @@ class Market:
         self.low_price: Price | None = None
         self.volume = Qty("0")
         self.turnover = MLDecimal("0")
+        self.klines = Klines()
         self._ids = ids
         self._trade_count = 0
         self._direction = "ZeroPlusTick"
@@ -81,8 +83,10 @@ class Market:
         self.first_price = self.first_price or price
         self.high_price = price if self.high_price is None else max(self.high_price, price)
         self.low_price = price if self.low_price is None else min(self.low_price, price)
+        value = self.terms.value(price, trade.qty)
         self.volume += trade.qty
-        self.turnover += self.terms.value(price, trade.qty)
+        self.turnover += value
+        self.klines.add(line.time_ms, price, trade.qty, value)
         return line
 
 

@@ -11,6 +11,7 @@ from mlthon.basics.qty import Qty
 from mlthon.sim.exchange import SimExchange
 from mlthon.sim.funding import FundingRules
 from mlthon.sim.orders import SimFill
+from mlthon.venues.bybit.klines import Candle
 from mlthon.venues.bybit.market import Market, TradeLine
 from mlthon.venues.bybit.wire import exact, to_ms
 
@@ -128,6 +129,17 @@ def listed_trade(market: Market, line: TradeLine) -> Json:
     }
 
 
+def listed_candle(market: Market, candle: Candle) -> list[str]:
+    """One row of kline."""
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    return [
+        str(candle.start_ms),
+        *map(market.formats.price, prices),
+        market.formats.qty(candle.volume),
+        exact(candle.turnover),
+    ]
+
+
 def liquidation(market: Market, fill: SimFill) -> Json:
     """One entry of an ``allLiquidation`` message: its side is that of the position, not of what closed it."""
     return {
@@ -141,7 +153,7 @@ def liquidation(market: Market, fill: SimFill) -> Json:
 
 def spot_ticker(market: Market, mark: Price | None) -> Json:
     """The fields of a spot ticker on the stream. What the pair is marked at stands for its index."""
-    last = market.last_price or mark
+    last = _last_price(market, mark)
     return {
         "symbol": market.symbol,
         "lastPrice": _price(market, last),
@@ -194,7 +206,7 @@ def contract_ticker(market: Market, bids: Levels, asks: Levels, state: ContractS
     """The fields of a contract's ticker, in REST and on the stream. Prices that do not exist yet are ""."""
     formats = market.formats
     mark = state.mark
-    last = market.last_price or mark
+    last = _last_price(market, mark)
     last_text = _price(market, last)
     interest_value = None if mark is None else market.terms.value(mark, state.open_interest)
     first_text = _price(market, market.first_price or last)
@@ -227,6 +239,13 @@ def contract_ticker(market: Market, bids: Levels, asks: Levels, state: ContractS
         "preQty": "",
         "curPreListingPhase": "",
     }
+
+
+def _last_price(market: Market, mark: Price | None) -> Price | None:
+    """What was traded last; before the first trade, the price on the tick that is next to the mark."""
+    if market.last_price is not None or mark is None:
+        return market.last_price
+    return mark.round_nearest(market.instrument.get_price_tick_rules())
 
 
 def _change(market: Market, last: Price | None) -> str:

@@ -10,8 +10,9 @@ from itertools import islice
 
 from mlthon.sim.exchange import SimExchange
 from mlthon.venues.bybit.account_messages import Json
+from mlthon.venues.bybit.klines import INTERVALS
 from mlthon.venues.bybit.listing import CONTRACTS, Listing, category_of
-from mlthon.venues.bybit.market_messages import instrument_info, listed_trade
+from mlthon.venues.bybit.market_messages import instrument_info, listed_candle, listed_trade
 from mlthon.venues.bybit.paging import page
 from mlthon.venues.bybit.params import Params, bad_param
 from mlthon.venues.bybit.public_hub import PublicHub
@@ -81,6 +82,24 @@ class MarketQueries:
         )
         newest = islice(reversed(market.trades), limit)
         return {"category": category, "list": [listed_trade(market, line) for line in newest]}
+
+    def klines(self, params: Params) -> Json:
+        """Candles, newest first: the latest, or those that begin within a time."""
+        category = category_of(params) if params.is_given("category") else "linear"
+        market = self._listing.market(category, params.text("symbol"))
+        interval = params.choice("interval", INTERVALS)
+        begin_ms, end_ms = params.time_ms("start") or 0, params.time_ms("end")
+        limit = params.integer("limit", 1, 1000, 200)
+        candles = [
+            candle
+            for candle in market.klines.candles(interval, to_ms(self._now_ns()))
+            if begin_ms <= candle.start_ms and (end_ms is None or candle.start_ms <= end_ms)
+        ]
+        return {
+            "symbol": market.symbol,
+            "category": category,
+            "list": [listed_candle(market, candle) for candle in candles[: -limit - 1 : -1]],
+        }
 
     def funding_history(self, params: Params) -> Json:
         """Past funding, newest first: of all, or of those due within a time."""

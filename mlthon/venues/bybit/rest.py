@@ -2,8 +2,9 @@
 
     {"retCode": 0, "retMsg": "OK", "result": {...}, "retExtInfo": {...}, "time": <ms>}
 
-The venue's refusals travel in that envelope with HTTP status 200. Only what is not a request of this API at all has
-a status of its own: 404 for an unknown path, 405 for a wrong method, 413 for a body that is too large.
+The venue's refusals travel in that envelope with HTTP status 200; so does the answer to what Bybit has and is not
+simulated. Only what is not a request of this API at all has a status of its own: 404 for an unknown path, 405 for a
+wrong method, 413 for a body that is too large.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mlthon.venues.bybit.auth import ApiKey, KeyRing
 from mlthon.venues.bybit.errors import ApiError, RetCode
 from mlthon.venues.bybit.maintenance import Maintenance
 from mlthon.venues.bybit.market_queries import MarketQueries
+from mlthon.venues.bybit.not_simulated import NOT_SIMULATED
 from mlthon.venues.bybit.order_entry import OrderEntry, Outcome, is_spot
 from mlthon.venues.bybit.params import Params, bad_param
 from mlthon.venues.bybit.rate_limits import Endpoint, RateLimiter
@@ -72,6 +74,7 @@ class RestApi:
             "/v5/market/tickers": market.tickers,
             "/v5/market/recent-trade": market.recent_trades,
             "/v5/market/funding/history": market.funding_history,
+            "/v5/market/kline": market.klines,
             "/v5/system/status": self._maintenance.status,
         }
         private = {
@@ -90,6 +93,7 @@ class RestApi:
             "/v5/position/switch-mode": (Endpoint.POSITION_MODE, queries.switch_mode),
         }
         return [
+            *(web.route("*", path, self._not_simulated) for path in sorted(NOT_SIMULATED)),
             *(web.get(path, self._public(ask)) for path, ask in public.items()),
             *(
                 web.get(path, self._private(endpoint, _once(ask)))
@@ -104,6 +108,9 @@ class RestApi:
                 for path, endpoint in _ORDER_PATHS.items()
             ),
         ]
+
+    async def _not_simulated(self, request: web.Request) -> web.Response:
+        return self._refusal(ApiError(RetCode.BAD_REQUEST, f"{request.path} is not simulated"))
 
     def _public(self, ask: Callable[[Params], Json]) -> _HttpHandler:
         async def serve(request: web.Request) -> web.Response:
