@@ -185,7 +185,7 @@ cdef class PlainRequests:
         """The id of a new order as text, or None where the long way has to judge it."""
         cdef OrderStory other
         if client_id is None:
-            client_id = str(self.requests + 1)
+            client_id = f"{self.requests + 1}"
             for other in self.desks.values():
                 if client_id in other.by_client_id:
                     return None

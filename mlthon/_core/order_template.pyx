@@ -33,10 +33,6 @@ cdef enum:
 cdef class OrderTemplate:
     """The text around the gaps, for orders of one kind."""
 
-    cdef object side, order_type, tif, exec_instr, close_position
-    cdef tuple parts
-    cdef OrderTemplate next
-
     cdef bint suits(self, tuple fields) except -1:
         return (fields[SIDE] is self.side and fields[TIF] is self.tif
                 and fields[EXEC_INSTR] is self.exec_instr and fields[ORDER_TYPE] is self.order_type
@@ -49,8 +45,6 @@ cdef class OrderTemplates:
 
     Orders without a price have none.
     """
-
-    cdef OrderTemplate first
 
     def learn(self, request, tuple parts not None):
         """Take in the encoded text of a NewOrderRequest, cut at the gaps: six pieces of bytes."""
@@ -67,7 +61,9 @@ cdef class OrderTemplates:
 
     def fill(self, request, str req_id not None, long long timestamp_ms) -> bytes | None:
         """The text of a NewOrderRequest; None where there is no template for it."""
-        cdef tuple fields = fields_of(request)
+        return self.text_of(fields_of(request), req_id, timestamp_ms)
+
+    cdef bytes text_of(self, tuple fields, str req_id, long long timestamp_ms):
         cdef OrderTemplate template = self.first
         while template is not None and not template.suits(fields):
             template = template.next

@@ -1,5 +1,8 @@
 """Websocket frames of a client (RFC 6455, section 5.2): a header, a mask, and the masked payload, in one pass."""
 
+from random import getrandbits
+
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
@@ -13,6 +16,31 @@ cdef enum:
     IN_EIGHT_BYTES = 127
     MASK_BYTES = 4
     WORD = 8
+    MOST_UNSENT_BYTES = 65_536
+
+
+@cython.final
+cdef class MessageWriter:
+    """Writes text messages to a transport."""
+
+    cdef object is_closing, write, unsent_bytes
+
+    def __init__(self, transport):
+        self.is_closing = transport.is_closing
+        self.write = transport.write
+        self.unsent_bytes = transport.get_write_buffer_size
+
+    def send(self, bytes data not None):
+        """Write one text message.
+
+        Raises ConnectionError when it was certainly not sent, and BufferError when it was written, but the peer has
+        stopped reading.
+        """
+        if self.is_closing():
+            raise ConnectionError("the connection is closing")
+        self.write(text_frame(data, getrandbits(32)))
+        if self.unsent_bytes() > MOST_UNSENT_BYTES:
+            raise BufferError("the peer has stopped reading")
 
 
 def text_frame(bytes payload not None, uint32_t mask) -> bytes:

@@ -4,12 +4,16 @@ Invariants: no id is returned twice; the number grows by one with each.
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.unicode cimport PyUnicode_DecodeASCII
+from libc.string cimport memcpy
 
 cdef enum:
     MAX_LENGTH = 20
     NUMBER_LENGTH = 7                 # room for as many digits; at first six are used, lest ids look short
+    ROOM = 32                         # for any epoch and any 64-bit number: 13 characters each
 
-cdef str DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+cdef const char *DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @cython.final
@@ -34,12 +38,15 @@ cdef class WireIds:
         return self.next_id()
 
     cdef str next_id(self):
-        cdef char[MAX_LENGTH] digits
-        cdef int start = MAX_LENGTH
+        cdef char[ROOM] text
+        cdef Py_ssize_t start = ROOM
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(self.head)
         self.count += 1
         cdef unsigned long long rest = self.count
-        while rest or start > MAX_LENGTH - NUMBER_LENGTH + 1:
+        while rest or start > ROOM - NUMBER_LENGTH + 1:
             start -= 1
-            digits[start] = <char>ord(DIGITS[rest % 36])
+            text[start] = DIGITS[rest % 36]
             rest //= 36
-        return (self.head + digits[start:MAX_LENGTH]).decode("ascii")
+        start -= size
+        memcpy(text + start, PyBytes_AS_STRING(self.head), size)
+        return PyUnicode_DecodeASCII(text + start, ROOM - start, NULL)

@@ -15,7 +15,6 @@ have been read.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -24,12 +23,11 @@ from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import WebSocketReader, WebSocketWriter
 
-from mlthon._core.websocket_frame import text_frame
+from mlthon._core.websocket_frame import MessageWriter
 from mlthon._core.websocket_reader import MessageReader
 
 __all__ = ["PromptWebSocket"]
 
-_MOST_UNSENT_BYTES = 64 * 1024
 _DATA = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
 
 
@@ -44,6 +42,9 @@ class PromptWebSocket(aiohttp.ClientWebSocketResponse):
         self._control = reader
         self._connection = cast(ResponseHandler, writer.protocol)
         self._transport = writer.transport
+        self.send = MessageWriter(self._transport).send
+        """Write one text message now; raises ConnectionError when it was certainly not sent, and BufferError when it
+        was written, but the peer has stopped reading."""
         self._early = _EarlyBytes()
         self._messages: MessageReader | None = None
         self._connection.set_parser(self._early, reader)  # which takes what came together with the handshake
@@ -98,18 +99,6 @@ class PromptWebSocket(aiohttp.ClientWebSocketResponse):
         """Hand over nothing more; `receive` goes on until the connection has ended."""
         if self._messages is not None:
             self._messages.hush()
-
-    def send(self, data: bytes) -> None:
-        """Write one text message.
-
-        Raises ConnectionError when it was certainly not sent, and BufferError when it was written, but the peer has
-        stopped reading.
-        """
-        if self._transport.is_closing():
-            raise ConnectionError("the connection is closing")
-        self._transport.write(text_frame(data, random.getrandbits(32)))
-        if self._transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
-            raise BufferError("the peer has stopped reading")
 
 
 class _EarlyBytes:

@@ -23,6 +23,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
+from mlthon._core.order_lane import StreamedOrders
 from mlthon.basics.defs import CancelCode, GtwRejectCode
 from mlthon.engine.ports import (
     CancelOrderRequest,
@@ -50,7 +51,7 @@ from mlthon.exchanges.bybit.codec.trade import (
 )
 from mlthon.exchanges.bybit.config import BybitConfig
 from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders, has_ended
-from mlthon.exchanges.bybit.order_lanes import OrderLanes
+from mlthon.exchanges.bybit.order_lanes import OrderLane, OrderLanes
 from mlthon.exchanges.bybit.order_routes import OrderRoutes, Route
 from mlthon.exchanges.bybit.pending import Message, Pending
 from mlthon.exchanges.bybit.queries import Queries
@@ -66,15 +67,16 @@ log = logging.getLogger("mlthon.exchanges.bybit")
 
 _NS_PER_MS = 1_000_000
 _KEPT_GIVEN_UP = 1_000
-_SPOT_MARK = "-s"  # at the end of a request's id: its answer does not say what it is counted for
 _SAY_IT_ENDED = (GtwRejectCode.UnknownOrder, GtwRejectCode.TooLate)
 _WRONG_LEG = "position idx"  # in the venue's words for an order in a contract that is in hedge mode
 _IN_HEDGE_MODE = ": the contract is in hedge mode, expected one-way mode, with one position in a contract"
 _OVERTAKEN = "answer after its effect was seen"
 
 
-class OrderEntry:
+class OrderEntry(StreamedOrders):
     """Sends requests, and follows each until its effect is known. The listener is told through ``reports``.
+
+    New orders are asked of the base, which sends those that are like one before.
 
     ``on_doubt`` is called with an order that we believe open, when a refusal says that it is not.
     """
@@ -89,6 +91,13 @@ class OrderEntry:
         routes: OrderRoutes,
         limits: RateLimits,
     ) -> None:
+        super().__init__(
+            OrderLanes(config.recv_window_ms),
+            limits,
+            clock.stamp_ms,
+            routes.write,
+            f"{clock.local_ns():x}",  # the venue wants ids it has not seen before
+        )
         self._config = config
         self._clock = clock
         self._queries = queries
@@ -102,19 +111,24 @@ class OrderEntry:
         self._deadlines = Deadlines(config.request_timeout_ms / 1_000, self._inquire)
         self._given_up: OrderedDict[str, None] = OrderedDict()  # orders that were told dead, unseen
         self._inquiries = Background()
-        self._lanes = OrderLanes(config.recv_window_ms)
-        self._last_req = 0
-        self._req_prefix = f"{clock.local_ns():x}"  # the venue wants ids it has not seen before
         self.on_doubt: Callable[[KnownOrder], None] = lambda _: None
         self.tally = Tally("order entry")
 
     # -- requests --------------------------------------------------------------------------------------------
 
-    def send_new(self, request: NewOrderRequest) -> None:
-        """Send a new order."""
+    def send_in_full(self, request: NewOrderRequest) -> None:
+        """Send any new order; `send_new` does it the short way where it can."""
         if not self._send_in_lane(request):
             self._send(Pending(RequestKind.NewOrder, request), CREATE, lambda: create_fields(request))
-        self._known.sent(request)  # nothing comes back before this returns
+            self._known.sent(request)  # nothing comes back before this returns
+
+    def note_sent(self, req_id: str, lane: OrderLane, request: NewOrderRequest) -> None:
+        """Take note of a new order that was put on the trade stream; nothing has come back yet."""
+        self._limits.take(lane.bucket)
+        pending = Pending(RequestKind.NewOrder, request)
+        self._sent(Message(req_id, Route.Stream, [pending]))
+        self._follow(pending)
+        self._known.sent(request)
 
     def send_modify(self, request: ModifyOrderRequest) -> None:
         """Send a change of an order."""
@@ -133,19 +147,16 @@ class OrderEntry:
     def _send_in_lane(self, request: NewOrderRequest) -> bool:
         """Send a new order by the trade stream if nothing is in its way; False: nothing has happened to it."""
         try:
-            lane = self._lanes.of(request.instrument)
+            lane = self.lanes.of(request.instrument)
             if not self._limits.has_room(lane.bucket):
                 return False
-            req_id = self._next_req_id(is_spot=lane.is_spot)
+            req_id = self.next_req_id(is_spot=lane.is_spot)
             data = lane.encode(request, req_id, self._clock.stamp_ms())
         except ValueError:  # which the general way words
             return False
         if not self._routes.write(data):
             return False
-        self._limits.take(lane.bucket)
-        pending = Pending(RequestKind.NewOrder, request)
-        self._sent(Message(req_id, Route.Stream, [pending]))
-        self._follow(pending)
+        self.note_sent(req_id, lane, request)
         return True
 
     def _send(self, pending: Pending, op: str, fields: Callable[[], Json]) -> None:
@@ -170,7 +181,7 @@ class OrderEntry:
         )
 
     def _send_message(self, op: str, members: list[Pending], fields: Json) -> None:
-        req_id = self._next_req_id(is_spot=fields["category"] == SPOT)
+        req_id = self.next_req_id(is_spot=fields["category"] == SPOT)
         route = self._routes.send(op, req_id, fields)
         if route is None:
             for pending in members:
@@ -179,10 +190,6 @@ class OrderEntry:
                 )
             return
         self._sent(Message(req_id, route, members))
-
-    def _next_req_id(self, *, is_spot: bool) -> str:
-        self._last_req += 1
-        return f"{self._req_prefix}-{self._last_req}{_SPOT_MARK if is_spot else ''}"
 
     def _sent(self, message: Message) -> None:
         """Wait for the answer to a message that has gone."""
@@ -229,7 +236,7 @@ class OrderEntry:
     def _learn_limits(self, answer: TradeAnswer) -> None:
         if answer.op not in ORDER_OPS:  # a peer can invent names
             return
-        bucket = bucket_of(answer.op, SPOT if answer.req_id.endswith(_SPOT_MARK) else "")
+        bucket = bucket_of(answer.op, SPOT if self.is_spot_id(answer.req_id) else "")
         if answer.limits is not None:
             self._limits.observe(answer.limits._replace(bucket=bucket))
         if any(fate.code in RATE_LIMITED for fate in (answer.fate, *answer.fates)):
@@ -258,7 +265,7 @@ class OrderEntry:
 
         A new order that was seen alive and is then refused is another matter.
         """
-        is_ours = answer.req_id.startswith(f"{self._req_prefix}-")
+        is_ours = self.is_own_id(answer.req_id)
         if is_ours and (answer.code == 0 or answer.op != CREATE):
             self.tally.counts[_OVERTAKEN] += 1
         else:

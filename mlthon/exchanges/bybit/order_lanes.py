@@ -25,7 +25,7 @@ _GAP = re.compile(rb"\{(req_id|time|qty|wire_id|price)\}")
 class OrderLane:
     """The new orders of one instrument. Raises ValueError for an instrument that has no category."""
 
-    __slots__ = ("_recv_window_ms", "_templates", "bucket", "instrument", "is_spot")
+    __slots__ = ("_recv_window_ms", "bucket", "instrument", "is_spot", "templates")
 
     def __init__(self, instrument: Instrument, recv_window_ms: int) -> None:
         category = category_of(instrument)
@@ -33,11 +33,11 @@ class OrderLane:
         self.bucket = bucket_of(CREATE, category)
         self.is_spot = category == SPOT
         self._recv_window_ms = recv_window_ms
-        self._templates = OrderTemplates()
+        self.templates = OrderTemplates()
 
     def encode(self, request: NewOrderRequest, req_id: str, timestamp_ms: int) -> bytes:
         """A new order for the trade stream; raises ValueError where the venue has no words for it."""
-        data = self._templates.fill(request, req_id, timestamp_ms)
+        data = self.templates.fill(request, req_id, timestamp_ms)
         if data is None:
             fields = create_fields(request)
             data = encode_request(CREATE, req_id, str(timestamp_ms), self._recv_window_ms, fields)
@@ -52,7 +52,7 @@ class OrderLane:
         text = encode_request(CREATE, "{req_id}", "{time}", self._recv_window_ms, fields | gaps)
         pieces = _GAP.split(text)
         if tuple(pieces[1::2]) == tuple(gap.encode() for gap in _GAPS):
-            self._templates.learn(request, tuple(pieces[::2]))
+            self.templates.learn(request, tuple(pieces[::2]))
 
 
 class OrderLanes:

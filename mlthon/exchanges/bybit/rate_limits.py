@@ -78,7 +78,7 @@ class RateLimits:
     def free(self, name: str, *, is_cancel: bool = False) -> int:
         """How many more requests a bucket takes now."""
         reserve = _HTTP_RESERVE if name == HTTP and not is_cancel else 0
-        return max(self._bucket(name).free(self._now_ns()) - reserve, 0)
+        return max(self.bucket(name).free(self._now_ns()) - reserve, 0)
 
     def has_room(self, name: str) -> bool:
         """Whether a bucket, not that of HTTP, takes one more request now."""
@@ -89,7 +89,7 @@ class RateLimits:
 
     def take(self, name: str, count: int = 1, *, is_cancel: bool = False) -> bool:
         """Count requests that are about to be sent; False: there is no room for them, and nothing is counted."""
-        bucket, now_ns = self._bucket(name), self._now_ns()
+        bucket, now_ns = self.bucket(name), self._now_ns()
         reserve = _HTTP_RESERVE if name == HTTP and not is_cancel else 0
         if bucket.free(now_ns) - reserve < count:
             return False
@@ -98,17 +98,17 @@ class RateLimits:
 
     def wait_s(self, name: str) -> float:
         """How long until a bucket has room for one more request than now, in seconds."""
-        return self._bucket(name).wait_ns(self._now_ns()) / _NS_PER_S
+        return self.bucket(name).wait_ns(self._now_ns()) / _NS_PER_S
 
     def limit(self, name: str) -> int:
         """How many requests a bucket takes in its window."""
-        return self._bucket(name).limit
+        return self.bucket(name).limit
 
     def observe(self, usage: RateLimit | None) -> None:
         """Take in the headers of an answer; None, for an answer without them, changes nothing."""
         if usage is None:
             return
-        bucket = self._bucket(usage.bucket)
+        bucket = self.bucket(usage.bucket)
         bucket.limit = usage.limit
         remaining = min(usage.remaining, usage.limit)
         bucket.seen_elsewhere(usage.limit - remaining, self._now_ns())
@@ -119,14 +119,14 @@ class RateLimits:
 
     def refused(self, name: str) -> None:
         """Note that the venue, whatever we counted, found a bucket used up."""
-        bucket = self._bucket(name)
+        bucket = self.bucket(name)
         bucket.seen_elsewhere(bucket.limit, self._now_ns())
 
     def locked_out(self) -> None:
         """Note that the venue refuses this address all requests by HTTP for ten minutes."""
         self._buckets[HTTP].seen_elsewhere(self.limit(HTTP), self._now_ns() + _LOCKED_OUT_NS)
 
-    def _bucket(self, name: str) -> _Bucket:
+    def bucket(self, name: str) -> _Bucket:
         bucket = self._buckets.get(name)
         if bucket is None:
             bucket = self._buckets[name] = _Bucket(self._documented(name) * self._factor, _SECOND_NS)
