@@ -30,7 +30,10 @@ __all__ = [
 
 
 class MarketSource(Protocol):
-    """A market to play: a recording, or one made up."""
+    """A market to play: a recording, or one made up.
+
+    Where it has an ``origin`` (text), only markets of the same origin are taken for parts of one.
+    """
 
     @property
     def instrument(self) -> Instrument: ...
@@ -76,9 +79,12 @@ def refuse_strangers(sources: Iterable[MarketSource]) -> None:
                 f"{each!r} of {origin_of(each) or 'a venue that it does not name'}"
                 for each in (known, source)
             )
+            hint = (
+                "" if origin_of(known) and origin_of(source) else ", or its venue to the one that names none"
+            )
             raise ConfigError(
                 f"tapes: {names} would become one instrument, {source.instrument.get_instrument_name()}:"
-                " give one an exchange of its own, --tape FILE@EXCHANGE or open_tape(path, exchange=...)"
+                f" give one an exchange of its own{hint}, --tape FILE@EXCHANGE or open_tape(path, exchange=...)"
             )
 
 

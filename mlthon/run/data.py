@@ -79,15 +79,12 @@ def import_sources(
     for source in sources:
         if is_tape(source):
             raise TapeError(f"{source}: expected a recording, got a tape: it needs no import")
-    groups = {f"{merge}{SUFFIX}": sources} if merge else {}
-    for source in sources if not merge else []:
-        if groups.setdefault(name := f"{stem_of(source)}{SUFFIX}", [source]) != [source]:
-            raise ConfigError(
-                f"{output / name}: several sources would be written there; import them one by one"
-            )
+    groups = [(output / f"{stem_of(source)}{SUFFIX}", [source]) for source in dict.fromkeys(sources)]
+    if merge:
+        groups = [(output / f"{merge}{SUFFIX}", sources)]
+    refuse_twins([target for target, _ in groups])
     made = []
-    for name, parts in groups.items():
-        target = output / name
+    for target, parts in groups:
         recordings = [recording_at(part) for part in parts]
         recording = recordings[0] if len(parts) == 1 else MergedRecording(recordings)
         with progress(f"importing {target.stem}", None) as on_rows:
@@ -197,10 +194,11 @@ def export(
 
     out = Output(as_json)
     made = []
-    for source in tapes:
+    targets = {source: output / f"{stem_of(source)}.parquet" for source in tapes}
+    refuse_twins(list(targets.values()))
+    for source, target in targets.items():
         with progress(f"opening {source.name}", None) as on_rows:
             tape = open_tape(source, on_rows=on_rows)
-        target = output / f"{stem_of(source)}.parquet"
         with progress(f"writing {target.name}", tape.counts.rows) as on_rows:
             rows = write_parquet(tape, target, on_rows)
         out.line(f"{target}: {described(rows, tape.instrument.get_instrument_name())}")
@@ -220,6 +218,13 @@ def needs_extra() -> None:
         raise ConfigError(
             f"tapes need {error.name}: install it with pip install 'mlthon-trader[data]'"
         ) from error
+
+
+def refuse_twins(targets: list[Path]) -> None:
+    """Raise ConfigError where one file would be written over another of the same command."""
+    for target in targets:
+        if targets.count(target) > 1:
+            raise ConfigError(f"{target}: several sources would be written there; take them one by one")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlthon.basics.defs import Exchange
 from mlthon.errors import ConfigError
 from mlthon.sim.synthetic import SyntheticMarket
 from mlthon.sim.terms import Product
@@ -42,9 +43,12 @@ class MarketChoice:
 
 
 def open_market(path: Path) -> MarketSource:
-    """Open a recording to be played: a capture of Binance as it is, which needs no extra, anything else as a tape."""
+    """Open a recording to be played: a capture of Binance as it is, which needs no extra, anything else as a tape.
+
+    The simulated venue is a Bybit, so that is where what it plays is listed.
+    """
     if not is_tape(path):
         recording = recording_at(path)
         if isinstance(recording, BinanceCapture):
             return recording
-    return open_tape(path)
+    return open_tape(path, exchange=Exchange.Bybit)

@@ -71,6 +71,8 @@ def listed_at(exchange: Exchange, instrument: Instrument) -> Instrument:
     >>> listed_at(Exchange.Binance, SyntheticMarket(1).instrument).get_instrument_name()
     'bin:perp:BTC-USDT'
     """
+    if instrument.get_exchange() is exchange:
+        return instrument
     written = InstrumentUtils.get_json_from_instrument(instrument)
     kind = instrument.get_instrument_type()
     assert kind is not None, "written above"

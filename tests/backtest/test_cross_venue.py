@@ -219,7 +219,7 @@ def test_days_of_one_venue_join_though_their_steps_differ(tape_of: Callable[...,
 
 def test_a_tape_that_names_no_venue_is_of_the_exchange_it_is_opened_at(tape_of: Callable[..., Path]) -> None:
     known, unknown = tape_of("known", "binance"), tape_of("unknown", "", 2, day=1)
-    with pytest.raises(ConfigError, match=r"of binance and .* of a venue that it does not name"):
+    with pytest.raises(ConfigError, match=r"of binance and .* names none, --tape"):
         Backtest([known, unknown], Scripted())
     both = [open_tape(path, exchange=BINANCE) for path in (known, unknown)]
     assert len(Backtest(both, Scripted()).instruments) == 1

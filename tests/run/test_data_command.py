@@ -87,6 +87,7 @@ def test_what_cannot_be_done_is_one_line(capsys: pytest.CaptureFixture[str], tmp
     twin = book(tmp_path / "other" / "book.jsonl", frame("snapshot", 1))
     for arguments, text in (
         (("import", source, twin, "-o", tmp_path), "several sources would be written there"),
+        (("export", source, twin, "-o", tmp_path), "several sources would be written there"),
         (("import", tmp_path / "absent", "-o", tmp_path), "cannot be opened"),
         (("import", source, "-o", source / "below"), "cannot be"),
         (("export", __file__, "-o", tmp_path), "expected '<receive time, ns> <JSON object>'"),

@@ -6,9 +6,9 @@
     python tools/soak/fidelity.py --seed 7 -n 1 --only linear/timed
 
 Every run is made twice on either side: the four stories have to be the same, byte for byte, and the ledgers too.
-Markets are synthetic ones, linear, inverse and spot, and the recorded USD-M capture to its end, where MLTHON_CAPTURES
-says it is; how long messages take depends on the seed. What differs is shown with the steps before it, and makes the
-exit code 1.
+Markets are synthetic ones, linear, inverse and spot, the first two also with marks, funding rates and liquidations,
+and the recorded USD-M capture to its end, where MLTHON_CAPTURES says it is; how long messages take depends on the
+seed. What differs is shown with the steps before it, and makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "fidelity")]
 
-from fidelity_cases import DELAYS, TRADERS, on_market, synthetic  # noqa: E402
+from fidelity_cases import DELAYS, TRADERS, on_market, synthetic, told_rates  # noqa: E402
 from fidelity_run import Case, at_venue, compare, in_backtest  # noqa: E402
 
 from mlthon.sim.terms import Product  # noqa: E402
@@ -35,7 +35,8 @@ from mlthon.tape.opening import open_tape  # noqa: E402
 
 CAPTURE = "binance/usdm_btcusdt_20240808.gz"
 CAPTURED_S = 120.0  # longer than it is
-MARKETS = (*(each.value for each in Product), "capture")
+TOLD = "told-"  # with marks and funding rates
+MARKETS = (*(each.value for each in Product), f"{TOLD}linear", f"{TOLD}inverse", "capture")
 SECONDS_BETWEEN_REPORTS = 10
 
 
@@ -103,6 +104,8 @@ def case_of(name: str, seconds: float) -> Case:
     delays = list(DELAYS)[seed % len(DELAYS)]
     if market == "capture":
         return on_market(open_tape(captured()), seed, trader, delays, CAPTURED_S)
+    if market.startswith(TOLD):
+        return told_rates(seed, trader, Product(market.removeprefix(TOLD)), delays, seconds)
     return synthetic(seed, trader, Product(market), delays, seconds)
 
 
