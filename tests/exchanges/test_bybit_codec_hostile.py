@@ -289,6 +289,14 @@ def test_a_balance_that_makes_no_sense_spoils_no_other() -> None:
     assert frame.odd[0].startswith("SHIB: wallet.data[0].coin[0].walletBalance: expected decimal text")
 
 
+def test_held_balances_that_sum_up_to_more_than_there_can_be_are_refused() -> None:
+    most = "170141183460469231731"
+    wallet = wallet_row(locked=most, totalOrderIM=most)
+    frame: Any = private(encoded(private_frame("wallet", wallet)))
+    assert frame.balances == []
+    assert "expected what is held to sum up to a quantity" in frame.odd[0]
+
+
 def test_rows_of_others_are_not_even_read() -> None:
     foreign = [
         {"category": "option", "symbol": 5},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -167,6 +168,25 @@ async def test_an_odd_order_of_somebody_else_keeps_nobody_from_trading(
         await eventually(lambda: client.gateway.status is GtwStatus.Connecting)
         await client.ready()
         assert client.connector._queries.tally.counts.total() >= 1
+
+
+async def test_an_error_of_ours_while_asking_is_told_and_asking_goes_on(
+    venue: FakeBybit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Client(venue) as client:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        tell_wallet = client.listener.on_wallet
+
+        def fail_once(*balance: Any) -> None:
+            monkeypatch.setattr(client.listener, "on_wallet", tell_wallet)
+            raise RuntimeError("cannot cope")
+
+        monkeypatch.setattr(client.listener, "on_wallet", fail_once)
+        venue.session("private").cut()
+        await eventually(lambda: client.gateway.status is GtwStatus.Connecting)
+        await client.ready()
+        assert [str(context["exception"]) for context in told] == ["cannot cope"]
 
 
 @pytest.mark.parametrize("illegible", [{}, {"orderLinkId": ["a"]}, {"orderId": None, "orderLinkId": ""}])

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from itertools import count
 from typing import Any
 
 import aiohttp
@@ -54,6 +53,7 @@ from mlthon.exchanges.bybit.reject_codes import (
     CLOCK_SKEW,
     SERVICE_RESTARTING,
     UNKNOWN_OUTCOME,
+    is_about_the_question,
     reject_code,
 )
 from mlthon.exchanges.bybit.reports import Reports
@@ -433,15 +433,22 @@ class BybitGateway:
 
     async def _reconcile(self) -> None:
         pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms)
-        for tries in count():
+        senseless = 0  # answers to what was asked so far
+        while True:
             try:
                 await self._rest.measure_clock()
-                await self._reconciliation.run(
-                    self._loose_ends.leave_out if tries >= _TRIES_FOR_ALL else None
-                )
-            except (VenueError, DecodeError) as error:
+                is_patient = senseless < _TRIES_FOR_ALL
+                await self._reconciliation.run(None if is_patient else self._loose_ends.leave_out)
+            except Exception as error:
                 if isinstance(error, UnsupportedAccount):
                     self._fail_connecting(error)
+                elif isinstance(error, DecodeError | VenueRefusal):
+                    senseless += is_about_the_question(error)
+                elif not isinstance(
+                    error, VenueError
+                ):  # an error of ours: there is no other way back to trading
+                    context = {"message": "reconciliation failed", "exception": error}
+                    asyncio.get_running_loop().call_exception_handler(context)
                 pause_s = pauses.next_s()
                 self._not_ready = f"reconciliation failed: {error}"
                 log.error("%s; next try in %.2f s", self._not_ready, pause_s)

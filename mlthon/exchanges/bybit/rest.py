@@ -41,6 +41,7 @@ _GOOD_ROUND_TRIP_NS = 200_000_000  # the venue's clock is then known to a tenth 
 _CLOCK_PATH = "/v5/market/time"
 _LONGEST_QUOTE = 200
 _SHORTEST_WAIT_S = 0.005
+_REQUEST_TIMEOUT = 408
 
 
 class NotSent(VenueUnreachable):
@@ -182,12 +183,17 @@ class RestClient:
         return envelope
 
     def _http_error(self, answer: _Answer, what: str) -> Exception | None:
-        """What an answer without an envelope means; None for a status that promises one."""
-        if answer.status == 200:
+        """What an answer without an envelope means; None for a status that promises one.
+
+        Only 4xx says that nothing was done, and of these not the one for a request that took too long.
+        """
+        if 200 <= answer.status < 300:
             return None
         words = f"HTTP {answer.status} {answer.body[:_LONGEST_QUOTE].decode(errors='replace')}".strip()
         if answer.status >= 500:
             return VenueUnreachable(f"{what}: the venue is out of order: {words}")
+        if answer.status < 400 or answer.status == _REQUEST_TIMEOUT:
+            return VenueUnreachable(f"{what}: expected HTTP 200, got {words}")
         if answer.status == 403 and "frequent" in words:
             self.limits.locked_out()
             log.error("%s: locked out for ten minutes: %s", what, words)

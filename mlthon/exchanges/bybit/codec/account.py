@@ -85,8 +85,12 @@ def _decode_balance(row: Json, where: str) -> Balance:
     Held margin may exceed the balance where other coins back it; then nothing is available.
     """
     total = _signed(row, "walletBalance", where)
-    held = sum((_held(row, key, where) for key in ("locked", "totalOrderIM", "totalPositionIM")), _ZERO)
-    return Balance(text(row, "coin", where), total, max(total - held, _ZERO))
+    parts = [_held(row, key, where) for key in ("locked", "totalOrderIM", "totalPositionIM")]
+    try:
+        available = max(total - sum(parts, _ZERO), _ZERO)
+    except OverflowError:
+        refuse(where, "what is held to sum up to a quantity", [str(part) for part in parts])
+    return Balance(text(row, "coin", where), total, available)
 
 
 def _held(row: Json, key: str, where: str) -> Qty:
