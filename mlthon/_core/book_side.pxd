@@ -4,7 +4,7 @@
 # 1 to CHUNK_SIZE levels each. No key of a chunk is below its `firsts`, and none of the chunks before it is above; of
 # the first chunk, `firsts` says nothing.
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from mlthon._core.int128 cimport int128
 
 cdef enum:
@@ -24,7 +24,7 @@ cdef enum Change:                     # what setting a level did
 
 cdef struct Chunk:
     uint64_t used                     # a bit for each slot
-    int64_t[CHUNK_SIZE] keys          # worst level first: its price's key, its slot in the last bits; then none
+    uint64_t[CHUNK_SIZE] keys          # worst level first: its price's key, its slot in the last bits; then none
     Level[CHUNK_SIZE] levels          # by slot
     void *queues[CHUNK_SIZE]          # by slot; only there if the side `has_queues`
 
@@ -33,7 +33,7 @@ cdef struct ChunkEntry:
     Py_ssize_t size
 
 cdef struct Place:                    # where a level is, or would be; good until the next level comes or goes
-    int64_t key                       # the price's, without a slot
+    uint64_t key                       # the price's, without a slot
     Py_ssize_t entry                  # index of its chunk
     Py_ssize_t index                  # in the chunk's keys
 
@@ -44,7 +44,7 @@ cdef class BookSide:
     cdef unsigned long long top_version           # grows whenever the best level (price or qty) changes
     cdef unsigned long long shape_version         # grows whenever a level comes or goes
 
-    cdef int64_t *firsts                          # of the chunks, then none
+    cdef uint64_t *firsts                          # of the chunks, then none
     cdef ChunkEntry *chunks
     cdef Py_ssize_t chunk_count
     cdef Py_ssize_t chunk_capacity
@@ -74,8 +74,8 @@ cdef class BookSide:
     cdef void remove_entry(self, Py_ssize_t entry) noexcept
     cdef void merge(self, Py_ssize_t entry) noexcept
 
-cdef inline int64_t key_of(const Chunk *chunk, Py_ssize_t index) noexcept:
-    return chunk.keys[index] & ~<int64_t>(CHUNK_SIZE - 1)
+cdef inline uint64_t key_of(const Chunk *chunk, Py_ssize_t index) noexcept:
+    return chunk.keys[index] & ~<uint64_t>(CHUNK_SIZE - 1)
 
 cdef inline Py_ssize_t slot_of(const Chunk *chunk, Py_ssize_t index) noexcept:
     return chunk.keys[index] & (CHUNK_SIZE - 1)

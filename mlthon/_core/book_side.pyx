@@ -10,7 +10,7 @@ Chunks come from a free list and go back to it: once a side has seen its usual s
 
 from cython cimport final
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdint cimport UINT64_MAX, uint64_t
 from libc.string cimport memmove
 
 from mlthon._core.int128 cimport int128
@@ -18,37 +18,45 @@ from mlthon._core.int128 cimport int128
 cdef extern from *:
     """
     /* 64 bits that order as the 128 do or, for prices that agree in their first 50 binary digits, are equal:
-       where the leading one stands, then the 49 digits behind it, then 6 zeros. */
-    static inline int64_t mlthon_price_key(mlthon_int128 price) {
+       where the leading one stands, then the 49 digits behind it, then 6 zeros; negative ones below the others. */
+    static inline uint64_t mlthon_price_key(mlthon_int128 price, int is_bid) {
         mlthon_uint128 magnitude = mlthon_magnitude(price);
-        uint64_t high = (uint64_t)(magnitude >> 64), low = (uint64_t)magnitude;
-        int leading = high ? 127 - __builtin_clzll(high) : low ? 63 - __builtin_clzll(low) : 0;
-        uint64_t digits = (uint64_t)((magnitude << (127 - leading)) >> 64) << 1 >> 15 << 6;
-        int64_t key = magnitude ? ((int64_t)(leading + 1) << 55) | (int64_t)digits : 0;
-        return price < 0 ? -key : key;
+        uint64_t high = (uint64_t)(magnitude >> 64), low = (uint64_t)magnitude, digits = 0;
+        uint64_t leading = 0, middle = (uint64_t)1 << 63;
+        if (high) {
+            leading = 63 - __builtin_clzll(high);
+            digits = high << (63 - leading) | low >> 1 >> leading;
+            leading += 64;
+        } else if (low) {
+            leading = 63 - __builtin_clzll(low);
+            digits = low << (63 - leading);
+        }
+        digits = (leading << 55) + (digits >> 8 & ~(uint64_t)63);      /* the leading one makes it one more */
+        return (price < 0) == is_bid ? middle - digits : middle + digits;
     }
 
-    /* How many of 8 keys, so many apart, are below another: no step waits for another, no branch is guessed. */
-    #define MLTHON_BELOW(keys, n, step, key) (keys[(n) * (step)] < key)
+    /* How many of 8 keys, so many apart, are below another: no step waits for another, no branch is guessed, and
+       compilers count unsigned ones with two instructions each. */
+    #define MLTHON_BELOW(keys, n, step, key) (size_t)(keys[(n) * (step)] < key)
     #define MLTHON_SEVEN_BELOW(keys, step, key) ( \
         MLTHON_BELOW(keys, 0, step, key) + MLTHON_BELOW(keys, 1, step, key) + MLTHON_BELOW(keys, 2, step, key) + \
         MLTHON_BELOW(keys, 3, step, key) + MLTHON_BELOW(keys, 4, step, key) + MLTHON_BELOW(keys, 5, step, key) + \
         MLTHON_BELOW(keys, 6, step, key))
 
-    static inline Py_ssize_t mlthon_below_of_8(const int64_t *keys, int64_t key) {
-        return MLTHON_SEVEN_BELOW(keys, 1, key) + MLTHON_BELOW(keys, 7, 1, key);
+    static inline Py_ssize_t mlthon_below_of_8(const uint64_t *keys, uint64_t key) {
+        return (Py_ssize_t)(MLTHON_SEVEN_BELOW(keys, 1, key) + MLTHON_BELOW(keys, 7, 1, key));
     }
 
     /* The same of 64 sorted ones: first how many eighths end below it. */
-    static inline Py_ssize_t mlthon_below_of_64(const int64_t *keys, int64_t key) {
-        const int64_t *last = keys + 7;
-        Py_ssize_t eighth = 8 * (Py_ssize_t)MLTHON_SEVEN_BELOW(last, 8, key);
-        return eighth + mlthon_below_of_8(keys + eighth, key);
+    static inline Py_ssize_t mlthon_below_of_64(const uint64_t *keys, uint64_t key) {
+        const uint64_t *last = keys + 7;
+        const uint64_t *eighth = keys + 8 * MLTHON_SEVEN_BELOW(last, 8, key);
+        return eighth - keys + mlthon_below_of_8(eighth, key);
     }
     """
-    int64_t price_key "mlthon_price_key"(int128 price) noexcept nogil
-    Py_ssize_t below_of_8 "mlthon_below_of_8"(const int64_t *keys, int64_t key) noexcept nogil
-    Py_ssize_t below_of_64 "mlthon_below_of_64"(const int64_t *keys, int64_t key) noexcept nogil
+    uint64_t price_key "mlthon_price_key"(int128 price, bint is_bid) noexcept nogil
+    Py_ssize_t below_of_8 "mlthon_below_of_8"(const uint64_t *keys, uint64_t key) noexcept nogil
+    Py_ssize_t below_of_64 "mlthon_below_of_64"(const uint64_t *keys, uint64_t key) noexcept nogil
 
 cdef extern from *:
     int first_one "__builtin_ctzll"(unsigned long long bits) noexcept nogil
@@ -59,7 +67,7 @@ cdef enum:
     SPARSE = 16                       # a chunk with fewer levels looks for a neighbour to join
     JOINED = 48                       # and joins it if they make no more than this
 
-cdef int64_t NO_KEY = INT64_MAX       # above any
+cdef uint64_t NO_KEY = UINT64_MAX     # above any
 
 
 @final
@@ -168,7 +176,7 @@ cdef class BookSide:
         chunk.used |= <uint64_t>1 << slot
         chunk.levels[slot].price = price
         chunk.levels[slot].qty = qty
-        memmove(&chunk.keys[index + 1], &chunk.keys[index], (entry.size - index) * sizeof(int64_t))
+        memmove(&chunk.keys[index + 1], &chunk.keys[index], (entry.size - index) * sizeof(uint64_t))
         chunk.keys[index] = place.key | slot
         entry.size += 1
         self.size += 1
@@ -185,7 +193,7 @@ cdef class BookSide:
         self.size -= 1
         entry.size -= 1
         chunk.used &= ~(<uint64_t>1 << slot_of(chunk, index))
-        memmove(&chunk.keys[index], &chunk.keys[index + 1], (entry.size - index) * sizeof(int64_t))
+        memmove(&chunk.keys[index], &chunk.keys[index + 1], (entry.size - index) * sizeof(uint64_t))
         chunk.keys[entry.size] = NO_KEY
         if entry.size == 0:
             self.remove_entry(place.entry)
@@ -246,13 +254,13 @@ cdef class BookSide:
 
     cdef int reserve_entry(self) except -1:
         cdef Py_ssize_t capacity
-        cdef int64_t *firsts
+        cdef uint64_t *firsts
         cdef ChunkEntry *chunks
         cdef Py_ssize_t entry
         if self.chunk_count < self.chunk_capacity:
             return 0
         capacity = self.chunk_capacity * 2 if self.chunk_capacity else 4
-        firsts = <int64_t *>PyMem_Realloc(self.firsts, (capacity + NEAR + 1) * sizeof(int64_t))
+        firsts = <uint64_t *>PyMem_Realloc(self.firsts, (capacity + NEAR + 1) * sizeof(uint64_t))
         if firsts is NULL:
             raise MemoryError(f"no memory for a book side of {self.size + 1} levels")
         for entry in range(self.chunk_count, capacity + NEAR + 1):
@@ -267,7 +275,7 @@ cdef class BookSide:
 
     cdef void insert_entry(self, Py_ssize_t entry, Chunk *chunk, Py_ssize_t size) noexcept:
         cdef Py_ssize_t moved = self.chunk_count - entry
-        memmove(&self.firsts[entry + 1], &self.firsts[entry], moved * sizeof(int64_t))
+        memmove(&self.firsts[entry + 1], &self.firsts[entry], moved * sizeof(uint64_t))
         memmove(&self.chunks[entry + 1], &self.chunks[entry], moved * sizeof(ChunkEntry))
         self.firsts[entry] = key_of(chunk, 0)         # of the first chunk: whatever is there
         self.chunks[entry].chunk = chunk
@@ -281,7 +289,7 @@ cdef class BookSide:
         self.spare = chunk
         self.chunk_count -= 1
         moved = self.chunk_count - entry
-        memmove(&self.firsts[entry], &self.firsts[entry + 1], moved * sizeof(int64_t))
+        memmove(&self.firsts[entry], &self.firsts[entry + 1], moved * sizeof(uint64_t))
         self.firsts[self.chunk_count] = NO_KEY
         memmove(&self.chunks[entry], &self.chunks[entry + 1], moved * sizeof(ChunkEntry))
         self.latest = 0
@@ -309,7 +317,7 @@ cdef void move_levels(
 
 
 cdef inline Level *find_place(BookSide side, int128 price, Place *place) noexcept:
-    cdef int64_t key = price_key(price) if side.is_bid else -price_key(price)
+    cdef uint64_t key = price_key(price, side.is_bid)
     cdef ChunkEntry *entry
     cdef Chunk *chunk
     cdef Level *level
@@ -333,9 +341,9 @@ cdef inline Level *find_place(BookSide side, int128 price, Place *place) noexcep
     return NULL
 
 
-cdef inline Py_ssize_t entry_for(BookSide side, int64_t key, int128 price) noexcept:
+cdef inline Py_ssize_t entry_for(BookSide side, uint64_t key, int128 price) noexcept:
     """The chunk that holds the price, or would."""
-    cdef const int64_t *firsts = side.firsts
+    cdef const uint64_t *firsts = side.firsts
     cdef Py_ssize_t near = max(side.latest - NEAR // 2, 0)
     cdef Py_ssize_t entry = near + below_of_8(&firsts[near + 1], key + 1)
     if (entry == near and near > 0) or (entry == near + NEAR and entry + 1 < side.chunk_count):
@@ -356,7 +364,7 @@ cdef inline bint is_worse(BookSide side, int128 price, int128 than) noexcept:
 
 # Written so that compilers make a conditional move of it: what is compared cannot be predicted.
 
-cdef inline Py_ssize_t last_not_above(const int64_t *keys, Py_ssize_t start, Py_ssize_t stop, int64_t key) noexcept:
+cdef inline Py_ssize_t last_not_above(const uint64_t *keys, Py_ssize_t start, Py_ssize_t stop, uint64_t key) noexcept:
     cdef Py_ssize_t length = stop - start
     cdef Py_ssize_t half
     while length > 1:
