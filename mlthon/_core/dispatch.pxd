@@ -64,8 +64,9 @@ cdef class Dispatcher:
         """Whether the strategy defines a callback."""
         return self.callbacks[position].function is not NULL
 
-    # Any callback, by its position in CALLBACKS, now or right after the user code that is running.
-    cdef int deliver(self, Py_ssize_t position, tuple args) except -1
+    # Any callback, by its position in CALLBACKS, now or right after the user code that is running; its arguments are
+    # args[1] to args[count], borrowed, and args[0] is free.
+    cdef int deliver(self, Py_ssize_t position, PyObject **args, size_t count) except -1
 
     # The callbacks of a message: begin, set `more_to_come` before each, end whatever happens.
     cdef void begin_batch(self, Batch *batch, object exchange, object instrument_id, object recv_ts) noexcept

@@ -261,8 +261,18 @@ cdef class Dispatcher:
 
     # -- for compiled callers ------------------------------------------------------------------------------------
 
-    cdef int deliver(self, Py_ssize_t position, tuple args) except -1:
-        return invoke(self, position, args)
+    cdef int deliver(self, Py_ssize_t position, PyObject **args, size_t count) except -1:
+        cdef int64_t started
+        if not self.wants(position):
+            return 0
+        if unlikely(self.state):
+            return invoke(self, position, as_tuple(args, count))
+        started = ticks_now()
+        call(self, position, args, count)
+        watch(self, CALLBACKS[position], started)
+        if unlikely(self.state & WAITING):
+            self.deliver_waiting()
+        return 0
 
     # -- for compiled callers: market data, the short way ------------------------------------------------------
 
@@ -374,7 +384,7 @@ cdef void enter(Dispatcher self, Py_ssize_t position, object method) noexcept:
         callback.function = <PyObject *>method
 
 
-cdef inline int make(Dispatcher self, Py_ssize_t position, PyObject **args, size_t count) except -1:
+cdef inline int call(Dispatcher self, Py_ssize_t position, PyObject **args, size_t count) except -1:
     """Call with borrowed arguments in args[1] to args[count], which the caller keeps alive."""
     cdef Callback *callback = &self.callbacks[position]
     cdef PyObject *result
@@ -386,6 +396,12 @@ cdef inline int make(Dispatcher self, Py_ssize_t position, PyObject **args, size
         keep_exception(self, position)
     else:
         Py_DECREF(result)
+    return 0
+
+
+cdef inline int make(Dispatcher self, Py_ssize_t position, PyObject **args, size_t count) except -1:
+    """Make a callback of a batch."""
+    call(self, position, args, count)
     if unlikely(self.state):
         follow_up(self, position)
     return 0
@@ -459,6 +475,15 @@ cdef int invoke(Dispatcher self, Py_ssize_t position, tuple args) except -1:
     if self.state & WAITING:
         self.deliver_waiting()
     return 0
+
+
+cdef tuple as_tuple(PyObject **args, size_t count):
+    """Borrowed arguments, which are in args[1] to args[count], as a tuple of their own."""
+    cdef size_t index
+    cdef list kept = []
+    for index in range(1, count + 1):
+        kept.append(<object>args[index])
+    return tuple(kept)
 
 
 cdef int put_aside(Dispatcher self, Py_ssize_t position, tuple args) except -1:

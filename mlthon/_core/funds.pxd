@@ -1,19 +1,25 @@
 # What an account's orders could cost it, for other compiled modules.
 
 cimport cython
-from mlthon._core.fixed cimport MLDecimal, Price, Qty
+from mlthon._core.fixed cimport Price, Qty
+from mlthon._core.holding cimport Holding
 from mlthon._core.int128 cimport int128
 from mlthon._core.order_archive cimport OrderArchive
+from mlthon._core.sim_order cimport SimOrder
 
 
 @cython.final
 cdef class Exposure:
-    cdef readonly MLDecimal buys, sells
+    cdef int128 buys, sells
+    cdef Py_ssize_t open_count        # orders
     cdef bint is_spot, is_inverse
-    cdef dict outlays                 # by open order: what it counts in the sums above
+    cdef object coin                  # of a contract, as the next; None in spot
+    cdef Holding position
 
     cdef int outlay(self, bint is_buy, Price price, Qty qty, int128 *outlay) except -1
-    cdef int follow(self, tuple order) except -1
+    cdef int settle_in(self, object coin, Holding position) except -1
+    cdef int follow(self, SimOrder before, SimOrder order) except -1
+    cdef int128 held_at_cost(self) except? -1
     cdef int128 worst_value(self, int128 held, int128 more_buys, int128 more_sells) except? -1
 
 
@@ -21,6 +27,7 @@ cdef class Funds:
     cdef readonly str name
     cdef readonly Py_ssize_t index    # the matching engines' number of it
     cdef readonly object purse
+    cdef dict cash                    # the purse's, by coin
     cdef readonly OrderArchive archive
     cdef readonly dict terms          # by symbol
     cdef readonly dict leverages      # of contracts, by symbol
@@ -30,10 +37,10 @@ cdef class Funds:
     cdef dict exposures               # by symbol
 
     cdef Py_ssize_t count_open(self, str symbol) except -1
+    cdef Qty position_size(self, str symbol)
     cdef bint affords(self, str symbol, bint is_buy, int128 outlay) except -1
     cdef int128 margin_of(self, str symbol) except? -1
     cdef int128 by_leverage(self, str symbol, int128 value) except? -1
     cdef int128 available(self, object coin) except? -1
     cdef int128 unrealised_pnl(self, str symbol) except? -1
-    cdef int128 held_at_cost(self, str symbol) except? -1
     cdef int128 locked_qty(self, object coin) except? -1

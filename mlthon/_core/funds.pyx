@@ -7,12 +7,12 @@ from mlthon._core.enums import Side
 
 cimport cython
 from mlthon._core.fixed cimport MLDecimal, Price, Qty, mldecimal_from
+from mlthon._core.holding cimport Holding
 from mlthon._core.int128 cimport (
     add_overflows, div_scaled_overflows, int128, mul_scaled_overflows, sub_overflows,
 )
 from mlthon._core.order_archive cimport OrderArchive
-from mlthon._core.order_messages cimport fields_of
-from mlthon._core.sim_order cimport LEAVES_QTY, ORDER_ID, PRICE, REDUCE_ONLY, SIDE, STATE, SYMBOL
+from mlthon._core.sim_order cimport SimOrder
 
 cdef object BUY = Side.Buy
 cdef MLDecimal ZERO = mldecimal_from(0)
@@ -29,12 +29,16 @@ cdef class Exposure:
     def __init__(self, bint is_spot, bint is_inverse):
         self.is_spot = is_spot
         self.is_inverse = is_inverse
-        self.buys = self.sells = ZERO
-        self.outlays = {}
+
+    cdef int settle_in(self, object coin, Holding position) except -1:
+        """Say what a contract settles in, and where its position is kept."""
+        self.coin = coin
+        self.position = position
+        return 0
 
     def __len__(self):
         """How many orders are open."""
-        return len(self.outlays)
+        return self.open_count
 
     cdef int outlay(self, bint is_buy, Price price, Qty qty, int128 *outlay) except -1:
         """How much an order is about; raises OverflowError."""
@@ -49,29 +53,37 @@ cdef class Exposure:
             raise OverflowError(f"{qty} at {price} is worth more than can be counted")
         return 0
 
-    cdef int follow(self, tuple order) except -1:
-        """Count what is open of an order, instead of what was counted of it before."""
-        cdef MLDecimal before = self.outlays.pop(order[ORDER_ID], ZERO)
-        cdef bint is_buy = order[SIDE] is BUY
+    cdef int follow(self, SimOrder before, SimOrder order) except -1:
+        """Count what is open of an order, instead of what was counted of it `before`, if it was there."""
         cdef int128 change = 0
-        if order[STATE].is_open:
-            if order[PRICE] is not None and not order[REDUCE_ONLY]:
-                self.outlay(is_buy, order[PRICE], order[LEAVES_QTY], &change)
-            self.outlays[order[ORDER_ID]] = mldecimal_from(change)
-        change = less(change, before.mantissa)
-        if is_buy:
-            self.buys = mldecimal_from(plus(self.buys.mantissa, change))
+        if order.is_open and order.price is not None and not order.reduce_only:
+            self.outlay(order.side is BUY, order.price, order.leaves_qty, &change)
+        order.outlay = change
+        self.open_count += order.is_open
+        if before is not None:
+            self.open_count -= before.is_open
+            change = less(change, before.outlay)
+        if order.side is BUY:
+            self.buys = plus(self.buys, change)
         else:
-            self.sells = mldecimal_from(plus(self.sells.mantissa, change))
+            self.sells = plus(self.sells, change)
         return 0
+
+    cdef int128 held_at_cost(self) except? -1:
+        """What the position in a contract cost, with the sign of its size."""
+        cdef int128 size = self.position.size.mantissa
+        if size == 0:
+            return 0
+        cdef int128 cost = self.position.entry_value.mantissa
+        return cost if (cost < 0) == (size < 0) else less(0, cost)
 
     cdef int128 worst_value(self, int128 held, int128 more_buys, int128 more_sells) except? -1:
         """The largest position at cost, of either sign, that may come of `held`, of this and so much more.
 
         Orders on either side only add: the largest is all that is bought, or all that is sold.
         """
-        cdef int128 long_side = plus(plus(held, self.buys.mantissa), more_buys)
-        cdef int128 short_side = less(plus(self.sells.mantissa, more_sells), held)
+        cdef int128 long_side = plus(plus(held, self.buys), more_buys)
+        cdef int128 short_side = less(plus(self.sells, more_sells), held)
         return long_side if long_side > short_side else short_side
 
 
@@ -87,6 +99,7 @@ cdef class Funds:
         self.name = name
         self.index = index
         self.purse = purse
+        self.cash = purse.cash
         self.terms = terms
         self.leverages = leverages
         self.mark_price = mark_price
@@ -97,7 +110,9 @@ cdef class Funds:
             symbol: Exposure(term.is_spot, term.product.value == "inverse")
             for symbol, term in terms.items()}
         for symbol in leverages:
-            self.settled_in.setdefault(terms[symbol].coin, []).append(symbol)
+            coin = terms[symbol].coin
+            self.settled_in.setdefault(coin, []).append(symbol)
+            (<Exposure>self.exposures[symbol]).settle_in(coin, purse.positions[symbol])
 
     def margin(self, str symbol not None):
         """Initial margin of the position and the open orders of a contract together."""
@@ -114,10 +129,6 @@ cdef class Funds:
         """How many open orders count against a symbol's limit: a contract's own, or those of all spot pairs."""
         return self.count_open(symbol)
 
-    def follow(self, order):
-        """Keep up with an order of this account that is new, or has changed."""
-        (<Exposure>self.exposures[order[SYMBOL]]).follow(fields_of(order))
-
     def unrealised(self, str symbol not None):
         """Profit of the position in a contract at its mark; 0 without one."""
         return mldecimal_from(self.unrealised_pnl(symbol))
@@ -132,59 +143,56 @@ cdef class Funds:
         cdef Exposure exposure = self.exposures[symbol]
         cdef Py_ssize_t count = 0
         if not exposure.is_spot:
-            return len(exposure.outlays)
+            return exposure.open_count
         for exposure in self.exposures.values():
             if exposure.is_spot:
-                count += len(exposure.outlays)
+                count += exposure.open_count
         return count
+
+    cdef Qty position_size(self, str symbol):
+        """The size of the position in a contract."""
+        return (<Exposure>self.exposures[symbol]).position.size
 
     cdef bint affords(self, str symbol, bint is_buy, int128 outlay) except -1:
         """The same as `can_afford`; raises OverflowError."""
         cdef Exposure exposure = self.exposures[symbol]
         cdef int128 held, worse
-        terms = self.terms[symbol]
         if exposure.is_spot:
-            spendable = self.wallet(terms.outlay_coin(side_of(is_buy))).spendable
+            spendable = self.wallet(self.terms[symbol].outlay_coin(side_of(is_buy))).spendable
             return outlay <= (<MLDecimal?>spendable).mantissa
-        held = self.held_at_cost(symbol)
+        held = exposure.held_at_cost()
         worse = exposure.worst_value(held, outlay if is_buy else 0, 0 if is_buy else outlay)
         worse = less(worse, exposure.worst_value(held, 0, 0))
-        return worse <= 0 or self.by_leverage(symbol, worse) <= self.available(terms.coin)
+        return worse <= 0 or self.by_leverage(symbol, worse) <= self.available(exposure.coin)
 
     cdef int128 margin_of(self, str symbol) except? -1:
         cdef Exposure exposure = self.exposures[symbol]
-        return self.by_leverage(symbol, exposure.worst_value(self.held_at_cost(symbol), 0, 0))
+        return self.by_leverage(symbol, exposure.worst_value(exposure.held_at_cost(), 0, 0))
 
     cdef int128 by_leverage(self, str symbol, int128 value) except? -1:
-        cdef MLDecimal leverage = self.leverages[symbol]
+        cdef MLDecimal leverage
         cdef int128 quotient
+        if value == 0:
+            return 0
+        leverage = self.leverages[symbol]
         if div_scaled_overflows(value, leverage.mantissa, &quotient):
             raise OverflowError(f"{mldecimal_from(value)} by a leverage of {leverage} is more than can be counted")
         return quotient
 
     cdef int128 available(self, object coin) except? -1:
         """The same as its wallet's, without the rest of the wallet: it is asked with every order."""
-        cdef MLDecimal cash = self.purse.cash.get(coin, ZERO)
+        cdef MLDecimal cash = self.cash.get(coin, ZERO)
         cdef int128 available = cash.mantissa
         for symbol in self.settled_in.get(coin, ()):
             available = less(plus(available, self.unrealised_pnl(symbol)), self.margin_of(symbol))
         return less(available, self.locked_qty(coin))
 
     cdef int128 unrealised_pnl(self, str symbol) except? -1:
-        held = self.purse.positions[symbol]
-        if (<Qty?>held.size).mantissa == 0:
+        cdef Exposure exposure = self.exposures[symbol]
+        if exposure.position.size.mantissa == 0:
             return 0
         mark = self.mark_price(symbol)
-        return 0 if mark is None else (<MLDecimal?>held.unrealised(mark)).mantissa
-
-    cdef int128 held_at_cost(self, str symbol) except? -1:
-        """What the position in a contract cost, with the sign of its size."""
-        held = self.purse.positions[symbol]
-        cdef int128 size = (<Qty?>held.size).mantissa
-        if size == 0:
-            return 0
-        cdef int128 cost = (<MLDecimal?>held.entry_value).mantissa
-        return cost if (cost < 0) == (size < 0) else less(0, cost)
+        return 0 if mark is None else (<MLDecimal?>exposure.position.unrealised(mark)).mantissa
 
     cdef int128 locked_qty(self, object coin) except? -1:
         cdef Exposure exposure
@@ -192,9 +200,9 @@ cdef class Funds:
         for terms in self.pairs:
             exposure = self.exposures[terms.symbol]
             if coin == terms.quote:
-                locked = plus(locked, exposure.buys.mantissa)
+                locked = plus(locked, exposure.buys)
             elif coin == terms.base:
-                locked = plus(locked, exposure.sells.mantissa)
+                locked = plus(locked, exposure.sells)
         return locked
 
 

@@ -125,11 +125,7 @@ cdef class MatchingEngine(FollowedMarket):
 
     def cancel(self, order_id):
         """Take a resting order out of the book; raises KeyError for an order that does not rest."""
-        cdef Order *order = self.find(order_id)
-        self.begin()
-        self.unlink(order)
-        free_order(order)
-        self.finish()
+        self.cancel_order(order_id)
 
     def move_position(self, Py_ssize_t account, Qty change not None):
         """Change an account's position by what no order of the book did.
@@ -152,6 +148,13 @@ cdef class MatchingEngine(FollowedMarket):
         order.is_post_only = post_only
         self.begin()
         self.enter(order)
+        return self.finish()
+
+    cdef int cancel_order(self, object order_id) except -1:
+        cdef Order *order = self.find(order_id)
+        self.begin()
+        self.unlink(order)
+        free_order(order)
         return self.finish()
 
     cdef Order *new_entry(self, int64_t order_id, Py_ssize_t account, int side, int128 qty) except NULL:

@@ -1,6 +1,7 @@
 # An account's orders, for other compiled modules.
 
 cimport cython
+from mlthon._core.sim_order cimport SimOrder
 
 
 @cython.final
@@ -13,5 +14,5 @@ cdef class OrderArchive:
     cdef object closing               # deque of order ids
     cdef dict id_of_link
 
-    cdef int keep(self, tuple order) except -1
-    cdef tuple known(self, object order_id)
+    cdef SimOrder keep(self, SimOrder order)
+    cdef SimOrder known(self, object order_id)

@@ -7,8 +7,7 @@ have closed first.
 from collections import deque
 
 cimport cython
-from mlthon._core.order_messages cimport fields_of
-from mlthon._core.sim_order cimport LINK_ID, ORDER_ID, STATE
+from mlthon._core.sim_order cimport SimOrder
 
 
 @cython.final
@@ -23,10 +22,6 @@ cdef class OrderArchive:
         self.id_of_link = {}
         self.fills = deque(maxlen=history)
         self.payments = deque(maxlen=history)
-
-    def put(self, order):
-        """Keep the latest state of an order."""
-        self.keep(fields_of(order))
 
     def add_fill(self, fill):
         """Keep a fill."""
@@ -55,19 +50,22 @@ cdef class OrderArchive:
         """The closed orders that are remembered, in the order in which they closed."""
         return iter(self.closed.values())
 
-    cdef int keep(self, tuple order) except -1:
-        cdef object order_id = order[ORDER_ID]
-        if self.open.pop(order_id, None) is None and order[LINK_ID]:
-            self.id_of_link[order[LINK_ID]] = order_id
-        if order[STATE].is_open:
-            self.open[order_id] = order
-            return 0
-        self.closed[order_id] = order
-        self.closing.append(order_id)
-        if len(self.closing) > self.history:
-            del self.closed[self.closing.popleft()]
-        return 0
+    cdef SimOrder keep(self, SimOrder order):
+        """Keep the latest state of an order; returns the one before, or None."""
+        cdef SimOrder before
+        if order.is_open:
+            before = self.open.get(order.order_id)
+            self.open[order.order_id] = order
+        else:
+            before = self.open.pop(order.order_id, None)
+            self.closed[order.order_id] = order
+            self.closing.append(order.order_id)
+            if len(self.closing) > self.history:
+                del self.closed[self.closing.popleft()]
+        if before is None and order.link_id:
+            self.id_of_link[order.link_id] = order.order_id
+        return before
 
-    cdef tuple known(self, object order_id):
+    cdef SimOrder known(self, object order_id):
         order = self.open.get(order_id)
-        return <tuple>(self.closed.get(order_id) if order is None else order)
+        return <SimOrder>(self.closed.get(order_id) if order is None else order)

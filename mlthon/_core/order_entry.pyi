@@ -2,6 +2,7 @@ from typing import Any, final
 
 from typing_extensions import disjoint_base
 
+from mlthon._core.enums import TIF, ExecInstructions, OrderType, Side
 from mlthon._core.fixed import MLDecimal, Price, Qty
 from mlthon._core.order_story import OrderStory
 from mlthon._core.wire_ids import WireIds
@@ -43,18 +44,26 @@ class PlainRequests:
         is_recorded: bool,
     ) -> None: ...
     def learn(self, exchange: Any, ref: Any, desk: OrderStory, rules: OrderRules) -> None: ...
-    def new(
-        self,
-        client_id: Any,
-        exchange: Any,
-        ref: Any,
-        side: Any,
-        price: Any,
-        qty: Any,
-        exec_instr: Any,
-        ord_type: Any,
-        tif: Any,
-        close_position: Any,
-    ) -> int: ...
-    def cancel(self, exchange: Any, ref: Any, client_id: Any) -> None: ...
     def number_in(self, client_id: str) -> int: ...
+
+@disjoint_base
+class OrderRequests:
+    orders: Any
+    def send_new_order(
+        self,
+        client_id: str | int | None,
+        exchange: Any,
+        instrument_id: int | str | None = None,
+        side: Side | None = None,
+        price: Any = None,
+        qty: Any = None,
+        exec_instr: ExecInstructions | None = None,
+        ord_type: OrderType | None = None,
+        time_in_force: TIF | None = None,
+        close_position: bool = False,
+        *,
+        symbol: str | None = None,
+    ) -> int: ...
+    def send_cancel_order(
+        self, exchange: Any, instrument_id: int | str, client_ord_id: str | int
+    ) -> None: ...

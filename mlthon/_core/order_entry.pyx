@@ -1,3 +1,5 @@
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+# Plain method descriptors are called faster than what Cython makes of methods else.
 """The short way of order requests: those with which nothing is wrong go straight to their desk.
 
 Whether anything is wrong, or out of the ordinary, is all that is judged here; what it is, and what to tell the
@@ -9,12 +11,11 @@ instruments it was made of.
 """
 
 from mlthon._core.enums import TIF, ExecInstructions, OrderType, Side
-from mlthon._core.order_messages import NewOrderRequest
 
 cimport cython
 from mlthon._core.fixed cimport MLDecimal, Price, Qty
 from mlthon._core.int128 cimport INT128_MAX, int128, mul_scaled_overflows
-from mlthon._core.order_messages cimport named
+from mlthon._core.order_messages cimport NewOrderRequest
 from mlthon._core.order_story cimport DeskOrder, OrderStory
 from mlthon._core.wire_ids cimport WireIds
 
@@ -124,11 +125,12 @@ cdef class PlainRequests:
 
     # -- requests ----------------------------------------------------------------------------------------------
 
-    def new(self, client_id, exchange, ref, side, price, qty, exec_instr, ord_type, tif, close_position):
+    cdef object new(self, object client_id, object exchange, object ref, object side, object price, object qty,
+                    object exec_instr, object ord_type, object tif, object close_position):
         """Send a new order, or post its reject; returns the number in the client id."""
         cdef Route route = self.open_route(exchange, ref)
         cdef str own_id = None if route is None else self.unused_id(route.desk, client_id)
-        cdef tuple request = None
+        cdef NewOrderRequest request = None
         if own_id is not None:
             request = self.plain_request(route, side, price, qty, exec_instr, ord_type, tif, close_position)
         if request is None:
@@ -138,12 +140,12 @@ cdef class PlainRequests:
         if self.is_recorded:
             self.record(
                 "send_new_order", client_id=own_id, exchange=exchange, instrument_id=ref, side=side, price=price,
-                qty=qty, exec_instr=request[7], ord_type=request[5], time_in_force=request[6],
-                close_position=close_position, wire_id=request[0])
+                qty=qty, exec_instr=request.exec_instr, ord_type=LIMIT, time_in_force=request.tif,
+                close_position=close_position, wire_id=request.wire_id)
         route.desk.send_new_order(own_id, request)
-        return self.number_in(own_id)
+        return self.number(own_id)
 
-    def cancel(self, exchange, ref, client_id):
+    cdef int cancel(self, object exchange, object ref, object client_id) except -1:
         """Ask to cancel one order, or post the reject."""
         cdef Route route = self.open_route(exchange, ref)
         cdef DeskOrder order = None
@@ -151,13 +153,16 @@ cdef class PlainRequests:
             order = route.desk.by_client_id.get(client_id)
         if order is None or order.ended or order.cancel_pending or order.instrument is not route.rules.instrument:
             self.cancel_checked(exchange, ref, client_id)
-            return
+            return 0
         if self.is_recorded:
             self.record("send_cancel_order", exchange=exchange, instrument_id=ref, client_ord_id=client_id)
-        route.desk.send_cancel_order(order)
+        return route.desk.send_cancel_order(order)
 
     def number_in(self, str client_id not None) -> int:
         """The digits at the end of an id as a number; of an id without any, the number of the request."""
+        return self.number(client_id)
+
+    cdef object number(self, str client_id):
         cdef Py_ssize_t size = len(client_id)
         cdef Py_ssize_t start = size
         cdef long long number = 0
@@ -195,8 +200,8 @@ cdef class PlainRequests:
             return None
         return None if client_id in desk.by_client_id else client_id
 
-    cdef tuple plain_request(self, Route route, object side, object price, object qty, object exec_instr,
-                             object ord_type, object tif, object close_position):
+    cdef NewOrderRequest plain_request(self, Route route, object side, object price, object qty, object exec_instr,
+                                       object ord_type, object tif, object close_position):
         """The request for a limit order with which nothing is wrong, with a wire id; else None."""
         cdef OrderRules rules = route.rules
         if side is not BUY and side is not SELL:
@@ -220,8 +225,12 @@ cdef class PlainRequests:
                 return None
         if not rules.keeps((<Price>price).mantissa, (<Qty>qty).mantissa, close_position is True):
             return None
-        return named(NewOrderRequest, (self.wire_ids.next_id(), rules.instrument, side, price, qty, LIMIT, tif,
-                                       exec_instr, close_position))
+        cdef NewOrderRequest request = NewOrderRequest.__new__(NewOrderRequest)
+        request.wire_id, request.instrument, request.side = self.wire_ids.next_id(), rules.instrument, side
+        request.price, request.qty = price, qty
+        request.order_type, request.tif, request.exec_instr = LIMIT, tif, exec_instr
+        request.close_position = close_position is True
+        return request
 
     # -- details -----------------------------------------------------------------------------------------------
 
@@ -236,6 +245,30 @@ cdef class PlainRequests:
         while route is not None and route.exchange is not exchange:
             route = route.next
         return route
+
+
+cdef class OrderRequests:
+    """What a strategy calls most often of its environment, which is a subclass: straight into its `orders`."""
+
+    cdef public PlainRequests orders
+
+    def send_new_order(self, client_id, exchange, instrument_id=None, side=None, price=None, qty=None,
+                       exec_instr=None, ord_type=None, time_in_force=None, close_position=False, *, symbol=None):
+        """Send a new order; see `mlthon.api.istrat_env.IStratEnv`."""
+        if instrument_id is None:
+            instrument_id = symbol
+        elif symbol is not None:
+            raise TypeError("send_new_order: expected instrument_id or symbol, got both")
+        if instrument_id is None or side is None or qty is None:
+            given = {"instrument_id": instrument_id, "side": side, "qty": qty}
+            missing = [name for name, value in given.items() if value is None]
+            raise TypeError(f"send_new_order: expected {' and '.join(missing)}, got None")
+        return self.orders.new(client_id, exchange, instrument_id, side, price, qty, exec_instr, ord_type,
+                               time_in_force, close_position)
+
+    def send_cancel_order(self, exchange, instrument_id, client_ord_id):
+        """Ask to cancel one order; see `mlthon.api.istrat_env.IStratEnv`."""
+        self.orders.cancel(exchange, instrument_id, client_ord_id)
 
 
 cdef inline bint is_name(object ref) noexcept:

@@ -7,12 +7,8 @@ Invariants: nothing has happened to an order that is given to the long way; an o
 anything else can happen.
 """
 
-from mlthon._core.order_messages import NewOrderRequest
-
+from mlthon._core.order_messages cimport NewOrderRequest
 from mlthon._core.order_template cimport OrderTemplates
-
-cdef enum:
-    INSTRUMENT = 1                    # where a request has it
 
 cdef str SPOT_MARK = "-s"             # at the end of a request's id: its answer does not say what it is counted for
 
@@ -43,7 +39,7 @@ cdef class StreamedOrders:
         self.write = write
         self.req_prefix = req_prefix
 
-    def send_new(self, request):
+    def send_new(self, NewOrderRequest request not None):
         """Send a new order."""
         if not self.send_short(request):
             self.send_in_full(request)
@@ -63,18 +59,16 @@ cdef class StreamedOrders:
         """Whether a request, by its id, is counted for spot."""
         return req_id.endswith(SPOT_MARK)
 
-    cdef bint send_short(self, object request) except -1:
+    cdef bint send_short(self, NewOrderRequest request) except -1:
         """Send an order if nothing is in its way."""
         cdef bytes data
         cdef str req_id
-        if type(request) is not NewOrderRequest:
-            return False
-        if (<tuple>request)[INSTRUMENT] is not self.instrument and not self.enter((<tuple>request)[INSTRUMENT]):
+        if request.instrument is not self.instrument and not self.enter(request.instrument):
             return False
         if len(self.bucket.taken) + self.bucket.others >= self.bucket.limit:
             return False                  # as far as can be seen without a clock
         req_id = self.req_id(self.is_spot)
-        data = self.templates.text_of(<tuple>request, req_id, self.stamp_ms())
+        data = self.templates.text_of(request, req_id, self.stamp_ms())
         if data is None or not self.write(data):
             return False
         self.last_req += 1

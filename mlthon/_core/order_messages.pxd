@@ -1,21 +1,35 @@
-# Making named tuples in compiled code, and taking them apart: requests, reports, orders.
+# Requests and reports of orders, for other compiled modules.
 
-cdef extern from *:
-    """
-    /* A tuple subclass's instance with the items of a plain tuple, unchecked: what its __new__ does at its end. */
-    static PyObject *mlthon_named(PyObject *cls, PyObject *items) {
-        Py_ssize_t size = PyTuple_GET_SIZE(items);
-        PyObject *made = ((PyTypeObject *)cls)->tp_alloc((PyTypeObject *)cls, size);
-        for (Py_ssize_t index = 0; made != NULL && index < size; index++) {
-            PyObject *item = PyTuple_GET_ITEM(items, index);
-            Py_INCREF(item);
-            PyTuple_SET_ITEM(made, index, item);
-        }
-        return made;
-    }
-    """
-    # The items must be as many as the class has fields, defaults included.
-    tuple named "mlthon_named"(object cls, tuple items)
+cimport cython
+from libc.stdint cimport int64_t
+from mlthon._core.fixed cimport Price, Qty
+
+
+@cython.final
+cdef class NewOrderRequest:
+    cdef readonly str wire_id
+    cdef readonly object instrument, side
+    cdef readonly Price price         # None: a market order
+    cdef readonly Qty qty
+    cdef readonly object order_type, tif, exec_instr
+    cdef readonly bint close_position
+
+
+@cython.final
+cdef class CancelOrderRequest:
+    cdef readonly str wire_id, exchange_id
+    cdef readonly object instrument
+
+
+@cython.final
+cdef class OrderReport:
+    cdef readonly str wire_id, exchange_id
+    cdef readonly object instrument_id, side
+    cdef readonly Price price
+    cdef readonly Qty qty, cum_qty
+    cdef readonly object status, order_type, tif, exec_instr, cancel_code, reject_code
+    cdef readonly str reason
+    cdef readonly int64_t venue_ms, recv_ms
 
 
 cdef inline tuple fields_of(object values):

@@ -4,11 +4,11 @@ from typing import final
 
 from mlthon._core.enums import GtwRejectCode, OrderEvent
 from mlthon._core.fixed_column import FixedColumn
-from mlthon._core.order_story import DeskOrder
+from mlthon._core.order_story import DeskOrder, OrderRecorder
 from mlthon._core.text_column import TextColumn
 
 @final
-class OrderSteps:
+class OrderSteps(OrderRecorder):
     def __init__(self, numbers: dict[int, int], now_ns: Callable[[], int], kept_ended: int) -> None: ...
     def __len__(self) -> int: ...
     @property

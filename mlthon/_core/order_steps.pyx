@@ -6,24 +6,24 @@ latter. Memory grows by 69 bytes a step.
 
 from collections import deque
 
-from mlthon._core.enums import OrderEvent, Side
+from mlthon._core.enums import Side
 
 cimport cython
 from cpython.array cimport array, resize_smart
-from mlthon._core.fixed cimport Price, Qty, qty_from
+from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.fixed_column cimport FixedColumn
-from mlthon._core.order_story cimport DeskOrder
+from mlthon._core.int128 cimport int128
+from mlthon._core.order_story cimport (
+    NO_ROW, STEP_CANCELLED, STEP_FILLED, STEP_MODIFY_SENT, STEP_REJECTED, DeskOrder, OrderRecorder, Step,
+)
+from mlthon._core.sim_clock cimport TimeSource
 from mlthon._core.text_column cimport TextColumn
 
 cdef object BUY = Side.Buy
-cdef object MODIFY_SENT = OrderEvent.ModifySent
-cdef object REJECTED = OrderEvent.Rejected
-cdef object CANCELLED = OrderEvent.Cancelled
-cdef object FILLED = OrderEvent.Filled
 
 
 @cython.final
-cdef class OrderSteps:
+cdef class OrderSteps(OrderRecorder):
     """A row a step; what never changes of an order stands in ``client_ids``, ``instruments`` and ``is_buy``.
 
     ``numbers`` are those of the instruments that may be traded, by their ids; ``now_ns`` is the run's clock.
@@ -35,14 +35,16 @@ cdef class OrderSteps:
     cdef readonly TextColumn client_ids
     cdef readonly array instruments, is_buy
     cdef dict numbers
-    cdef object now_ns
+    cdef TimeSource clock
     cdef Py_ssize_t kept_ended
     cdef dict order_of                # by wire id
+    cdef object last_instrument       # the one of the last order, and its number
+    cdef long long last_number
     cdef object ended                 # deque of wire ids, the oldest first
 
     def __init__(self, dict numbers not None, now_ns, Py_ssize_t kept_ended):
         self.numbers = numbers
-        self.now_ns = now_ns
+        self.clock = TimeSource(now_ns)
         self.kept_ended = kept_ended
         self.ns, self.order, self.instruments = array("q"), array("q"), array("q")
         self.event, self.is_buy = array("b"), array("b")
@@ -65,39 +67,49 @@ cdef class OrderSteps:
         return self.order_of.get(wire_id)
 
     def record_order(self, event, order, code):
-        """Write down a step of an order, a `DeskOrder`, now."""
-        cdef Price price
-        cdef Qty qty, leaves_qty
-        cdef str wire_id
+        """Write down a step of an order, now: of a `DeskOrder`, or of what has its attributes."""
+        cdef int reason = 0 if code is None else code.value
         if type(order) is DeskOrder:
-            price, qty, wire_id = (<DeskOrder>order).price, (<DeskOrder>order).qty, (<DeskOrder>order).wire_id
-            leaves_qty = qty_from((<DeskOrder>order).leaves())
-        else:
-            price, qty, wire_id, leaves_qty = order.price, order.qty, order.wire_id, order.leaves_qty
-        if event is MODIFY_SENT and order.modify_pending is not None:
-            price = order.modify_pending.new_price or price
-            qty = order.modify_pending.new_qty or qty
-        push_long(self.ns, self.now_ns())
-        push_char(self.event, event._value_)
-        push_long(self.order, self.number_for(wire_id, order))
+            self.record(event.value, order, reason)
+            return
+        number = self.order_of.get(order.wire_id)
+        if number is None:
+            number = self.add_order(order.wire_id, order.client_id, order.instrument, order.side)
+        self.write(event.value, number, order.wire_id, order.price, order.qty,
+                   (<Qty?>order.leaves_qty).mantissa, order.modify_pending, reason)
+
+    cdef int record(self, Step step, DeskOrder order, int code) except -1:
+        if order.record_row == NO_ROW:
+            order.record_row = self.add_order(order.wire_id, order.client_id, order.instrument, order.side)
+        return self.write(step, order.record_row, order.wire_id, order.price, order.qty, order.leaves(),
+                          order.modify_pending, code)
+
+    cdef int write(self, Step step, Py_ssize_t number, str wire_id, Price price, Qty qty, int128 leaves_qty,
+                   object modify_pending, int code) except -1:
+        if step == STEP_MODIFY_SENT and modify_pending is not None:
+            price = modify_pending.new_price or price
+            qty = modify_pending.new_qty or qty
+        push_long(self.ns, self.clock.now())
+        push_char(self.event, <signed char>step)
+        push_long(self.order, number)
         self.price.add(price.mantissa)
         self.qty.add(qty.mantissa)
-        self.leaves_qty.add(leaves_qty.mantissa)
-        push_int(self.code, 0 if code is None else code._value_)
-        if event is REJECTED or event is CANCELLED or event is FILLED:
+        self.leaves_qty.add(leaves_qty)
+        push_int(self.code, code)
+        if step == STEP_REJECTED or step == STEP_CANCELLED or step == STEP_FILLED:
             self.forget_oldest(wire_id)
+        return 0
 
-    cdef long long number_for(self, str wire_id, object order) except -1:
-        """The number of an order, a new one where it is not known."""
-        cdef long long number
-        known = self.order_of.get(wire_id)
-        if known is not None:
-            return known
-        number = self.client_ids.count
+    cdef Py_ssize_t add_order(self, str wire_id, str client_id, object instrument, object side) except -1:
+        """Give an order the next number."""
+        cdef Py_ssize_t number = self.client_ids.count
+        if instrument is not self.last_instrument:
+            self.last_instrument = instrument
+            self.last_number = self.numbers[instrument.get_instrument_id()]
         self.order_of[wire_id] = number
-        self.client_ids.add(order.client_id)
-        push_long(self.instruments, self.numbers[order.instrument.get_instrument_id()])
-        push_char(self.is_buy, order.side is BUY)
+        self.client_ids.add(client_id)
+        push_long(self.instruments, self.last_number)
+        push_char(self.is_buy, side is BUY)
         return number
 
     cdef int forget_oldest(self, str ended_wire_id) except -1:

@@ -4,6 +4,20 @@ cimport cython
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.int128 cimport int128
+from mlthon._core.order_messages cimport NewOrderRequest, OrderReport
+from mlthon._core.recipient cimport Recipient
+
+cdef enum:                            # what is counted
+    SENT, ACKED, ENDED_REJECTED, ENDED_CANCELLED, ENDED_FILLED, FILLS, FOREIGN, WITHDRAWALS_REFUSED
+    COUNTED                           # how many there are
+
+cdef enum Step:                       # the values of OrderEvent
+    STEP_SENT = 1
+    STEP_ACKED, STEP_REJECTED, STEP_MODIFY_SENT, STEP_MODIFIED, STEP_MODIFY_REJECTED, STEP_CANCEL_SENT
+    STEP_CANCEL_REJECTED, STEP_CANCELLED, STEP_FILLED
+
+cdef enum:
+    NO_ROW = -1
 
 
 @cython.final
@@ -27,26 +41,40 @@ cdef class DeskOrder:
     cdef readonly object held_end      # the OrderReport of an end that waits for its fills, or None
     cdef int128 filled
     cdef set exec_ids                 # None: no fills yet
+    cdef Py_ssize_t record_row        # its recorder's; NO_ROW before the first step
 
-    cdef int begin(self, str client_id, tuple request) except -1
+    cdef int begin(self, str client_id, NewOrderRequest request) except -1
+    cdef Qty open_qty(self)
     cdef int128 leaves(self) noexcept
+
+
+cdef class OrderRecorder:
+    # A step, before the strategy hears of it; `code` is the value of why it was refused, or 0.
+    cdef int record(self, Step step, DeskOrder order, int code) except -1
 
 
 cdef class OrderStory:
     cdef public object exchange
     cdef readonly object gateway
-    cdef readonly dict counts         # sent, acked, rejected, cancelled, filled; fills; foreign; withdrawals refused
+    cdef Recipient requests           # the gateway, reached the shortest way
+    cdef long long[COUNTED] tally
     cdef public long long events      # reports and answers received
     cdef public bint announced        # the strategy is being told; before, nothing is
     cdef Dispatcher dispatcher
-    cdef object on_fill, on_incomplete, record_order
+    cdef object on_fill, on_incomplete
+    cdef OrderRecorder recorder       # or None
     cdef dict by_client_id, by_wire_id, by_exchange_id
     cdef dict open                    # by wire id, oldest first
     cdef object ended                 # deque of orders, in the order in which they ended
+    cdef object last_instrument, last_id
 
     # Requests that nothing is wrong with: they are handed to the gateway, and noted.
-    cdef int send_new_order(self, str client_id, tuple request) except -1
+    cdef int send_new_order(self, str client_id, NewOrderRequest request) except -1
     cdef int send_cancel_order(self, DeskOrder order) except -1
+
+    # The same as the listener's methods.
+    cdef int accept(self, str wire_id, str exchange_id, bint is_cancel) except -1
+    cdef int apply_report(self, OrderReport report) except -1
 
     cdef int ack(self, DeskOrder order) except -1
     cdef int reject_new(self, DeskOrder order, object code, str reason) except -1
@@ -56,9 +84,9 @@ cdef class OrderStory:
     cdef int answer_cancel(self, DeskOrder order) except -1
     cdef int refuse_cancel(self, DeskOrder order, object code, str reason) except -1
     cdef int end_if_fills_complete(self, DeskOrder order) except -1
-    cdef int end(self, DeskOrder order, str how, str why_too_late) except -1
+    cdef int end(self, DeskOrder order, int how, str why_too_late) except -1
     cdef DeskOrder find_order(self, str wire_id, str exchange_id)
     cdef int learn_exchange_id(self, DeskOrder order, str exchange_id) except -1
-    cdef int count(self, str what) except -1
-    cdef int note(self, object event, DeskOrder order, object code) except -1
-    cdef int tell(self, Py_ssize_t position, tuple args) except -1
+    cdef object id_of(self, object instrument)
+    cdef int note(self, Step step, DeskOrder order, object code) except -1
+    cdef int tell(self, Py_ssize_t position, DeskOrder order, tuple rest) except -1

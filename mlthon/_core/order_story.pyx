@@ -10,8 +10,7 @@ Reports may repeat, come late or in any order. What the strategy is told is
   order's last word, and after the execution that fills it.
 * A fill is never dropped, not even one that comes after the end; a repeated one is known by its execution id.
 
-Compiled, because every order passes here several times. Requests and reports are the named tuples of
-`mlthon.engine.ports`, and are taken apart here by position.
+Compiled, because every order passes here several times. Requests and reports are those of `mlthon.engine.ports`.
 """
 
 import logging
@@ -19,20 +18,28 @@ from collections import deque
 
 from mlthon._core import dispatch
 from mlthon._core.enums import CancelCode, GtwRejectCode, OrderEvent, OrderStatus, RequestKind
-from mlthon._core.order_messages import CancelOrderRequest
 
 cimport cython
+from cpython.object cimport PyObject
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
 from mlthon._core.int128 cimport add_overflows, int128
-from mlthon._core.order_messages cimport fields_of, named
+from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, OrderReport, fields_of
+from mlthon._core.recipient cimport SEND_CANCEL, SEND_NEW, Recipient
 
 log = logging.getLogger("mlthon.engine")
 
 cdef enum:
     KEPT_ENDED_ORDERS = 10_000        # for late reports and duplicate ids; the oldest are forgotten
+    MAX_ARGS = 11                     # of a callback about an order
 
-cdef tuple COUNTED = ("sent", "acked", "rejected", "cancelled", "filled", "fills", "foreign", "withdrawals refused")
+# By what is counted (order_story.pxd).
+cdef tuple COUNT_NAMES = (
+    "sent", "acked", "rejected", "cancelled", "filled", "fills", "foreign", "withdrawals refused")
+
+# By `Step`.
+cdef tuple EVENTS = (None, *OrderEvent)
+assert [event.value for event in OrderEvent] == list(range(STEP_SENT, STEP_FILLED + 1))
 
 cdef Price NO_PRICE = price_from(0)
 cdef Qty NO_QTY = qty_from(0)
@@ -45,16 +52,6 @@ cdef object CANCELLED = OrderStatus.Cancelled
 cdef object REJECTED = OrderStatus.Rejected
 cdef object CANCELLED_BY_USER = CancelCode.CanceledByUser
 cdef object TOO_LATE = GtwRejectCode.TooLate
-
-cdef object SENT = OrderEvent.Sent
-cdef object CANCEL_SENT = OrderEvent.CancelSent
-cdef object ACKED = OrderEvent.Acked
-cdef object NOT_TAKEN = OrderEvent.Rejected
-cdef object MODIFIED = OrderEvent.Modified
-cdef object MODIFY_REJECTED = OrderEvent.ModifyRejected
-cdef object CANCEL_REJECTED = OrderEvent.CancelRejected
-cdef object WAS_CANCELLED = OrderEvent.Cancelled
-cdef object WAS_FILLED = OrderEvent.Filled
 
 cdef Py_ssize_t ON_NEW_ORDER_ACK = dispatch.CALLBACKS.index("on_new_order_ack")
 cdef Py_ssize_t ON_NEW_ORDER_REJECT = dispatch.CALLBACKS.index("on_new_order_reject")
@@ -74,15 +71,15 @@ cdef str CANCELLED_FIRST = "the order was cancelled first"
 cdef class DeskOrder:
     """One order as the desk knows it."""
 
-    def __init__(self, str client_id, request):
-        self.begin(client_id, fields_of(request))
+    def __init__(self, str client_id not None, NewOrderRequest request not None):
+        self.begin(client_id, request)
 
-    cdef int begin(self, str client_id, tuple request) except -1:
-        (self.wire_id, self.instrument, self.side, price, self.qty, self.order_type, self.tif, self.exec_instr,
-         _) = request
-        self.client_id = client_id
-        self.price = NO_PRICE if price is None else price
-        self.exchange_id = ""
+    cdef int begin(self, str client_id, NewOrderRequest request) except -1:
+        self.client_id, self.wire_id, self.exchange_id = client_id, request.wire_id, ""
+        self.instrument, self.side, self.qty = request.instrument, request.side, request.qty
+        self.price = NO_PRICE if request.price is None else request.price
+        self.order_type, self.tif, self.exec_instr = request.order_type, request.tif, request.exec_instr
+        self.record_row = NO_ROW
         return 0
 
     @property
@@ -93,10 +90,53 @@ cdef class DeskOrder:
     @property
     def leaves_qty(self) -> Qty:
         """Quantity still open; never negative."""
-        return qty_from(self.leaves())
+        return self.open_qty()
+
+    cdef Qty open_qty(self):
+        return self.qty if self.filled == 0 else qty_from(self.leaves())
 
     cdef int128 leaves(self) noexcept:
         return self.qty.mantissa - self.filled if self.qty.mantissa > self.filled else 0
+
+
+cdef class OrderRecorder:
+    """Writes the steps of orders down, without a Python call for each."""
+
+    cdef int record(self, Step step, DeskOrder order, int code) except -1:
+        raise NotImplementedError(f"{type(self).__name__} records no steps")
+
+
+@cython.final
+cdef class CalledRecorder(OrderRecorder):
+    """A recorder that is not compiled, by its ``record_order(event, order, code)``."""
+
+    cdef object record_order
+    cdef dict codes
+
+    def __init__(self, record_order):
+        self.record_order = record_order
+        self.codes = {code.value: code for code in GtwRejectCode}
+
+    cdef int record(self, Step step, DeskOrder order, int code) except -1:
+        self.record_order(EVENTS[step], order, self.codes.get(code))
+        return 0
+
+
+@cython.final
+cdef class CalledGateway(Recipient):
+    """A gateway that is not compiled, by its ``send_new(request)`` and ``send_cancel(request)``."""
+
+    cdef object gateway
+
+    def __init__(self, gateway):
+        self.gateway = gateway
+
+    cdef int receive(self, int what, object first, object second) except -1:
+        if what == SEND_NEW:
+            self.gateway.send_new(first)
+        else:
+            self.gateway.send_cancel(first)
+        return 0
 
 
 cdef class OrderStory:
@@ -113,8 +153,8 @@ cdef class OrderStory:
         self.dispatcher = dispatcher
         self.on_fill = on_fill
         self.on_incomplete = on_incomplete
-        self.record_order = None if record is None else record.record_order
-        self.counts = dict.fromkeys(COUNTED, 0)
+        self.requests = gateway if isinstance(gateway, Recipient) else CalledGateway(gateway)
+        self.recorder = None if record is None else recorder_of(record.record_order)
         self.by_client_id = {}
         self.by_wire_id = {}
         self.by_exchange_id = {}
@@ -122,6 +162,11 @@ cdef class OrderStory:
         self.ended = deque()
 
     # -- questions -------------------------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> dict:
+        """How many orders were sent and what became of them, and what else was told."""
+        return {name: self.tally[kind] for kind, name in enumerate(COUNT_NAMES)}
 
     def order(self, str client_id):
         """The order of a client id, ended ones included as long as they are remembered; else None."""
@@ -137,37 +182,43 @@ cdef class OrderStory:
 
     # -- requests --------------------------------------------------------------------------------------------
 
-    def send_new(self, str client_id not None, request):
+    def send_new(self, str client_id not None, NewOrderRequest request not None):
         """Send a new order; the client id must be new."""
-        self.send_new_order(client_id, fields_of(request))
+        self.send_new_order(client_id, request)
 
     def send_cancel(self, DeskOrder order not None):
         """Ask to cancel an open order without a pending cancel."""
         self.send_cancel_order(order)
 
-    cdef int send_new_order(self, str client_id, tuple request) except -1:
-        self.gateway.send_new(request)    # what this refuses to take was never sent; answers come later
+    cdef int send_new_order(self, str client_id, NewOrderRequest request) except -1:
+        # What the gateway refuses to take was never sent; answers come later.
+        self.requests.receive(SEND_NEW, request, None)
         cdef DeskOrder order = DeskOrder.__new__(DeskOrder)
         order.begin(client_id, request)
         self.by_client_id[client_id] = self.by_wire_id[order.wire_id] = self.open[order.wire_id] = order
-        self.count("sent")
-        return self.note(SENT, order, None)
+        self.tally[SENT] += 1
+        return self.note(STEP_SENT, order, None)
 
     cdef int send_cancel_order(self, DeskOrder order) except -1:
+        cdef CancelOrderRequest request = CancelOrderRequest.__new__(CancelOrderRequest)
+        request.wire_id, request.exchange_id = order.wire_id, order.exchange_id
+        request.instrument = order.instrument
         order.cancel_pending = order.cancel_asked = True
-        self.gateway.send_cancel(named(CancelOrderRequest, (order.wire_id, order.exchange_id, order.instrument)))
-        return self.note(CANCEL_SENT, order, None)
+        self.requests.receive(SEND_CANCEL, request, None)
+        return self.note(STEP_CANCEL_SENT, order, None)
 
     # -- the fate of requests --------------------------------------------------------------------------------
 
     def on_request_accepted(self, kind, str wire_id, str exchange_id):
+        self.accept(wire_id, exchange_id, kind is CANCEL_ORDER)
+
+    cdef int accept(self, str wire_id, str exchange_id, bint is_cancel) except -1:
         cdef DeskOrder order = self.by_wire_id.get(wire_id)
         if order is None:
-            return
+            return 0
         self.learn_exchange_id(order, exchange_id)
-        if kind is CANCEL_ORDER and not order.withdrawal_pending:
-            self.answer_cancel(order)
         # A new or modified order is acknowledged by the report that shows it: acceptance is not yet a fact.
+        return self.answer_cancel(order) if is_cancel and not order.withdrawal_pending else 0
 
     def on_request_refused(self, kind, str wire_id, code, str reason):
         cdef DeskOrder order = self.by_wire_id.get(wire_id)
@@ -182,41 +233,43 @@ cdef class OrderStory:
             self.refuse_modify(order, code, reason)
         elif order.withdrawal_pending:
             order.withdrawal_pending = False
-            self.count("withdrawals refused")
+            self.tally[WITHDRAWALS_REFUSED] += 1
         else:
             self.refuse_cancel(order, code, reason)
 
     # -- what became of orders -------------------------------------------------------------------------------
 
-    def on_order_report(self, report):
+    def on_order_report(self, OrderReport report not None):
+        self.apply_report(report)
+
+    cdef int apply_report(self, OrderReport report) except -1:
         self.events += 1
-        (wire_id, exchange_id, _, _, price, qty, cum_qty, status, _, _, _, _, reject_code, reason, _,
-         _) = fields_of(report)
-        cdef DeskOrder order = self.find_order(wire_id, exchange_id)
+        cdef DeskOrder order = self.find_order(report.wire_id, report.exchange_id)
+        cdef object status = report.status
         if order is None:
-            self.count("foreign")
-            return
-        self.learn_exchange_id(order, exchange_id)
+            self.tally[FOREIGN] += 1
+            return 0
+        self.learn_exchange_id(order, report.exchange_id)
         if order.ended:
-            return
-        if status is REJECTED and not order.acked and (<Qty?>cum_qty).mantissa == 0:
-            self.reject_new(order, reject_code, reason)
-            return
+            return 0
+        if status is REJECTED and not order.acked and report.cum_qty.mantissa == 0:
+            return self.reject_new(order, report.reject_code, report.reason)
         self.ack(order)
         if status is not REJECTED:
-            self.settle_modify(order, price, qty)
+            self.settle_modify(order, report.price, report.qty)
         if status is FILLED or status is CANCELLED or status is REJECTED:
             order.held_end = report
             self.end_if_fills_complete(order)
             if not order.ended:
                 self.on_incomplete(order)
+        return 0
 
     def on_fill_report(self, fill):
         self.events += 1
         (exec_id, wire_id, exchange_id, _, side, price, qty, _, _, _, exec_ms, recv_ms, order_qty) = fields_of(fill)
         cdef DeskOrder order = self.find_order(wire_id, exchange_id)
         if order is None:
-            self.count("foreign")
+            self.tally[FOREIGN] += 1
             return
         if order.exec_ids is None:
             order.exec_ids = set()
@@ -229,17 +282,16 @@ cdef class OrderStory:
             self.settle_resize(order, order_qty)
         if add_overflows(order.filled, (<Qty?>qty).mantissa, &order.filled):
             raise OverflowError(f"{order.wire_id}: its fills sum to more than a quantity can be")
-        self.count("fills")
+        self.tally[FILLS] += 1
         self.on_fill(fill)
         leaves = NO_QTY if order.ended else qty_from(order.leaves())
-        self.tell(ON_ORDER_EXECUTION,
-                  (self.exchange, order.client_id, side, price, qty, leaves, exec_ms, recv_ms))
+        self.tell(ON_ORDER_EXECUTION, order, (side, price, qty, leaves, exec_ms, recv_ms))
         if order.ended:
             log.warning("%s: %s was filled after its end was reported", self.exchange.name, order.wire_id)
         elif order.held_end is not None:
             self.end_if_fills_complete(order)
         elif order.leaves() == 0 and order.modify_pending is None:
-            self.end(order, "filled", FILLED_FIRST)
+            self.end(order, ENDED_FILLED, FILLED_FIRST)
 
     # -- the story of one order ------------------------------------------------------------------------------
 
@@ -247,16 +299,24 @@ cdef class OrderStory:
         if order.acked:
             return 0
         order.acked = True
-        self.count("acked")
-        self.note(ACKED, order, None)
-        return self.tell(ON_NEW_ORDER_ACK, (
-            self.exchange, order.client_id, order.exchange_id, order.instrument.get_instrument_id(), order.side,
-            order.price, order.qty, qty_from(order.leaves()), order.order_type, order.tif, order.exec_instr))
+        self.tally[ACKED] += 1
+        self.note(STEP_ACKED, order, None)
+        if not self.announced:
+            return 0
+        cdef PyObject *args[12]
+        instrument_id = self.id_of(order.instrument)
+        leaves = order.open_qty()
+        args[1], args[2] = <PyObject *>self.exchange, <PyObject *>order.client_id
+        args[3], args[4] = <PyObject *>order.exchange_id, <PyObject *>instrument_id
+        args[5], args[6] = <PyObject *>order.side, <PyObject *>order.price
+        args[7], args[8], args[9] = <PyObject *>order.qty, <PyObject *>leaves, <PyObject *>order.order_type
+        args[10], args[11] = <PyObject *>order.tif, <PyObject *>order.exec_instr
+        return self.dispatcher.deliver(ON_NEW_ORDER_ACK, args, 11)
 
     cdef int reject_new(self, DeskOrder order, object code, str reason) except -1:
-        self.note(NOT_TAKEN, order, code)
-        self.tell(ON_NEW_ORDER_REJECT, (self.exchange, order.client_id, code, reason))
-        return self.end(order, "rejected", "the order was rejected")
+        self.note(STEP_REJECTED, order, code)
+        self.tell(ON_NEW_ORDER_REJECT, order, (code, reason))
+        return self.end(order, ENDED_REJECTED, "the order was rejected")
 
     cdef int settle_modify(self, DeskOrder order, Price price, Qty qty) except -1:
         """Take over the price and quantity the venue shows; a modify that asked for them is thereby done."""
@@ -268,9 +328,8 @@ cdef class OrderStory:
         if (new_price is not None and new_price != price) or (new_qty is not None and new_qty != qty):
             return 0
         order.modify_pending = None
-        self.note(MODIFIED, order, None)
-        return self.tell(ON_MODIFY_ORDER_ACK, (self.exchange, order.client_id, new_price, new_qty,
-                                               qty_from(order.leaves())))
+        self.note(STEP_MODIFIED, order, None)
+        return self.tell(ON_MODIFY_ORDER_ACK, order, (new_price, new_qty, qty_from(order.leaves())))
 
     cdef int settle_resize(self, DeskOrder order, Qty order_qty) except -1:
         """See by a fill whether a pending modify has changed the quantity.
@@ -287,36 +346,33 @@ cdef class OrderStory:
         if order.modify_pending is None:
             return 0
         order.modify_pending = None
-        self.note(MODIFY_REJECTED, order, code)
-        self.tell(ON_MODIFY_ORDER_REJECT, (self.exchange, order.client_id, code, reason))
+        self.note(STEP_MODIFY_REJECTED, order, code)
+        self.tell(ON_MODIFY_ORDER_REJECT, order, (code, reason))
         if order.leaves() == 0 and order.held_end is None and not order.ended:
-            self.end(order, "filled", FILLED_FIRST)
+            self.end(order, ENDED_FILLED, FILLED_FIRST)
         return 0
 
     cdef int answer_cancel(self, DeskOrder order) except -1:
         if order.cancel_pending:
             order.cancel_pending = False
-            self.tell(ON_CANCEL_ORDER_ACK, (self.exchange, order.client_id))
+            self.tell(ON_CANCEL_ORDER_ACK, order, ())
         return 0
 
     cdef int refuse_cancel(self, DeskOrder order, object code, str reason) except -1:
         if order.cancel_pending:
             order.cancel_pending = False
-            self.note(CANCEL_REJECTED, order, code)
-            self.tell(ON_CANCEL_ORDER_REJECT, (self.exchange, order.client_id, code, reason))
+            self.note(STEP_CANCEL_REJECTED, order, code)
+            self.tell(ON_CANCEL_ORDER_REJECT, order, (code, reason))
         return 0
 
     cdef int end_if_fills_complete(self, DeskOrder order) except -1:
-        if order.held_end is None:
+        cdef OrderReport report = order.held_end
+        if report is None or order.filled < report.cum_qty.mantissa:
             return 0
-        (_, _, _, _, _, _, cum_qty, status, _, _, _, cancel_code, _, reason, venue_ms,
-         recv_ms) = fields_of(order.held_end)
-        if order.filled < (<Qty?>cum_qty).mantissa:
-            return 0
-        if status is FILLED:
+        if report.status is FILLED:
             order.held_end = None
-            return self.end(order, "filled", FILLED_FIRST)
-        cdef bint solicited = order.cancel_asked and cancel_code is CANCELLED_BY_USER
+            return self.end(order, ENDED_FILLED, FILLED_FIRST)
+        cdef bint solicited = order.cancel_asked and report.cancel_code is CANCELLED_BY_USER
         if order.modify_pending is not None:      # while the end is held, for its answer is not the end
             self.refuse_modify(order, TOO_LATE, CANCELLED_FIRST)
         order.held_end = None
@@ -324,18 +380,18 @@ cdef class OrderStory:
             self.answer_cancel(order)
         else:
             self.refuse_cancel(order, TOO_LATE, CANCELLED_FIRST)
-        self.note(WAS_CANCELLED, order, None)
-        self.tell(ON_ORDER_CANCELLED,
-                  (self.exchange, order.client_id, not solicited, venue_ms, recv_ms, cancel_code, reason))
-        return self.end(order, "cancelled", CANCELLED_FIRST)
+        self.note(STEP_CANCELLED, order, None)
+        self.tell(ON_ORDER_CANCELLED, order,
+                  (not solicited, report.venue_ms, report.recv_ms, report.cancel_code, report.reason))
+        return self.end(order, ENDED_CANCELLED, CANCELLED_FIRST)
 
-    cdef int end(self, DeskOrder order, str how, str why_too_late) except -1:
+    cdef int end(self, DeskOrder order, int how, str why_too_late) except -1:
         """Close the books on an order, answering what is still pending for it."""
         cdef DeskOrder oldest
         order.ended = True
-        self.count(how)
-        if how == "filled":
-            self.note(WAS_FILLED, order, None)
+        self.tally[how] += 1
+        if how == ENDED_FILLED:
+            self.note(STEP_FILLED, order, None)
         if order.modify_pending is not None:
             self.refuse_modify(order, TOO_LATE, why_too_late)
         self.refuse_cancel(order, TOO_LATE, why_too_late)
@@ -360,16 +416,29 @@ cdef class OrderStory:
             self.by_exchange_id[exchange_id] = order
         return 0
 
-    cdef int count(self, str what) except -1:
-        self.counts[what] += 1
-        return 0
+    cdef object id_of(self, object instrument):
+        """An instrument's id; most orders are of the one last asked for."""
+        if self.last_instrument is not instrument:
+            self.last_instrument, self.last_id = instrument, instrument.get_instrument_id()
+        return self.last_id
 
-    cdef int note(self, object event, DeskOrder order, object code) except -1:
-        if self.record_order is not None:
-            self.record_order(event, order, code)
-        return 0
+    cdef int note(self, Step step, DeskOrder order, object code) except -1:
+        return 0 if self.recorder is None else self.recorder.record(step, order, 0 if code is None else code.value)
 
-    cdef int tell(self, Py_ssize_t position, tuple args) except -1:
-        if self.announced:
-            self.dispatcher.deliver(position, args)
-        return 0
+    cdef int tell(self, Py_ssize_t position, DeskOrder order, tuple rest) except -1:
+        """Call back: with the exchange and the client id, then the rest."""
+        cdef PyObject *args[MAX_ARGS + 1]
+        cdef Py_ssize_t count = 2
+        if not self.announced:
+            return 0
+        args[1], args[2] = <PyObject *>self.exchange, <PyObject *>order.client_id
+        for value in rest:
+            count += 1
+            args[count] = <PyObject *>value
+        return self.dispatcher.deliver(position, args, count)
+
+
+cdef OrderRecorder recorder_of(object record_order):
+    """Who records, reached the shortest way."""
+    owner = getattr(record_order, "__self__", None)
+    return owner if isinstance(owner, OrderRecorder) else CalledRecorder(record_order)

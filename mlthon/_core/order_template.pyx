@@ -5,12 +5,11 @@ price stand. It serves orders that agree with the one it was made of in all else
 anew would give. Invariant: what is put in needs no escaping in JSON.
 """
 
-from mlthon._core.order_messages import NewOrderRequest
-
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcpy
-from mlthon._core.fixed cimport Price, Qty, mantissa_to_text
+from mlthon._core.fixed cimport mantissa_to_text
+from mlthon._core.order_messages cimport NewOrderRequest
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_ASCII(object text) noexcept
@@ -18,25 +17,16 @@ cdef extern from "Python.h":
 
 cdef enum:
     GAPS = 5
-    # where a request has what
-    WIRE_ID = 0
-    SIDE = 2
-    PRICE = 3
-    QTY = 4
-    ORDER_TYPE = 5
-    TIF = 6
-    EXEC_INSTR = 7
-    CLOSE_POSITION = 8
 
 
 @cython.final
 cdef class OrderTemplate:
     """The text around the gaps, for orders of one kind."""
 
-    cdef bint suits(self, tuple fields) except -1:
-        return (fields[SIDE] is self.side and fields[TIF] is self.tif
-                and fields[EXEC_INSTR] is self.exec_instr and fields[ORDER_TYPE] is self.order_type
-                and fields[CLOSE_POSITION] is self.close_position)
+    cdef bint suits(self, NewOrderRequest request) noexcept:
+        return (request.side is self.side and request.tif is self.tif
+                and request.exec_instr is self.exec_instr and request.order_type is self.order_type
+                and request.close_position == self.close_position)
 
 
 @cython.final
@@ -46,46 +36,37 @@ cdef class OrderTemplates:
     Orders without a price have none.
     """
 
-    def learn(self, request, tuple parts not None):
-        """Take in the encoded text of a NewOrderRequest, cut at the gaps: six pieces of bytes."""
-        cdef tuple fields = fields_of(request)
+    def learn(self, NewOrderRequest request not None, tuple parts not None):
+        """Take in the encoded text of a request, cut at the gaps: six pieces of bytes."""
         if len(parts) != GAPS + 1:
             raise ValueError(f"order template: expected {GAPS + 1} parts, got {len(parts)}")
         cdef OrderTemplate template = OrderTemplate.__new__(OrderTemplate)
-        template.side, template.order_type = fields[SIDE], fields[ORDER_TYPE]
-        template.tif, template.exec_instr = fields[TIF], fields[EXEC_INSTR]
-        template.close_position = fields[CLOSE_POSITION]
+        template.side, template.order_type = request.side, request.order_type
+        template.tif, template.exec_instr = request.tif, request.exec_instr
+        template.close_position = request.close_position
         template.parts = tuple([bytes(part) for part in parts])
         template.next = self.first
         self.first = template
 
-    def fill(self, request, str req_id not None, long long timestamp_ms) -> bytes | None:
-        """The text of a NewOrderRequest; None where there is no template for it."""
-        return self.text_of(fields_of(request), req_id, timestamp_ms)
+    def fill(self, NewOrderRequest request not None, str req_id not None, long long timestamp_ms) -> bytes | None:
+        """The text of a request; None where there is no template for it."""
+        return self.text_of(request, req_id, timestamp_ms)
 
-    cdef bytes text_of(self, tuple fields, str req_id, long long timestamp_ms):
+    cdef bytes text_of(self, NewOrderRequest request, str req_id, long long timestamp_ms):
         cdef OrderTemplate template = self.first
-        while template is not None and not template.suits(fields):
+        while template is not None and not template.suits(request):
             template = template.next
-        if template is None or type(fields[PRICE]) is not Price or type(fields[QTY]) is not Qty:
+        if template is None or request.price is None:
             return None
-        wire_id = fields[WIRE_ID]
-        if type(wire_id) is not str or not is_plain(<str>wire_id) or not is_plain(req_id):
+        if not is_plain(request.wire_id) or not is_plain(req_id):
             return None
         return joined(template.parts, (
             req_id,
             str(timestamp_ms),
-            mantissa_to_text((<Qty>fields[QTY]).mantissa, 0),
-            wire_id,
-            mantissa_to_text((<Price>fields[PRICE]).mantissa, 0),
+            mantissa_to_text(request.qty.mantissa, 0),
+            request.wire_id,
+            mantissa_to_text(request.price.mantissa, 0),
         ))
-
-
-cdef tuple fields_of(object request):
-    """A request to be taken apart by position; raises TypeError for anything else."""
-    if type(request) is not NewOrderRequest:
-        raise TypeError(f"order template: expected a NewOrderRequest, got {type(request).__name__}")
-    return <tuple>request
 
 
 cdef bint is_plain(str text) except -1:

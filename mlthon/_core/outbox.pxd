@@ -1,15 +1,18 @@
 # What the simulated exchange has to tell, for other compiled modules.
 
 cimport cython
+from mlthon._core.recipient cimport Recipient
+from mlthon._core.sim_order cimport SimOrder
 
 
 @cython.final
 cdef class Outbox:
-    cdef list listeners               # of each, its methods in the order of the kinds of messages
-    cdef object messages              # deque of (kind, argument, argument or None)
+    cdef tuple listeners              # Recipients
+    cdef list kinds, firsts, seconds  # of the messages: what each is, and what it is about; None where none waits
+    cdef Py_ssize_t first, end        # those that wait
     cdef bint delivering
 
-    cdef int post_order(self, tuple order) except -1
+    cdef int post_order(self, SimOrder order) except -1
     cdef int post_depth(self, str symbol, object update) except -1
     cdef int post(self, int kind, object first, object second) except -1
     cdef int pass_on(self) except -1

@@ -1,9 +1,14 @@
 from typing import Any, final
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.recipient import Recipient
 from mlthon._core.sim_order import SimOrder
 
 # Listeners, accounts, fills and payments are those of a higher layer.
+
+@final
+class CalledListener(Recipient):
+    def __init__(self, listener: Any) -> None: ...
 
 @final
 class Outbox:

@@ -1,17 +1,32 @@
 """What the simulated exchange has to tell, in order, and its delivery to the listeners.
 
 Invariants: nothing is kept while nobody listens; of two messages, the first is delivered to everybody before the
-second is to anybody.
+second is to anybody. The lists of messages keep their length from delivery to delivery, so that none is made anew.
 """
 
-from collections import deque
-
 cimport cython
-
-cdef enum Kind:
-    ORDER, FILL, FUNDING, POSITION, WALLET, DEPTH, TRADE
+from mlthon._core.recipient cimport DEPTH, FILL, FUNDING, ORDER, POSITION, TRADE, WALLET, Recipient
+from mlthon._core.sim_order cimport SimOrder
 
 cdef tuple NAMES = ("on_order", "on_fill", "on_funding", "on_position", "on_wallet", "on_depth", "on_trade")
+
+
+@cython.final
+cdef class CalledListener(Recipient):
+    """A listener that is not compiled, by its methods in the order of the kinds of messages."""
+
+    cdef tuple methods
+
+    def __init__(self, listener):
+        self.methods = tuple([getattr(listener, name) for name in NAMES])
+
+    cdef int receive(self, int what, object first, object second) except -1:
+        tell = self.methods[what]
+        if what <= FUNDING:
+            tell(first)
+        else:
+            tell(first, second)
+        return 0
 
 
 @cython.final
@@ -22,12 +37,12 @@ cdef class Outbox:
     """
 
     def __cinit__(self):
-        self.listeners = []
-        self.messages = deque()
+        self.listeners = ()
+        self.kinds, self.firsts, self.seconds = [], [], []
 
     def attach(self, listener):
         """Tell a listener of everything from now on, after those that are there already."""
-        self.listeners.append(tuple([getattr(listener, name) for name in NAMES]))
+        self.listeners += (listener if isinstance(listener, Recipient) else CalledListener(listener),)
 
     def deliver(self):
         """Deliver all that is queued, unless a delivery is under way, which then does.
@@ -57,31 +72,36 @@ cdef class Outbox:
     def on_trade(self, symbol, trade):
         self.post(TRADE, symbol, trade)
 
-    cdef int post_order(self, tuple order) except -1:
+    cdef int post_order(self, SimOrder order) except -1:
         return self.post(ORDER, order, None)
 
     cdef int post_depth(self, str symbol, object update) except -1:
         return self.post(DEPTH, symbol, update)
 
     cdef int post(self, int kind, object first, object second) except -1:
-        if self.listeners:
-            self.messages.append((kind, first, second))
+        if not self.listeners:
+            return 0
+        if self.end == len(self.kinds):
+            for messages in (self.kinds, self.firsts, self.seconds):
+                (<list>messages).append(None)
+        self.kinds[self.end], self.firsts[self.end], self.seconds[self.end] = kind, first, second
+        self.end += 1
         return 0
 
     cdef int pass_on(self) except -1:
         cdef int kind
-        if self.delivering or not self.messages:
+        if self.delivering or self.first == self.end:
             return 0
         self.delivering = True
         try:
-            while self.messages:
-                kind, first, second = self.messages.popleft()
-                for told in tuple(self.listeners):
-                    tell = (<tuple>told)[kind]
-                    if kind <= FUNDING:
-                        tell(first)
-                    else:
-                        tell(first, second)
+            while self.first < self.end:
+                kind, first, second = self.kinds[self.first], self.firsts[self.first], self.seconds[self.first]
+                self.firsts[self.first] = self.seconds[self.first] = None
+                self.first += 1
+                if self.first == self.end:
+                    self.first = self.end = 0
+                for listener in self.listeners:
+                    (<Recipient>listener).receive(kind, first, second)
         finally:
             self.delivering = False
         return 0

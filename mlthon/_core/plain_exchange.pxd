@@ -5,6 +5,8 @@ from mlthon._core.funds cimport Funds
 from mlthon._core.matching cimport MatchingEngine
 from mlthon._core.order_entry cimport OrderRules
 from mlthon._core.outbox cimport Outbox
+from mlthon._core.sim_clock cimport TimeSource
+from mlthon._core.sim_order cimport SimOrder
 
 
 cdef class PlainMarket:
@@ -17,12 +19,13 @@ cdef class PlainMarket:
 cdef class OrderKeeper:
     cdef readonly Outbox outbox
     cdef readonly object now_ns
+    cdef TimeSource clock             # the same
     cdef readonly dict owners         # of open orders, by order id
     cdef long long orders_made
 
-    cdef int keep(self, Funds account, tuple order) except -1
-    cdef tuple end_order(self, Funds account, tuple order, object state, object reason, object met_id)
-    cdef int tell_of(self, PlainMarket market, tuple order) except -1
+    cdef int keep(self, Funds account, SimOrder order) except -1
+    cdef SimOrder end_order(self, Funds account, SimOrder order, object state, object reason, object met_id)
+    cdef int tell_of(self, PlainMarket market, SimOrder order) except -1
     cdef int tell_changes(self, PlainMarket market) except -1
 
 
@@ -32,8 +35,8 @@ cdef class PlainExchange:
     cdef Py_ssize_t max_open_orders
 
     # None: not plain, and nothing was done.
-    cdef tuple place_limit(self, Funds account, str symbol, str link_id, object side, Price price, Qty qty,
-                           object tif, bint post_only)
+    cdef SimOrder place_limit(self, Funds account, PlainMarket market, str link_id, object side, Price price, Qty qty,
+                              object tif, bint post_only)
     cdef bint is_plain(self, Funds account, PlainMarket market, str link_id, object side, Price price, Qty qty,
                        object tif) except -1
-    cdef tuple cancel_open(self, Funds account, str symbol, str link_id)
+    cdef SimOrder cancel_open(self, Funds account, PlainMarket market, str link_id)

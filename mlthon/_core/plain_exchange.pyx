@@ -15,9 +15,9 @@ from mlthon._core.funds cimport Exposure, Funds
 from mlthon._core.int128 cimport int128
 from mlthon._core.matching cimport MatchingEngine
 from mlthon._core.order_entry cimport OrderRules
-from mlthon._core.order_messages cimport fields_of
 from mlthon._core.outbox cimport Outbox
-from mlthon._core.sim_order cimport ORDER_ID, STATE, SYMBOL, begin_order, ended_order
+from mlthon._core.sim_clock cimport TimeSource
+from mlthon._core.sim_order cimport SimOrder, begin_order, ended_order
 
 cdef object BUY = Side.Buy
 cdef object SELL = Side.Sell
@@ -46,6 +46,7 @@ cdef class OrderKeeper:
     def __init__(self, Outbox outbox not None, now_ns):
         self.outbox = outbox
         self.now_ns = now_ns
+        self.clock = TimeSource(now_ns)
         self.owners = {}
 
     def new_order(self, account, order, origin=CLIENT):
@@ -53,37 +54,37 @@ cdef class OrderKeeper:
         self.orders_made += 1
         return SimOrder.begin(self.orders_made, account.name, origin, order, self.now_ns())
 
-    def put(self, Funds account not None, order):
+    def put(self, Funds account not None, SimOrder order not None):
         """Keep an order's new state."""
-        self.keep(account, fields_of(order))
+        self.keep(account, order)
 
-    def end(self, Funds account not None, order, state, reason, met_id=0):
+    def end(self, Funds account not None, SimOrder order not None, state, reason, met_id=0):
         """Keep that an order has ended with quantity left."""
-        return self.end_order(account, fields_of(order), state, reason, met_id)
+        return self.end_order(account, order, state, reason, met_id)
 
-    def tell_quiet(self, PlainMarket market not None, order):
+    def tell_quiet(self, PlainMarket market not None, SimOrder order not None):
         """Queue what there is to tell when an order came to rest, changed or ended, and nothing else happened."""
-        self.tell_of(market, fields_of(order))
+        self.tell_of(market, order)
 
     def tell_depth(self, PlainMarket market not None):
         """Queue what the engine's last call changed of what is displayed."""
         self.tell_changes(market)
 
-    cdef int keep(self, Funds account, tuple order) except -1:
-        account.archive.keep(order)
-        (<Exposure>account.exposures[order[SYMBOL]]).follow(order)
-        if order[STATE].is_open:
-            self.owners[order[ORDER_ID]] = account
-        else:
-            self.owners.pop(order[ORDER_ID], None)
+    cdef int keep(self, Funds account, SimOrder order) except -1:
+        cdef SimOrder before = account.archive.keep(order)
+        (<Exposure>account.exposures[order.symbol]).follow(before, order)
+        if not order.is_open:
+            self.owners.pop(order.order_id, None)
+        elif before is None:
+            self.owners[order.order_id] = account
         return 0
 
-    cdef tuple end_order(self, Funds account, tuple order, object state, object reason, object met_id):
-        cdef tuple ended = ended_order(order, state, reason, met_id, self.now_ns())
+    cdef SimOrder end_order(self, Funds account, SimOrder order, object state, object reason, object met_id):
+        cdef SimOrder ended = ended_order(order, state, reason, met_id, self.clock.now())
         self.keep(account, ended)
         return ended
 
-    cdef int tell_of(self, PlainMarket market, tuple order) except -1:
+    cdef int tell_of(self, PlainMarket market, SimOrder order) except -1:
         self.outbox.post_order(order)
         return self.tell_changes(market)
 
@@ -110,26 +111,29 @@ cdef class PlainExchange:
         """Enter a plain order, and return it as it is then; None when it is not plain, and nothing was done."""
         if order_type is not LIMIT or type(price) is not Price or type(qty) is not Qty:
             return None
-        return self.place_limit(account, symbol, link_id, side, price, qty, tif, post_only)
+        cdef PlainMarket market = self.markets.get(symbol)
+        if market is None:
+            return None
+        return self.place_limit(account, market, link_id, side, price, qty, tif, post_only)
 
     def cancel_plain(self, Funds account not None, str symbol not None, str link_id not None):
         """End an open order, and return it; None when there is none of that id, and nothing was done."""
-        return self.cancel_open(account, symbol, link_id)
-
-    cdef tuple place_limit(self, Funds account, str symbol, str link_id, object side, Price price, Qty qty,
-                           object tif, bint post_only):
         cdef PlainMarket market = self.markets.get(symbol)
-        if market is None or not self.is_plain(account, market, link_id, side, price, qty, tif):
+        return None if market is None else self.cancel_open(account, market, link_id)
+
+    cdef SimOrder place_limit(self, Funds account, PlainMarket market, str link_id, object side, Price price, Qty qty,
+                              object tif, bint post_only):
+        if not self.is_plain(account, market, link_id, side, price, qty, tif):
             return None
         self.keeper.orders_made += 1
-        cdef tuple placed = begin_order(
-            self.keeper.orders_made, link_id, account.name, symbol, CLIENT, side, LIMIT, GTC, post_only, False, ALLOW,
-            False, price, qty, self.keeper.now_ns())
+        cdef SimOrder placed = begin_order(
+            self.keeper.orders_made, link_id, account.name, market.symbol, CLIENT, side, LIMIT, GTC, post_only, False,
+            ALLOW, False, price, qty, self.keeper.clock.now())
         market.engine.place_limit(
             self.keeper.orders_made, account.index, 0 if side is BUY else 1, price.mantissa, qty.mantissa, post_only)
         self.keeper.keep(account, placed)
         if market.engine.is_eventful():
-            placed = fields_of(self.settle_request(account, market, placed, True))
+            placed = self.settle_request(account, market, placed, True)
         else:
             self.keeper.tell_of(market, placed)
         self.keeper.outbox.pass_on()
@@ -153,14 +157,13 @@ cdef class PlainExchange:
         except OverflowError:
             return False
 
-    cdef tuple cancel_open(self, Funds account, str symbol, str link_id):
-        cdef PlainMarket market = self.markets.get(symbol)
+    cdef SimOrder cancel_open(self, Funds account, PlainMarket market, str link_id):
         order_id = account.archive.id_of_link.get(link_id)
-        order = None if order_id is None else account.archive.open.get(order_id)
-        if market is None or order is None or order[SYMBOL] != symbol:
+        cdef SimOrder order = None if order_id is None else account.archive.open.get(order_id)
+        if order is None or order.symbol != market.symbol:
             return None
-        market.engine.cancel(order_id)
-        cdef tuple ended = self.keeper.end_order(account, <tuple>order, CANCELLED, BY_USER, 0)
+        market.engine.cancel_order(order_id)
+        cdef SimOrder ended = self.keeper.end_order(account, order, CANCELLED, BY_USER, 0)
         self.keeper.tell_of(market, ended)
         if market.engine.is_eventful():
             self.liquidate(market)            # cancels fill nobody, but may move the mark

@@ -1,14 +1,16 @@
 # The loop of a backtest, for other compiled modules.
 
 from libc.stdint cimport int64_t
+from mlthon._core.arrivals cimport ArrivalQueue
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.instrument_feed cimport InstrumentFeed
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
 from mlthon._core.news_queue cimport NewsQueue
 from mlthon._core.order_change cimport OrderChange, RateUpdate
+from mlthon._core.recipient cimport Caller, Recipient
+from mlthon._core.sim_clock cimport SimClock
 from mlthon._core.tape_cursor cimport TapeCursor
 from mlthon._core.tape_orders cimport TapeOrders
-from mlthon._core.timers cimport TimerQueue
 
 cdef enum:                            # the order of what is due at the same time; a tape's event comes last
     SAMPLE = 0                        # the run's own record
@@ -17,9 +19,6 @@ cdef enum:                            # the order of what is due at the same tim
     PRIVATE = 3                       # requests that reach an exchange, reports that reach the strategy
     NEWS = 4                          # market data that reaches the strategy
     RANKS = 5
-
-cdef class SimClock:
-    cdef int64_t ns
 
 cdef class FeedLine:
     cdef int64_t last_ns              # when the last of what was sent on it arrives
@@ -75,7 +74,8 @@ cdef class Replay:
     cdef readonly int64_t trades
     cdef list lanes
     cdef int64_t[RANKS] due_ns        # when the next of each rank is due
-    cdef TimerQueue private
+    cdef ArrivalQueue private
+    cdef Caller caller
     cdef NewsQueue news               # by `MarketView`: events, and functions to call
     cdef int64_t last_news_ns         # when the last of the news is due, on any line
     cdef object scheduler
@@ -86,8 +86,8 @@ cdef class Replay:
     cdef bint woken
     cdef bint stopped
 
-    # Let a private message arrive: `function(*args)` is called.
-    cdef int add_private(self, int64_t due_ns, object function, tuple args) except -1
+    # Let a private message arrive.
+    cdef int add_private(self, int64_t due_ns, Recipient recipient, int what, object first, object second) except -1
 
     cdef int send_change(self, MarketView view, object news) except -1     # the same as `send`
     cdef Lane first(self)
@@ -99,6 +99,5 @@ cdef class Replay:
     cdef int send_news(self, MarketView view, object news) except -1
     cdef int64_t earliest(self) noexcept
     cdef bint do_next(self, int64_t until_ns) except -1
-    cdef int ask_sampler(self) except -1
     cdef int deliver_next(self) except -1
     cdef int tell_next(self) except -1

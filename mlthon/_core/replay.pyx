@@ -12,36 +12,22 @@ cimport cython
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memcmp, memcpy
 
+from mlthon._core.arrivals cimport ArrivalQueue
 from mlthon._core.book_side cimport BookSide, Level, Place
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from, public_trade_from
 from mlthon._core.news_queue cimport NewsQueue
 from mlthon._core.order_change cimport OrderChange, RateUpdate
 from mlthon._core.price_book cimport PriceLevelBook
+from mlthon._core.recipient cimport CALL, Caller, Recipient
+from mlthon._core.sim_clock cimport SimClock
 from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, ORDER_ADD, ORDER_DELETE, TRADE, TapeCursor
 from mlthon._core.tape_orders cimport TapeOrders
-from mlthon._core.timers cimport TimerQueue
 
 from mlthon.errors import TapeError
 
 cdef int64_t NEVER = INT64_MAX
 cdef tuple EVENTS = (DepthUpdate, PublicTrade, OrderChange, RateUpdate)
-
-
-@cython.final
-cdef class SimClock:
-    """The time of a simulation, which stands still until the loop moves it on.
-
-    >>> SimClock(1_000).now_ns()
-    1000
-    """
-
-    def __init__(self, int64_t now_ns=0):
-        self.ns = now_ns
-
-    def now_ns(self) -> int:
-        """Nanoseconds since the epoch, UTC."""
-        return self.ns
 
 
 @cython.final
@@ -260,7 +246,8 @@ cdef class Replay:
     def __init__(self, SimClock clock not None):
         self.clock = clock
         self.lanes = []
-        self.private = TimerQueue()
+        self.private = ArrivalQueue()
+        self.caller = Caller()
         self.news = NewsQueue()
         self.due_ns[:] = [NEVER, NEVER, NEVER, NEVER, NEVER]
 
@@ -278,9 +265,13 @@ cdef class Replay:
         self.timers_changed()
 
     def set_sampler(self, sampler):
-        """Call ``sampler.sample(now_ns)`` before the first thing that happens at or after its ``next_due_ns``."""
+        """Call ``sampler.sample(now_ns)`` before the first thing that happens at or after its ``next_due_ns``.
+
+        It calls its ``on_change()`` when that is another time.
+        """
         self.sampler = sampler
-        self.due_ns[SAMPLE] = sampler.next_due_ns
+        sampler.on_change = self.samples_changed
+        self.samples_changed()
 
     def every(self, int64_t period_ns, function):
         """Call at whole multiples of a period."""
@@ -292,7 +283,7 @@ cdef class Replay:
 
     def later(self, int64_t due_ns, function, *args):
         """Let a private message arrive."""
-        self.add_private(due_ns, function, args)
+        self.add_private(due_ns, self.caller, CALL, function, args)
 
     def send(self, MarketView view not None, news):
         """Send market data to the strategy: an event, which is copied, or a function to call when it arrives."""
@@ -307,6 +298,10 @@ cdef class Replay:
         """Take note that the scheduler may have something else to do next."""
         due_ns = self.scheduler.next_due_ns()
         self.due_ns[TIMER] = NEVER if due_ns is None else due_ns
+
+    def samples_changed(self):
+        """Take note that the sampler may want to be called at another time."""
+        self.due_ns[SAMPLE] = self.sampler.next_due_ns
 
     def wake(self):
         """Take note that the dispatcher has something to deliver, or that the strategy has failed."""
@@ -348,10 +343,9 @@ cdef class Replay:
                 self.clock.ns = max(self.clock.ns, until_ns)
                 return
 
-    cdef int add_private(self, int64_t due_ns, object function, tuple args) except -1:
-        self.private.add_due(due_ns, (function, args))
-        if due_ns < self.due_ns[PRIVATE]:
-            self.due_ns[PRIVATE] = due_ns
+    cdef int add_private(self, int64_t due_ns, Recipient recipient, int what, object first, object second) except -1:
+        self.private.put(due_ns, recipient, what, first, second)
+        self.due_ns[PRIVATE] = self.private.next_ns
         return 0
 
     cdef Lane first(self):
@@ -372,7 +366,7 @@ cdef class Replay:
         if isinstance(event, OrderChange):
             return self.play_order(lane.market, event)
         lane.market.tell_rate(event)
-        return self.ask_sampler()
+        return 0
 
     cdef int play_depth(self, Market market, DepthUpdate update) except -1:
         cdef DepthUpdate changes
@@ -384,7 +378,6 @@ cdef class Replay:
             raise TapeError(f"market: at {update.recv_ns}: {error}") from None
         if market.engine.is_eventful():
             market.catch_up(None)
-            self.ask_sampler()
         elif changes is not None and market.view is not None:
             self.pass_on(market.view, changes)
         return 0
@@ -401,7 +394,6 @@ cdef class Replay:
                 raise TapeError(f"market: at {trade.recv_ns}: {error}") from None
             if market.engine.is_eventful():
                 market.catch_up(trade)
-                self.ask_sampler()
                 return 0
         if market.view is not None:
             self.pass_on(market.view, trade)
@@ -482,8 +474,7 @@ cdef class Replay:
             self.clock.ns = due_ns
         if rank == NEWS:
             self.tell_next()
-            return True
-        if rank == PRIVATE:
+        elif rank == PRIVATE:
             self.deliver_next()
         elif rank == TIMER:
             self.scheduler.fire_due()
@@ -493,19 +484,11 @@ cdef class Replay:
             self.house()
         else:
             self.sampler.sample(self.clock.ns)
-        self.ask_sampler()
         return True
 
-    cdef int ask_sampler(self) except -1:
-        """See when the sampler wants to be called; to be asked after what may have filled orders."""
-        if self.sampler is not None:
-            self.due_ns[SAMPLE] = self.sampler.next_due_ns
-        return 0
-
     cdef int deliver_next(self) except -1:
-        function, args = self.private.pop_first()
-        self.due_ns[PRIVATE] = self.private.first_due_ns() if len(self.private.payloads) else NEVER
-        function(*<tuple>args)
+        self.private.deliver_first()
+        self.due_ns[PRIVATE] = self.private.next_ns
         return 0
 
     cdef int tell_next(self) except -1:

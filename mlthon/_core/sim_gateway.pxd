@@ -4,9 +4,13 @@ cimport cython
 from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport Qty
 from mlthon._core.funds cimport Funds
-from mlthon._core.plain_exchange cimport PlainExchange
+from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest
+from mlthon._core.order_story cimport OrderStory
+from mlthon._core.plain_exchange cimport PlainExchange, PlainMarket
+from mlthon._core.recipient cimport Recipient
 from mlthon._core.replay cimport Replay
 from mlthon._core.request_limits cimport RequestLimits
+from mlthon._core.sim_order cimport SimOrder
 
 
 @cython.final
@@ -16,7 +20,7 @@ cdef class Way:
     cdef int64_t delay_ns
     cdef int64_t last_ns              # when the last message arrives
 
-    cdef int put(self, object function, tuple args) except -1
+    cdef int put(self, Recipient recipient, int what, object first, object second) except -1
 
 
 @cython.final
@@ -24,26 +28,33 @@ cdef class Listed:
     cdef object instrument
     cdef object number
     cdef str symbol
-    cdef bint is_spot
+    cdef PlainMarket market
     cdef Qty told_size                # the position last told, or None
 
 
-cdef class SimGateway:
+cdef class SimGateway(Recipient):
     cdef PlainExchange exchange
     cdef readonly Funds account
     cdef Replay replay
     cdef readonly RequestLimits limits
     cdef readonly Way there, back
     cdef readonly set filled          # ids of orders whose fills were told, and they not yet
-    cdef readonly object listener     # GatewayListener
-    cdef object feed                  # whose `views` are shown what is displayed
-    # Bound methods that every order comes by.
-    cdef object send_arrived, cancel_sent_arrived, order_told, report, accepted
+    cdef readonly OrderStory listener  # None: nobody listens yet
+    cdef object feed
+    cdef dict views                   # the feed's: whom it shows what is displayed, by symbol
     cdef Listed last                  # the instrument last asked for
     cdef public object cancels        # those that wait
     cdef tuple usage                  # of a rate limit, to be told with the answer; else None
     cdef dict by_instrument           # by instrument id
     cdef dict by_symbol
 
-    cdef int accept(self, object kind, object wire_id, tuple order) except -1
+    cdef int hear(self, int what, object first, object second) except -1
+    cdef int new_arrived(self, NewOrderRequest request) except -1
+    cdef int cancel_arrived(self, CancelOrderRequest request) except -1
+    cdef int tell_new_usage(self) except -1
+    cdef int report_order(self, SimOrder order) except -1
+    cdef int follow(self, Listed listed) except -1
+    cdef int show_depth(self, str symbol, object update) except -1
+    cdef int order_arrived(self, SimOrder order) except -1
+    cdef int accept(self, int what, SimOrder order) except -1
     cdef Listed listed(self, object instrument)

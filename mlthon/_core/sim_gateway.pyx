@@ -5,7 +5,6 @@ not plain, and all other requests, are carried out by a subclass, over the same 
 """
 
 from mlthon._core.enums import CancelCode, ExecInstructions, GtwRejectCode, OrderStatus, OrderType, RequestKind, TIF
-from mlthon._core.order_messages import OrderReport
 from mlthon._core.sim_order import EndReason, OrderState
 
 cimport cython
@@ -13,14 +12,16 @@ from libc.stdint cimport int64_t
 
 from mlthon._core.fixed cimport Price, Qty, price_from
 from mlthon._core.funds cimport Funds
-from mlthon._core.order_messages cimport fields_of, named
+from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, OrderReport
+from mlthon._core.order_story cimport OrderStory
 from mlthon._core.plain_exchange cimport PlainExchange
+from mlthon._core.recipient cimport (
+    CALL, CANCEL_ACCEPTED, CANCEL_ARRIVED, DEPTH, FILL, FUNDING, NEW_ACCEPTED, NEW_ARRIVED, ORDER, ORDER_ARRIVED,
+    POSITION, SEND_CANCEL, SEND_NEW, TRADE, WALLET, Recipient,
+)
 from mlthon._core.replay cimport MarketView, Replay
 from mlthon._core.request_limits cimport Allowance, RequestLimits
-from mlthon._core.sim_order cimport (
-    ACCOUNT, CUM_QTY, END_REASON, LINK_ID, ORDER_ID, ORDER_TYPE, POST_ONLY, PRICE, QTY, SIDE, STATE, SYMBOL,
-    TIME_IN_FORCE, UPDATED_NS,
-)
+from mlthon._core.sim_order cimport SimOrder
 
 cdef enum:
     NS_PER_MS = 1_000_000
@@ -63,36 +64,39 @@ assert tuple([reason.value + 1 for reason in EndReason]) == tuple(range(len(END_
 assert tuple([state.value for state in OrderState]) == tuple(range(1, len(STATUSES)))
 
 
-def order_report(order, instrument_id, int64_t recv_ns):
+def order_report(SimOrder order not None, instrument_id, int64_t recv_ns):
     """An order's state, as connectors report it.
 
     One that was rejected after it had traded is cancelled: a rejection has no fills.
     """
-    return report_of(fields_of(order), instrument_id, recv_ns)
+    return report_of(order, instrument_id, recv_ns)
 
 
-cdef tuple report_of(tuple order, object instrument_id, int64_t recv_ns):
-    cdef object reason = order[END_REASON]
-    cdef object status = STATUSES[order[STATE]._value_]
-    cdef bint has_fills = (<Qty?>order[CUM_QTY]).mantissa != 0
-    cdef bint is_post_only = order[POST_ONLY]
-    cdef object cancel_code = NO_CODE
-    cdef int64_t updated_ns = order[UPDATED_NS]
+cdef OrderReport report_of(SimOrder order, object instrument_id, int64_t recv_ns):
+    cdef OrderReport report = OrderReport.__new__(OrderReport)
+    cdef object reason = order.end_reason
+    cdef object status = STATUSES[order.state._value_]
+    cdef bint has_fills = order.cum_qty.mantissa != 0
     if status is CANCELLED and reason is CROSSED and not has_fills:
         status = REJECTED
     elif status is REJECTED and has_fills:
         status = CANCELLED
+    report.cancel_code = NO_CODE
     if status is CANCELLED:
         if reason is BY_USER:
-            cancel_code = CANCELLED_BY_USER
+            report.cancel_code = CANCELLED_BY_USER
         elif reason is SELF_TRADE:
-            cancel_code = SELF_TRADE_PREVENTED
-    return named(OrderReport, (
-        order[LINK_ID], str(order[ORDER_ID]), instrument_id, order[SIDE],
-        NO_PRICE if order[PRICE] is None else order[PRICE], order[QTY], order[CUM_QTY], status, order[ORDER_TYPE],
-        GTC if is_post_only else order[TIME_IN_FORCE], ONLY_POST if is_post_only else NO_INSTRUCTIONS, cancel_code,
-        WOULD_CROSS if reason is CROSSED else OTHER, END_REASONS[<int>reason._value_ + 1], updated_ns // NS_PER_MS,
-        recv_ns // NS_PER_MS))
+            report.cancel_code = SELF_TRADE_PREVENTED
+    report.wire_id, report.exchange_id, report.instrument_id = order.link_id, order.exchange_id(), instrument_id
+    report.side, report.order_type, report.status = order.side, order.order_type, status
+    report.price = NO_PRICE if order.price is None else order.price
+    report.qty, report.cum_qty = order.qty, order.cum_qty
+    report.tif = GTC if order.post_only else order.tif
+    report.exec_instr = ONLY_POST if order.post_only else NO_INSTRUCTIONS
+    report.reject_code = WOULD_CROSS if reason is CROSSED else OTHER
+    report.reason = END_REASONS[<int>reason._value_ + 1]
+    report.venue_ms, report.recv_ms = order.updated_ns // NS_PER_MS, recv_ns // NS_PER_MS
+    return report
 
 
 @cython.final
@@ -110,13 +114,13 @@ cdef class Way:
 
     def send(self, function, *args):
         """Let something arrive at the other end."""
-        self.put(function, args)
+        self.put(self.replay.caller, CALL, function, args)
 
-    cdef int put(self, object function, tuple args) except -1:
+    cdef int put(self, Recipient recipient, int what, object first, object second) except -1:
         cdef int64_t now_ns = self.replay.clock.ns
         cdef int64_t due_ns = now_ns + (self.delay_ns if self.delay is None else <int64_t>self.delay.next_ns(now_ns))
         self.last_ns = due_ns if due_ns > self.last_ns else self.last_ns
-        return self.replay.add_private(self.last_ns, function, args)
+        return self.replay.add_private(self.last_ns, recipient, what, first, second)
 
 
 @cython.final
@@ -124,13 +128,14 @@ cdef class Listed:
     """An instrument, as a gateway's requests name it."""
 
 
-cdef class SimGateway:
+cdef class SimGateway(Recipient):
     """New orders and cancels of one account at a simulated exchange, both ways.
 
     ``instruments`` are those of the exchange, by its symbols. The subclass has ``place(request)`` and
     ``cancel(request)``, which carry out and answer what is not plain; ``cancels``, whose ``waiting`` is true while
     cancels wait, ``send_cancels(requests)`` for those that have to, and ``drop_cancels(order)`` for those of an order
-    that has ended; and ``refuse_here(kind, wire_id, reason)`` for what is not to be sent.
+    that has ended; and ``refuse_here(kind, wire_id, reason)`` for what is not to be sent. It listens to the exchange,
+    except to orders and depth, of which it is told here.
     """
 
     def __init__(self, PlainExchange exchange not None, Funds account not None, dict instruments not None,
@@ -138,6 +143,7 @@ cdef class SimGateway:
                  feed):
         cdef Listed listed
         self.feed = feed
+        self.views = feed.views
         self.exchange = exchange
         self.account = account
         self.replay = replay
@@ -151,64 +157,94 @@ cdef class SimGateway:
             listed = Listed.__new__(Listed)
             listed.instrument, listed.symbol = instrument, symbol
             listed.number = instrument.get_instrument_id()
-            listed.is_spot = exchange.markets[symbol].is_spot
+            listed.market = exchange.markets[symbol]
             self.by_symbol[symbol] = self.by_instrument[listed.number] = listed
 
-    def listen(self, listener):
+    def listen(self, OrderStory listener not None):
         """Say who listens; called once, before anything else."""
         self.listener = listener
-        self.report, self.accepted = listener.on_order_report, listener.on_request_accepted
-        self.send_arrived, self.cancel_sent_arrived = self.new_arrived, self.cancel_arrived
-        self.order_told = self.order_arrived
+
+    cdef int receive(self, int what, object first, object second) except -1:
+        if what == SEND_NEW:
+            self.send_new(first)
+        elif what == SEND_CANCEL:
+            self.send_cancel(first)
+        elif what == NEW_ARRIVED:
+            self.new_arrived(first)
+        elif what == CANCEL_ARRIVED:
+            self.cancel_arrived(first)
+        elif what == ORDER_ARRIVED:
+            self.order_arrived(first)
+        elif what == NEW_ACCEPTED or what == CANCEL_ACCEPTED:
+            self.listener.accept((<SimOrder?>first).link_id, (<SimOrder>first).exchange_id(), what == CANCEL_ACCEPTED)
+        else:
+            self.hear(what, first, second)
+        return 0
+
+    cdef int hear(self, int what, object first, object second) except -1:
+        """The exchange tells something."""
+        if what == ORDER:
+            self.report_order(first)
+        elif what == DEPTH:
+            self.show_depth(first, second)
+        elif what == FILL:
+            self.on_fill(first)
+        elif what == FUNDING:
+            self.on_funding(first)
+        elif what == POSITION:
+            self.on_position(first, second)
+        elif what == WALLET:
+            self.on_wallet(first, second)
+        elif what == TRADE:
+            self.on_trade(first, second)
+        return 0
 
     # -- requests ----------------------------------------------------------------------------------------------
 
-    def send_new(self, request):
+    def send_new(self, NewOrderRequest request not None):
         """Send a new order, or refuse it here when the venue would for its number."""
-        cdef int64_t now_ns = self.replay.clock.ns
-        cdef bint is_spot = self.listed(fields_of(request)[1]).is_spot
-        cdef str reason = self.limits.take_one(NEW_ORDER, now_ns, is_spot)
+        cdef bint is_spot = self.listed(request.instrument).market.is_spot
+        cdef str reason = self.limits.take_one(NEW_ORDER, self.replay.clock.ns, is_spot)
         if reason is None:
-            self.there.put(self.send_arrived, (request,))
+            self.there.put(self, NEW_ARRIVED, request, None)
         else:
             self.refuse_here(NEW_ORDER, request.wire_id, reason)
 
-    def send_cancel(self, request):
+    def send_cancel(self, CancelOrderRequest request not None):
         """Send a cancel when its turn has come: at once, where none waits and there is room."""
-        cdef Listed listed = self.listed(fields_of(request)[2])
-        cdef Allowance own = self.limits.limits_of(CANCEL_ORDER, listed.is_spot, False).own
+        cdef bint is_spot = self.listed(request.instrument).market.is_spot
+        cdef Allowance own = self.limits.limits_of(CANCEL_ORDER, is_spot, False).own
         if self.cancels.waiting or not own.take_some(self.replay.clock.ns, 1):
             self.send_cancels([request])
         else:
-            self.there.put(self.cancel_sent_arrived, (request,))
+            self.there.put(self, CANCEL_ARRIVED, request, None)
 
-    def new_arrived(self, request):
+    cdef int new_arrived(self, NewOrderRequest request) except -1:
         """A new order has reached the exchange."""
-        (wire_id, instrument, side, price, qty, order_type, tif, exec_instr, closes) = fields_of(request)
-        cdef Listed listed = self.listed(instrument)
-        cdef tuple placed = None
-        self.usage = self.limits.count_arrived(NEW_ORDER, self.replay.clock.ns, listed.is_spot, 0)
-        if order_type is LIMIT and not closes:
+        cdef Listed listed = self.listed(request.instrument)
+        cdef SimOrder placed = None
+        self.usage = self.limits.count_arrived(NEW_ORDER, self.replay.clock.ns, listed.market.is_spot, 0)
+        if request.order_type is LIMIT and not request.close_position:
             placed = self.exchange.place_limit(
-                self.account, listed.symbol, wire_id, side, price, qty, tif, exec_instr is ONLY_POST)
+                self.account, listed.market, request.wire_id, request.side, request.price, request.qty, request.tif,
+                request.exec_instr is ONLY_POST)
         if placed is None:
             self.place(request)
         else:
-            self.accept(NEW_ORDER, wire_id, placed)
-        self.tell_usage()
+            self.accept(NEW_ACCEPTED, placed)
+        return self.tell_new_usage()
 
-    def cancel_arrived(self, request):
+    cdef int cancel_arrived(self, CancelOrderRequest request) except -1:
         """A cancel has reached the exchange."""
-        (wire_id, _, instrument) = fields_of(request)
-        cdef Listed listed = self.listed(instrument)
-        cdef tuple ended
-        self.usage = self.limits.count_arrived(CANCEL_ORDER, self.replay.clock.ns, listed.is_spot, 0)
-        ended = self.exchange.cancel_open(self.account, listed.symbol, wire_id)
+        cdef Listed listed = self.listed(request.instrument)
+        cdef SimOrder ended
+        self.usage = self.limits.count_arrived(CANCEL_ORDER, self.replay.clock.ns, listed.market.is_spot, 0)
+        ended = self.exchange.cancel_open(self.account, listed.market, request.wire_id)
         if ended is None:
             self.cancel(request)
         else:
-            self.accept(CANCEL_ORDER, wire_id, ended)
-        self.tell_usage()
+            self.accept(CANCEL_ACCEPTED, ended)
+        return self.tell_new_usage()
 
     def count_arrived(self, kind, int64_t now_ns, *, bint is_spot, Py_ssize_t batch):
         """Count a request that has reached the exchange; how far the limit is used is told with its answer."""
@@ -218,50 +254,63 @@ cdef class SimGateway:
 
     def tell_usage(self):
         """Tell how far a rate limit is used, if that is news: venues say so with the answer."""
-        if self.usage is not None:
-            usage, self.usage = self.usage, None
-            self.back.put(self.listener.on_rate_limit, usage)
+        self.tell_new_usage()
 
-    def on_order(self, order):
+    cdef int tell_new_usage(self) except -1:
+        if self.usage is None:
+            return 0
+        usage, self.usage = self.usage, None
+        return self.back.put(self.replay.caller, CALL, self.listener.on_rate_limit, usage)
+
+    def on_order(self, SimOrder order not None):
         """The exchange tells of an order: send the report."""
-        cdef tuple fields = fields_of(order)
-        if fields[ACCOUNT] != self.account.name:
-            return
-        self.back.put(self.order_told, (order,))
-        if self.filled and fields[ORDER_ID] in self.filled:
-            self.filled.discard(fields[ORDER_ID])     # the position follows by itself
-        elif not (<Listed>self.by_symbol[fields[SYMBOL]]).is_spot:
-            self.follow_position(fields[SYMBOL])
+        self.report_order(order)
+
+    def on_depth(self, str symbol not None, update):
+        """The exchange tells what it displays: send it to who sees that."""
+        self.show_depth(symbol, update)
 
     def follow_position(self, str symbol not None):
         """Tell a position when it changes, and with the first order: venues tell it far more often."""
-        cdef Listed listed = self.by_symbol[symbol]
-        cdef Qty size = self.account.purse.positions[symbol].size
+        self.follow(self.by_symbol[symbol])
+
+    cdef int report_order(self, SimOrder order) except -1:
+        if order.account != self.account.name:
+            return 0
+        self.back.put(self, ORDER_ARRIVED, order, None)
+        if self.filled and order.order_id in self.filled:
+            self.filled.discard(order.order_id)       # the position follows by itself
+        elif not (<Listed>self.by_symbol[order.symbol]).market.is_spot:
+            self.follow(self.by_symbol[order.symbol])
+        return 0
+
+    cdef int follow(self, Listed listed) except -1:
+        cdef Qty size = self.account.position_size(listed.symbol)
         if listed.told_size is None or listed.told_size.mantissa != size.mantissa:
             listed.told_size = size
-            self.back.put(self.listener.on_position, (listed.instrument, size))
+            self.back.put(self.replay.caller, CALL, self.listener.on_position, (listed.instrument, size))
+        return 0
 
-    def on_depth(self, symbol, update):
-        """The exchange tells what it displays: send it to who sees that."""
-        cdef MarketView view = self.feed.views.get(symbol)
-        if view is not None:
-            if view.is_lost:
-                self.feed.on_depth(symbol, update)
-            else:
-                self.replay.send_change(view, update)
+    cdef int show_depth(self, str symbol, object update) except -1:
+        cdef MarketView view = self.views.get(symbol)
+        if view is None:
+            return 0
+        if view.is_lost:
+            self.feed.on_depth(symbol, update)
+            return 0
+        return self.replay.send_change(view, update)
 
-    def order_arrived(self, order):
+    cdef int order_arrived(self, SimOrder order) except -1:
         """A report of an order has reached the strategy's side."""
-        cdef tuple fields = fields_of(order)
-        cdef Listed listed = self.by_symbol[fields[SYMBOL]]
-        if self.cancels.waiting and not fields[STATE].is_open:
+        if not order.is_open and self.cancels.waiting:
             self.drop_cancels(order)
-        self.report(report_of(fields, listed.number, self.replay.clock.ns))
+        return self.listener.apply_report(
+            report_of(order, (<Listed>self.by_symbol[order.symbol]).number, self.replay.clock.ns))
 
-    cdef int accept(self, object kind, object wire_id, tuple order) except -1:
+    cdef int accept(self, int what, SimOrder order) except -1:
         if self.usage is not None:
-            self.tell_usage()
-        return self.back.put(self.accepted, (kind, wire_id, str(order[ORDER_ID])))
+            self.tell_new_usage()
+        return self.back.put(self, what, order, None)
 
     cdef Listed listed(self, object instrument):
         if self.last is None or self.last.instrument is not instrument:

@@ -1,28 +1,49 @@
-# Orders of the simulated exchange, for compiled code: `SimOrder` is a named tuple, these are its fields.
+# Orders of the simulated exchange, for compiled code.
 
-from mlthon._core.fixed cimport Price, Qty
+cimport cython
+from libc.stdint cimport int64_t
+from mlthon._core.fixed cimport MLDecimal, Price, Qty
+from mlthon._core.int128 cimport int128
 
-cdef enum:
-    ORDER_ID = 0
-    LINK_ID = 1
-    ACCOUNT = 2
-    SYMBOL = 3
-    SIDE = 5
-    ORDER_TYPE = 6
-    TIME_IN_FORCE = 7
-    POST_ONLY = 8
-    REDUCE_ONLY = 9
-    PRICE = 12
-    QTY = 13
-    CUM_QTY = 15
-    LEAVES_QTY = 20
-    STATE = 21
-    END_REASON = 22
-    UPDATED_NS = 24
+
+@cython.final
+cdef class SimOrder:
+    cdef readonly object order_id     # unique in the exchange, grows
+    cdef readonly str link_id
+    cdef readonly str account
+    cdef readonly str symbol
+    cdef readonly object origin
+    cdef readonly object side
+    cdef readonly object order_type
+    cdef readonly object tif
+    cdef readonly bint post_only
+    cdef readonly bint reduce_only
+    cdef readonly object self_trade
+    cdef readonly bint by_value       # then qty and leaves_qty count the quote coin
+    cdef readonly Price price         # None: a market order
+    cdef readonly Qty qty
+    cdef readonly int64_t created_ns
+    cdef readonly Qty cum_qty
+    cdef readonly MLDecimal cum_value  # of the fills; inverse: in the base coin, else in the quote coin
+    cdef readonly Price avg_price     # of the fills, rounded; None without fills
+    cdef readonly object cum_fees     # by coin; positive: paid
+    cdef readonly MLDecimal realised_pnl  # of what its fills closed, before fees
+    cdef readonly Qty leaves_qty      # still open; zero once the order has ended
+    cdef readonly object state
+    cdef readonly object end_reason
+    cdef readonly object met_order_id  # the own order that it ended on meeting; 0 unless end_reason is SelfTrade
+    cdef readonly int64_t updated_ns
+    cdef readonly bint is_open
+    cdef int128 outlay                # what it counts in its account's exposure
+    cdef str id_text                  # its id as text, or None until somebody asks
+
+    cdef str exchange_id(self)
+    cdef SimOrder twin(self)
+
 
 # An order before anything has happened to it, and one that has ended with quantity left.
-cdef tuple begin_order(
+cdef SimOrder begin_order(
     object order_id, str link_id, str account, str symbol, object origin, object side, object order_type, object tif,
-    object post_only, object reduce_only, object self_trade, object by_value, Price price, Qty qty, object now_ns,
+    bint post_only, bint reduce_only, object self_trade, bint by_value, Price price, Qty qty, int64_t now_ns,
 )
-cdef tuple ended_order(tuple order, object state, object end_reason, object met_order_id, object updated_ns)
+cdef SimOrder ended_order(SimOrder order, object state, object end_reason, object met_order_id, int64_t updated_ns)

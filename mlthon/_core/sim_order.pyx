@@ -1,13 +1,13 @@
 """An order of the simulated exchange, as it was at one moment, and the words that are used of it.
 
-They are published by `mlthon.sim.orders`. Compiled code makes orders, and takes them apart by position.
+They are published by `mlthon.sim.orders`.
 """
 
 from enum import Enum, IntEnum
-from typing import NamedTuple
 
+cimport cython
+from mlthon._core.ascii_text cimport numbered_ascii
 from mlthon._core.fixed cimport MLDecimal, Price, Qty, mldecimal_from, qty_from
-from mlthon._core.order_messages cimport named
 
 cdef Qty NO_QTY = qty_from(0)
 cdef MLDecimal NOTHING = mldecimal_from(0)
@@ -68,40 +68,55 @@ class Origin(Enum):
     Liquidation = 2  #: the exchange took a position over, at the price at which the account was bankrupt
 
 
+cdef dict NO_FEES = {}               # shared: an order with fees has a dict of its own
 cdef object NEW = OrderState.New
 cdef object NOT_ENDED = EndReason.NotEnded
 
+# What `SimOrder` shows, in this order.
+cdef tuple FIELDS = (
+    "order_id", "link_id", "account", "symbol", "origin", "side", "order_type", "tif", "post_only",
+    "reduce_only", "self_trade", "by_value", "price", "qty", "created_ns", "cum_qty", "cum_value", "avg_price",
+    "cum_fees", "realised_pnl", "leaves_qty", "state", "end_reason", "met_order_id", "updated_ns",
+)
 
-class SimOrder(NamedTuple):
-    """An order as it was at one moment."""
+
+@cython.final
+@cython.no_gc                         # what an order is of is values: no cycle leads back from one
+@cython.freelist(256)
+cdef class SimOrder:
+    """An order as it was at one moment. Two are equal where all that they show is."""
 
     __module__ = "mlthon.sim.orders"
 
-    order_id: int  # unique in the exchange, grows
-    link_id: str
-    account: str
-    symbol: str
-    origin: object
-    side: object
-    order_type: object
-    tif: object
-    post_only: bool
-    reduce_only: bool
-    self_trade: object
-    by_value: bool  # then qty and leaves_qty count the quote coin
-    price: object  # None: a market order
-    qty: object
-    created_ns: int
-    cum_qty: object
-    cum_value: object  # of the fills; inverse: in the base coin, else in the quote coin
-    avg_price: object  # of the fills, rounded; None without fills
-    cum_fees: object  # by coin; positive: paid
-    realised_pnl: object  # of what its fills closed, before fees
-    leaves_qty: object  # still open; zero once the order has ended
-    state: object
-    end_reason: object
-    met_order_id: int  # the own order that it ended on meeting; 0 unless end_reason is SelfTrade
-    updated_ns: int
+    def __init__(self, **values):
+        if values.keys() != set(FIELDS):
+            raise TypeError(f"SimOrder: expected {', '.join(FIELDS)}, got {', '.join(values)}")
+        self.order_id = values["order_id"]
+        self.link_id = values["link_id"]
+        self.account = values["account"]
+        self.symbol = values["symbol"]
+        self.origin = values["origin"]
+        self.side = values["side"]
+        self.order_type = values["order_type"]
+        self.tif = values["tif"]
+        self.post_only = values["post_only"]
+        self.reduce_only = values["reduce_only"]
+        self.self_trade = values["self_trade"]
+        self.by_value = values["by_value"]
+        self.price = values["price"]
+        self.qty = values["qty"]
+        self.created_ns = values["created_ns"]
+        self.cum_qty = values["cum_qty"]
+        self.cum_value = values["cum_value"]
+        self.avg_price = values["avg_price"]
+        self.cum_fees = values["cum_fees"]
+        self.realised_pnl = values["realised_pnl"]
+        self.leaves_qty = values["leaves_qty"]
+        self.state = values["state"]
+        self.end_reason = values["end_reason"]
+        self.met_order_id = values["met_order_id"]
+        self.updated_ns = values["updated_ns"]
+        self.is_open = self.state.is_open
 
     @classmethod
     def begin(cls, order_id, account, origin, request, now_ns):
@@ -111,30 +126,97 @@ class SimOrder(NamedTuple):
             request.post_only, request.reduce_only, request.self_trade, request.by_value, request.price, request.qty,
             now_ns)
 
-    @property
-    def is_open(self):
-        return self.state.is_open
-
     def ended(self, state, end_reason, met_order_id, updated_ns):
         """The order once it has ended with quantity left."""
-        return ended_order(<tuple>self, state, end_reason, met_order_id, updated_ns)
+        return ended_order(self, state, end_reason, met_order_id, updated_ns)
+
+    def replace(self, **changes):
+        """The order with other values in some fields; raises TypeError for a name that is none."""
+        return SimOrder(**{**values_of(self), **changes})
 
     @property
     def unfilled_qty(self):
         """What has not been filled, and never will be once the order has ended; counted as ``qty`` is."""
-        if self.by_value:
-            return qty_from((<Qty?>self.qty).mantissa - (<MLDecimal?>self.cum_value).mantissa)
-        return self.qty - self.cum_qty
+        return qty_from(self.qty.mantissa - (self.cum_value.mantissa if self.by_value else self.cum_qty.mantissa))
+
+    def __eq__(self, other):
+        if type(other) is not SimOrder:
+            return NotImplemented
+        return values_of(self) == values_of(other)
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"SimOrder({', '.join([f'{name}={value!r}' for name, value in values_of(self).items()])})"
+
+    def __reduce__(self):
+        return restore_sim_order, (values_of(self),)
+
+    cdef str exchange_id(self):
+        """Its id as venues tell it."""
+        if self.id_text is None:
+            self.id_text = numbered_ascii(b"", 0, self.order_id)
+        return self.id_text
+
+    cdef SimOrder twin(self):
+        """The same order again, to be changed by whoever asked."""
+        cdef SimOrder twin = SimOrder.__new__(SimOrder)
+        twin.order_id = self.order_id
+        twin.link_id = self.link_id
+        twin.account = self.account
+        twin.symbol = self.symbol
+        twin.origin = self.origin
+        twin.side = self.side
+        twin.order_type = self.order_type
+        twin.tif = self.tif
+        twin.post_only = self.post_only
+        twin.reduce_only = self.reduce_only
+        twin.self_trade = self.self_trade
+        twin.by_value = self.by_value
+        twin.price = self.price
+        twin.qty = self.qty
+        twin.created_ns = self.created_ns
+        twin.cum_qty = self.cum_qty
+        twin.cum_value = self.cum_value
+        twin.avg_price = self.avg_price
+        twin.cum_fees = self.cum_fees
+        twin.realised_pnl = self.realised_pnl
+        twin.leaves_qty = self.leaves_qty
+        twin.state = self.state
+        twin.end_reason = self.end_reason
+        twin.met_order_id = self.met_order_id
+        twin.updated_ns = self.updated_ns
+        twin.is_open, twin.id_text = self.is_open, self.id_text
+        return twin
 
 
-cdef tuple begin_order(
+def restore_sim_order(values):
+    """Rebuild a pickled `SimOrder`."""
+    return SimOrder(**values)
+
+
+cdef dict values_of(SimOrder order):
+    return {name: getattr(order, name) for name in FIELDS}
+
+
+cdef SimOrder begin_order(
     object order_id, str link_id, str account, str symbol, object origin, object side, object order_type, object tif,
-    object post_only, object reduce_only, object self_trade, object by_value, Price price, Qty qty, object now_ns,
+    bint post_only, bint reduce_only, object self_trade, bint by_value, Price price, Qty qty, int64_t now_ns,
 ):
-    return named(SimOrder, (
-        order_id, link_id, account, symbol, origin, side, order_type, tif, post_only, reduce_only, self_trade,
-        by_value, price, qty, now_ns, NO_QTY, NOTHING, None, {}, NOTHING, qty, NEW, NOT_ENDED, 0, now_ns))
+    cdef SimOrder order = SimOrder.__new__(SimOrder)
+    order.order_id, order.link_id, order.account, order.symbol = order_id, link_id, account, symbol
+    order.origin, order.side, order.order_type, order.tif = origin, side, order_type, tif
+    order.post_only, order.reduce_only = post_only, reduce_only
+    order.self_trade, order.by_value = self_trade, by_value
+    order.price, order.qty, order.leaves_qty = price, qty, qty
+    order.cum_qty, order.cum_value, order.realised_pnl, order.cum_fees = NO_QTY, NOTHING, NOTHING, NO_FEES
+    order.state, order.end_reason, order.met_order_id, order.is_open = NEW, NOT_ENDED, 0, True
+    order.created_ns = order.updated_ns = now_ns
+    return order
 
 
-cdef tuple ended_order(tuple order, object state, object end_reason, object met_order_id, object updated_ns):
-    return named(SimOrder, order[:LEAVES_QTY] + (NO_QTY, state, end_reason, met_order_id, updated_ns))
+cdef SimOrder ended_order(SimOrder order, object state, object end_reason, object met_order_id, int64_t updated_ns):
+    cdef SimOrder ended = order.twin()
+    ended.leaves_qty, ended.state, ended.end_reason = NO_QTY, state, end_reason
+    ended.met_order_id, ended.updated_ns, ended.is_open = met_order_id, updated_ns, False
+    return ended

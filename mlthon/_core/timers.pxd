@@ -16,11 +16,6 @@ cdef class TimerQueue:
     cdef uint64_t last_number
     cdef dict payloads                # number -> payload of the timers not cancelled
 
-    cdef int add_due(self, int64_t due_ns, object payload) except -1
-    # Of a queue that has any: when its first timer is due, and its payload, taken out.
-    cdef int64_t first_due_ns(self) noexcept
-    cdef object pop_first(self)
-
     cdef int push(self, int64_t due_ns, uint64_t number) except -1
     cdef void drop_first(self) noexcept
     cdef void drop_cancelled(self) noexcept

@@ -42,7 +42,9 @@ cdef class TimerQueue:
 
     def add(self, int64_t due_ns, payload) -> int:
         """Queue `payload` for `due_ns`; returns the timer's number. O(log n)."""
-        self.add_due(due_ns, payload)
+        self.last_number += 1
+        self.push(due_ns, self.last_number)
+        self.payloads[self.last_number] = payload
         return self.last_number
 
     def cancel(self, uint64_t number) -> bool:
@@ -64,22 +66,6 @@ cdef class TimerQueue:
         payload = self.payloads.pop(self.heap[0].number)
         self.drop_first()
         return due_ns, payload
-
-    cdef int add_due(self, int64_t due_ns, object payload) except -1:
-        self.last_number += 1
-        self.push(due_ns, self.last_number)
-        self.payloads[self.last_number] = payload
-        return 0
-
-    cdef int64_t first_due_ns(self) noexcept:
-        self.drop_cancelled()
-        return self.heap[0].due_ns
-
-    cdef object pop_first(self):
-        self.drop_cancelled()
-        payload = self.payloads.pop(self.heap[0].number)
-        self.drop_first()
-        return payload
 
     cdef int push(self, int64_t due_ns, uint64_t number) except -1:
         cdef Py_ssize_t capacity, child, parent

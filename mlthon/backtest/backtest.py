@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlthon._core.replay import Replay, SimClock
+from mlthon._core.replay import Replay
+from mlthon._core.sim_clock import SimClock
 from mlthon.backtest.connector import BacktestConnector
 from mlthon.backtest.latency import Latency
 from mlthon.backtest.markets import (

@@ -81,6 +81,7 @@ class Trace:
         self.instruments = tuple(instruments)
         self.every_ns = every_ns
         self.next_due_ns = 0  #: the first call of `sample` is due at once
+        self.on_change: Callable[[], None] = lambda: None  #: called when `next_due_ns` is another time
         self.started_ns = self.ended_ns = 0
         self.fills = Fills()
         self.refusals: Counter[tuple[RequestKind, GtwRejectCode]] = Counter()  #: by the engine, never sent
@@ -188,6 +189,7 @@ class Trace:
         self.next_due_ns = min(
             [self._next_sample_ns, *(awaited[0][0] for awaited in self._awaited if awaited)]
         )
+        self.on_change()
 
     def _add_fill(
         self, ns: int, order: int, instrument: int, fill: FillReport, liquidity: int, mid: Price | None

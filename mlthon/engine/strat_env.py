@@ -9,6 +9,7 @@ from datetime import tzinfo
 from typing import TypeVar
 
 from mlthon._core.dispatch import Dispatcher
+from mlthon._core.order_entry import OrderRequests
 from mlthon.api.istrat_env import (
     ClientOrdId,
     CmdCallback,
@@ -19,7 +20,7 @@ from mlthon.api.istrat_env import (
     QtyLike,
     TimerCallback,
 )
-from mlthon.basics.defs import TIF, Exchange, ExecInstructions, OrderType, Side
+from mlthon.basics.defs import Exchange
 from mlthon.basics.mlt_enum import MltEnum
 from mlthon.engine.access import Access, expect_exchange
 from mlthon.engine.commands import Commands
@@ -44,7 +45,7 @@ log = logging.getLogger("mlthon.strategy")
 _T = TypeVar("_T")
 
 
-class StratEnv(IStratEnv):
+class StratEnv(OrderRequests, IStratEnv):
     """One strategy's environment, wired to the connectors of a run.
 
     Whoever drives it calls `session` to walk the strategy through its life, `scheduler.fire_due` when a timer is
@@ -54,6 +55,8 @@ class StratEnv(IStratEnv):
     delivers; ``wire_ids`` must be of this run alone; ``order_record`` is told the story of every order;
     ``slow_callback_ms`` is what user code may take before it is named in the log.
     """
+
+    orders: OrderEntry
 
     def __init__(
         self,
@@ -170,42 +173,7 @@ class StratEnv(IStratEnv):
     def last_in_batch(self) -> bool:
         return self.dispatcher.last_in_batch
 
-    # -- orders ------------------------------------------------------------------------------------------------
-
-    def send_new_order(
-        self,
-        client_id: ClientOrdId | None,
-        exchange: Exchange,
-        instrument_id: InstrumentRef | None = None,
-        side: Side | None = None,
-        price: PriceLike | None = None,
-        qty: QtyLike | None = None,
-        exec_instr: ExecInstructions | None = None,
-        ord_type: OrderType | None = None,
-        time_in_force: TIF | None = None,
-        close_position: bool = False,
-        *,
-        symbol: str | None = None,
-    ) -> int:
-        if instrument_id is not None and symbol is not None:
-            raise TypeError("send_new_order: expected instrument_id or symbol, got both")
-        ref = symbol if instrument_id is None else instrument_id
-        if ref is None or side is None or qty is None:
-            given = {"instrument_id": ref, "side": side, "qty": qty}
-            missing = [name for name, value in given.items() if value is None]
-            raise TypeError(f"send_new_order: expected {' and '.join(missing)}, got None")
-        return self.orders.new(
-            client_id,
-            exchange,
-            ref,
-            side,
-            price,
-            qty,
-            exec_instr,
-            ord_type,
-            time_in_force,
-            close_position,
-        )
+    # -- orders, but for new ones and single cancels, which are the base's -------------------------------------
 
     def send_modify_order(
         self,
@@ -215,11 +183,6 @@ class StratEnv(IStratEnv):
         new_qty: QtyLike | None,
     ) -> None:
         self.orders.modify(exchange, client_ord_id, new_price, new_qty)
-
-    def send_cancel_order(
-        self, exchange: Exchange, instrument_id: InstrumentRef, client_ord_id: ClientOrdId
-    ) -> None:
-        self.orders.cancel(exchange, instrument_id, client_ord_id)
 
     def send_cancel_all(self, exchange: Exchange, instrument_id: InstrumentRef) -> None:
         self.orders.cancel_all(exchange, instrument_id)

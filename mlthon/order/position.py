@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mlthon._core.holding import Holding
 from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -27,7 +28,7 @@ class Closed(NamedTuple):
     realised: MLDecimal  # before fees
 
 
-class Position:
+class Position(Holding):
     """Signed size and cost of one linear contract or spot pair, with what it has earned and what was paid for it.
 
     Quantities are in the instrument's quantity unit, money in its quote currency. Closing takes a proportional part
@@ -44,13 +45,11 @@ class Position:
     MLDecimal('10.00000000')
     """
 
-    __slots__ = ("entry_value", "fees", "realised", "size")
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self.size = _FLAT  #: positive: long; negative: short
-        self.entry_value = _NOTHING  #: what the size cost, the sum of `value_of` the fills that opened it
-        self.realised = _NOTHING  #: profit of what was closed, before fees
-        self.fees = _NOTHING  #: paid so far; negative: rebates outweigh
+    # The figures are the base's. `size`: positive when long, negative when short; `entry_value`: what the size cost,
+    # the sum of `value_of` the fills that opened it; `realised`: profit of what was closed, before fees; `fees`: paid
+    # so far, less rebates.
 
     @property
     def avg_price(self) -> Price | None:

@@ -83,7 +83,7 @@ class OrderChecks:
             raise Refused(
                 Refusal.BadQty, f"qty: expected more than the filled {before.cum_qty}, got {new_qty}"
             )
-        after = before._replace(
+        after = before.replace(
             price=new_price,
             qty=new_qty,
             leaves_qty=new_qty - before.cum_qty,

@@ -221,7 +221,7 @@ def after_fill(
     value = terms.value(price, qty)
     leaves_qty = before.leaves_qty - (Qty.from_mantissa(value.mantissa) if before.by_value else qty)
     cum_qty, cum_value = before.cum_qty + qty, before.cum_value + value
-    return before._replace(
+    return before.replace(
         leaves_qty=leaves_qty,
         cum_qty=cum_qty,
         cum_value=cum_value,

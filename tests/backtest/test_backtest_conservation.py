@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -15,9 +16,8 @@ from mlthon.backtest.backtest import Backtest, Settings
 from mlthon.backtest.connector import BacktestConnector
 from mlthon.backtest.latency import Latency
 from mlthon.backtest.request_limits import RequestRates
-from mlthon.backtest.story import new_order
 from mlthon.basics.defs import TIF, Side
-from mlthon.engine.ports import CancelOrderRequest, NewOrderRequest
+from mlthon.sim.orders import EndReason, SimOrder
 from mlthon.sim.synthetic import SyntheticMarket
 
 SECONDS = 3
@@ -79,31 +79,32 @@ class Gambler:
 
 
 class Witness:
-    """Takes down what reaches the exchange, in order, for the naive matcher."""
+    """Takes down what reaches the exchange, in order, for the naive matcher: the exchange tells of every order."""
 
     def __init__(self, connector: BacktestConnector) -> None:
         self.steps: list[tuple[str, Any]] = []
-        sim, account, gateway = connector.sim, connector.account, connector.gateway
-        place, change, end = gateway.new_arrived, sim.amend, gateway.cancel_arrived
-
-        def placed(request: NewOrderRequest) -> None:
-            place(request)
-            done = sim.find_order(account, link_id=request.wire_id)
-            if done is not None:
-                self.steps.append(("place", (done.order_id, new_order(request, done.symbol))))
+        self.seen: set[int] = set()
+        sim, change = connector.sim, connector.sim.amend
 
         def amended(account: Any, symbol: str, **asked: Any) -> Any:
             done = change(account, symbol, **asked)
             self.steps.append(("amend", (done.order_id, asked["price"])))
             return done
 
-        def cancelled(request: CancelOrderRequest) -> None:
-            before = sim.find_order(account, link_id=request.wire_id)
-            end(request)
-            if before is not None and before.is_open:
-                self.steps.append(("cancel", before.order_id))
+        sim.amend = amended
+        sim.attach(self)
 
-        gateway.new_arrived, sim.amend, gateway.cancel_arrived = placed, amended, cancelled
+    def on_order(self, order: SimOrder) -> None:
+        if order.order_id not in self.seen:
+            self.seen.add(order.order_id)
+            self.steps.append(("place", order))
+        elif order.end_reason is EndReason.ByUser:
+            self.steps.append(("cancel", order.order_id))
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if name.startswith("on_"):
+            return lambda *_: None
+        raise AttributeError(name)
 
 
 class WitnessedMarket:
@@ -136,17 +137,16 @@ def replayed(steps: list[tuple[str, Any]]) -> NaiveMatcher:
             side = BUY if what.taker_side is Side.Buy else SELL
             naive.trade(side, Decimal(str(what.price)), Decimal(str(what.qty)), what.venue_ns)
         elif kind == "place":
-            number, new = what
             naive.place(
                 NaiveOrder(
-                    number,
+                    what.order_id,
                     0,
-                    BUY if new.side is Side.Buy else SELL,
-                    Decimal(str(new.price)),
-                    Decimal(str(new.qty)),
-                    immediate=new.tif in (TIF.IOC, TIF.FOK),
-                    whole=new.tif is TIF.FOK,
-                    post_only=new.post_only,
+                    BUY if what.side is Side.Buy else SELL,
+                    Decimal(str(what.price)),
+                    Decimal(str(what.qty)),
+                    immediate=what.tif in (TIF.IOC, TIF.FOK),
+                    whole=what.tif is TIF.FOK,
+                    post_only=what.post_only,
                 )
             )
         elif kind == "amend":

@@ -197,7 +197,7 @@ def test_a_fill_after_the_end_is_still_told(bench, recorder):
 def test_orders_of_others_are_counted_and_not_told(bench, recorder):
     bench.order()
     stranger = bench.gateway.last_new()
-    stranger = stranger._replace(wire_id="somebody-else")
+    stranger = stranger.replace(wire_id="somebody-else")
     bench.gateway.report(stranger, OrderStatus.New)
     bench.gateway.fill(stranger, "e1", "1")
     assert recorder.names() == []

@@ -45,7 +45,7 @@ class KnownOrder:
     def gone(self, reason: str, recv_ms: int) -> OrderReport:
         """The report that ends an order which the venue, asked for it, no longer knows."""
         status = OrderStatus.Cancelled if self.reported else OrderStatus.Rejected
-        return self.last._replace(
+        return self.last.replace(
             status=status,
             cancel_code=CancelCode.Unset,
             reject_code=GtwRejectCode.VenueFault,
@@ -63,21 +63,20 @@ class KnownOrders:
 
     def sent(self, request: NewOrderRequest) -> None:
         """Note an order that is on its way."""
-        wire_id, instrument, side, price, qty, order_type, tif, exec_instr, _ = request
         asked = OrderReport(
-            wire_id,
+            request.wire_id,
             "",
-            instrument.get_instrument_id(),
-            side,
-            _NO_PRICE if price is None else price,
-            qty,
+            request.instrument.get_instrument_id(),
+            request.side,
+            _NO_PRICE if request.price is None else request.price,
+            request.qty,
             _ZERO,
             OrderStatus.New,
-            order_type,
-            tif,
-            exec_instr,
+            request.order_type,
+            request.tif,
+            request.exec_instr,
         )
-        self._open[wire_id] = KnownOrder(instrument, asked, is_ours=True)
+        self._open[request.wire_id] = KnownOrder(request.instrument, asked, is_ours=True)
 
     def not_taken(self, wire_id: str) -> None:
         """Forget an order that the venue refused."""

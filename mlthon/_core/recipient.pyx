@@ -1,0 +1,19 @@
+"""Whom compiled code tells something without a Python call: one method for every kind of message.
+
+Whoever is not compiled is wrapped by the one who tells it (`outbox`, `order_story`).
+"""
+
+
+cdef class Recipient:
+    """Made of subclasses only."""
+
+    cdef int receive(self, int what, object first, object second) except -1:
+        raise NotImplementedError(f"{type(self).__name__} takes no messages of kind {what}")
+
+
+cdef class Caller(Recipient):
+    """Calls what it is sent, a function with its arguments."""
+
+    cdef int receive(self, int what, object first, object second) except -1:
+        first(*<tuple>second)
+        return 0
