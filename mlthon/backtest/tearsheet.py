@@ -141,7 +141,7 @@ class _Page:
         pnl, fall, places = coin.pnl, coin.drawdown, coin_places(coin)
         rows = [
             ("Realised, before fees", _signed(pnl.realised, places)),
-            ("Unrealised, at the mid", _signed(pnl.unrealised, places)),
+            (f"Unrealised, at the {_valued_at(self._result, coin)}", _signed(pnl.unrealised, places)),
             ("Fees", _signed(-pnl.fees, places)),
             ("Funding", _signed(pnl.funding, places)),
             ("<strong>Net</strong>", f"<strong>{_signed(pnl.net, places)}</strong>"),
@@ -298,6 +298,12 @@ def _mark_money(mark: MarkOut, places: int) -> str:
 def _sharpe(coin: CoinResult) -> tuple[str, str]:
     ratio, _, about = sharpe_text(coin).partition(" (")
     return ratio, ("" if coin.sharpe is None else "annualised, ") + about.rstrip(")")
+
+
+def _valued_at(result: Result, coin: CoinResult) -> str:
+    """What positions were valued at last: the venue's mark, or the mid where it told none."""
+    books = [entry.books for entry in result.instruments if entry.books.coin == coin.coin]
+    return "mark" if any(own.mark != own.mid for own in books) else "mid"
 
 
 def _every(result: Result) -> str:

@@ -40,3 +40,12 @@ def test_a_recording(tmp_path, captures):
     first, second = (event_log(tmp_path, hash_seed, *arguments) for hash_seed in (1, 2))
     assert first.count(b"\n") > 500
     assert first == second
+
+
+def test_one_symbol_at_two_exchanges(tmp_path, captures):
+    tape = captures / "binance" / "usdm_btcusdt_20240808.gz"
+    arguments = ("--tape", f"{tape}@binance", "--tape", str(tape), "--duration", "15")
+    delays = ("--feed-latency", "binance=30", "--order-latency", "binance=20", "--latency-deviation", "3")
+    first, second = (event_log(tmp_path, hash_seed, *arguments, *delays) for hash_seed in (1, 2))
+    assert first.count(b"\n") > 200
+    assert first == second

@@ -255,6 +255,7 @@ def ended(*arguments: object) -> object:
 def test_the_command_line_trades_one_venue_on_the_news_of_another(
     capsys: pytest.CaptureFixture[str], tape_of: Callable[..., Path], tmp_path: Path
 ) -> None:
+    pytest.importorskip("plotly", reason="the tearsheet needs the report extra")
     strategy, log, report = tmp_path / "following.py", tmp_path / "events.jsonl", tmp_path / "report.html"
     strategy.write_text(FOLLOWING)
     leader, follower = tape_of("leader", "binance"), tape_of("follower", "bybit", 2)

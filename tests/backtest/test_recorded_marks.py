@@ -50,8 +50,9 @@ def paid_ns(backtest: Backtest) -> list[int]:
 # -- profit --------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_open_is_valued_at_the_mark() -> None:
+def test_what_is_open_is_valued_at_the_mark(tmp_path: Path) -> None:
     """0.01 x (61000.1 - 60000.1) = 10, whatever the mid."""
+    pytest.importorskip("plotly", reason="the tearsheet needs the report extra")
     backtest, result = ran(rate(500, "mark", "61000.1"), buys="0.01")
     assert result.instruments[0].pnl.unrealised == MLDecimal("10")
     curve = result.instruments[0].books.curve
@@ -59,6 +60,8 @@ def test_what_is_open_is_valued_at_the_mark() -> None:
     assert Price.from_mantissa(curve["mid"][-1]) == Price("60000.05")
     sampled = dict(zip(curve.ns, curve["unrealised"], strict=True))
     assert sampled[START_NS + 1_000 * MS_NS] == 10 * 10**18
+    result.write_report(tmp_path / "marked.html")
+    assert "Unrealised, at the mark" in (tmp_path / "marked.html").read_text()
     _, without = ran(buys="0.01")
     assert without.instruments[0].pnl.unrealised == MLDecimal("-0.0005")  # at the mid
     assert backtest.connectors[0].account.position("BTCUSDT").unrealised_pnl == MLDecimal("10")
