@@ -49,6 +49,7 @@ _ABOUT_ORDERS = frozenset(
     {RequestKind.NewOrder, RequestKind.ModifyOrder, RequestKind.CancelOrder, RequestKind.CancelAll}
 )
 _AT_ONCE_NS = 0  # before all that is due: what is refused on this side has no way to go
+_ENDLESS = 10_000  # refusals, each of a request that was made when the one before was told
 
 
 class BacktestGateway(SimGateway):
@@ -78,6 +79,7 @@ class BacktestGateway(SimGateway):
         self._feed = feed
         self._replay = replay
         self._instruments = instruments
+        self._refusals_in_a_row = 0
         exchange.attach(self)
 
     def attach(self, listener: GatewayListener) -> None:
@@ -292,9 +294,24 @@ class BacktestGateway(SimGateway):
     # -- both ways ---------------------------------------------------------------------------------------------
 
     def refuse_here(self, kind: RequestKind, wire_id: str, reason: str) -> None:
-        """Refuse a request that the venue would refuse for its number, before it is sent."""
-        refuse = self._told.on_request_refused
-        self._replay.later(_AT_ONCE_NS, refuse, kind, wire_id, GtwRejectCode.RateLimited, reason)
+        """Refuse a request that the venue would refuse for its number, before it is sent.
+
+        That takes no time, so answering each refusal with a request would never end: raises RecursionError then.
+        """
+        in_a_row = self._refusals_in_a_row + 1
+        if in_a_row > _ENDLESS:
+            raise RecursionError(
+                f"{_ENDLESS} requests in a row were refused for want of room in a rate limit, each made when the"
+                " refusal before was told: the strategy answers its own rejects without end"
+            )
+        self._replay.later(_AT_ONCE_NS, self._tell_refusal, in_a_row, kind, wire_id, reason)
+
+    def _tell_refusal(self, in_a_row: int, kind: RequestKind, wire_id: str, reason: str) -> None:
+        self._refusals_in_a_row = in_a_row
+        try:
+            self._told.on_request_refused(kind, wire_id, GtwRejectCode.RateLimited, reason)
+        finally:
+            self._refusals_in_a_row = 0
 
     def _send_in_turn(
         self, kind: RequestKind, instrument: Instrument | None, arrive: Callable[..., None], *args: Any

@@ -25,6 +25,7 @@ __all__ = [
     "refuse_overlaps",
     "refuse_strangers",
     "refuse_strays",
+    "tells",
     "unique",
 ]
 

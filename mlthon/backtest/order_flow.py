@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Mapping
 
 from mlthon.backtest.statistics import Distribution
 from mlthon.backtest.trace import MAKER, NOBODYS, TAKER, Trace
@@ -43,8 +43,8 @@ class OrderFlow:
         self.rejects: Counter[tuple[RequestKind, GtwRejectCode]] = Counter()
         self.fills = self.maker_fills = self.taker_fills = 0
         self.orders_with_fills = 0
-        self.latencies_ns: dict[RequestKind, list[int]] = {}
-        self.times_to_fill_ns: list[int] = []
+        self.latencies_ns: dict[RequestKind, array[int]] = {}
+        self.times_to_fill_ns = array("q")
 
     @property
     def maker_share(self) -> float | None:
@@ -67,7 +67,8 @@ class OrderFlow:
     def latency(self) -> dict[RequestKind, Distribution]:
         """From a request to the news of what came of it, on the strategy's clock.
 
-        Of a cancel that is the news that the order has ended, or that it was too late for it.
+        Of a cancel that is the news that the order has ended, or that it was too late for it. Requests that never
+        left, for want of room in a rate limit, have no latency.
         """
         found = {kind: Distribution.of(times) for kind, times in self.latencies_ns.items()}
         return {kind: times for kind, times in found.items() if times is not None}
@@ -85,11 +86,11 @@ def order_flows(trace: Trace) -> tuple[OrderFlow, list[OrderFlow]]:
     return whole, flows
 
 
-def _read_steps(trace: Trace, whole: OrderFlow, flows: list[OrderFlow]) -> Mapping[int, int]:
+def _read_steps(trace: Trace, whole: OrderFlow, flows: list[OrderFlow]) -> array[int]:
     """Count requests and answers; return when each order was sent."""
     rows = trace.orders
     waiting: dict[tuple[int, RequestKind], int] = {}
-    sent_ns: dict[int, int] = {}
+    sent_ns = array("q", bytes(8 * len(rows.client_ids)))
     events = {event.value: event for event in OrderEvent}
     codes = {code.value: code for code in GtwRejectCode}
     for ns, value, order, code in zip(rows.ns, rows.event, rows.order, rows.code, strict=True):
@@ -105,16 +106,19 @@ def _read_steps(trace: Trace, whole: OrderFlow, flows: list[OrderFlow]) -> Mappi
             sent_ns[order] = ns
         if event in _REQUESTS:
             waiting[order, _REQUESTS[event]] = ns
-        elif event in _ANSWERS and (asked_ns := waiting.pop((order, _ANSWERS[event]), None)) is not None:
+        elif event in _ANSWERS:
+            asked_ns = waiting.pop((order, _ANSWERS[event]), None)
+            if asked_ns is None or code == GtwRejectCode.RateLimited.value:
+                continue
             for flow in (whole, flows[rows.instruments[order]]):
-                flow.latencies_ns.setdefault(_ANSWERS[event], []).append(ns - asked_ns)
+                flow.latencies_ns.setdefault(_ANSWERS[event], array("q")).append(ns - asked_ns)
     return sent_ns
 
 
-def _read_fills(trace: Trace, whole: OrderFlow, flows: list[OrderFlow], sent_ns: Mapping[int, int]) -> None:
+def _read_fills(trace: Trace, whole: OrderFlow, flows: list[OrderFlow], sent_ns: array[int]) -> None:
     """Count fills, and what they say of their orders."""
     rows = trace.fills
-    seen: set[int] = set()
+    seen = bytearray(len(sent_ns))
     for ns, order, number, liquidity in zip(
         rows.ns, rows.order, rows.instrument, rows.liquidity, strict=True
     ):
@@ -122,8 +126,8 @@ def _read_fills(trace: Trace, whole: OrderFlow, flows: list[OrderFlow], sent_ns:
             flow.fills += 1
             flow.maker_fills += liquidity == MAKER
             flow.taker_fills += liquidity == TAKER
-            if order != NOBODYS and order not in seen:
+            if order != NOBODYS and not seen[order]:
                 flow.orders_with_fills += 1
-                if order in sent_ns:
-                    flow.times_to_fill_ns.append(ns - sent_ns[order])
-        seen.add(order)
+                flow.times_to_fill_ns.append(ns - sent_ns[order])
+        if order != NOBODYS:
+            seen[order] = True

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlthon.backtest.backtest import Backtest, MarketSource, Settings
+from mlthon.backtest.backtest import Backtest, Settings
 from mlthon.backtest.extras import require_extras
+from mlthon.backtest.markets import MarketSource, Recording, open_market, tells, unique
 from mlthon.backtest.summary_tables import summary_tables
 from mlthon.errors import ConfigError
 from mlthon.run import STARTED_S
+from mlthon.run.demo_presets import demo_presets
 from mlthon.run.event_log import EventLog
 from mlthon.run.output import Output
 from mlthon.run.strategy_loader import load_strategy_class, make_strategy
 
 __all__ = ["BacktestOptions", "run_backtest"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +55,13 @@ def run_backtest(options: BacktestOptions) -> None:
             stack.enter_context(redirect_stdout(sys.stderr))  # what the strategy prints is for people
         strategy = make_strategy(load_strategy_class(options.strategy), {})
         journal = stack.enter_context(EventLog(options.event_log)) if options.event_log else None
+        markets = [open_market(tape) for tape in options.tapes]
+        _warn_of_missing_books(markets)
+        presets = demo_presets(options.strategy, unique(market.instrument for market in markets))
         backtest = Backtest(
-            options.tapes,
+            markets,
             strategy,
-            params=options.params,
+            params={**presets, **options.params},
             settings=options.settings,
             journal=journal,
             slow_callback_ms=options.slow_callback_ms,
@@ -69,6 +77,14 @@ def run_backtest(options: BacktestOptions) -> None:
         finally:
             _show(backtest, options, output, load_s, time.perf_counter() - begun_s)
     backtest.check_ledgers()
+
+
+def _warn_of_missing_books(markets: Sequence[MarketSource]) -> None:
+    """Say it where no order can rest and none can be filled, for want of a book."""
+    for instrument in unique(market.instrument for market in markets):
+        own = [market for market in markets if market.instrument == instrument]
+        if all(isinstance(market, Recording) and not tells(market.counts, "book") for market in own):
+            log.warning("%s: the tapes tell no book of it: expect no fills", instrument.get_instrument_name())
 
 
 def _check_targets(options: BacktestOptions) -> None:

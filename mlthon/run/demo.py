@@ -14,6 +14,7 @@ from mlthon.engine.clock import LiveClock
 from mlthon.engine.live import LiveEngine
 from mlthon.errors import OrdersLeftOpen
 from mlthon.exchanges.bybit import BybitConfig, BybitConnector
+from mlthon.run.demo_presets import demo_presets
 from mlthon.run.event_log import EventLog
 from mlthon.run.first_of import first_of
 from mlthon.run.interrupts import Interrupts, interrupted
@@ -24,23 +25,12 @@ from mlthon.run.simulated_venue import SimulatedVenue
 from mlthon.run.status import print_status
 from mlthon.run.strategy_loader import load_strategy_class, make_strategy
 from mlthon.run.summary import Summary
-from mlthon.sim.terms import Product
 from mlthon.venues.bybit import Endpoints
 from mlthon.venues.bybit.seams import FaultSeams
 
-__all__ = ["DEMO_STRATEGY", "DemoOptions", "run_demo"]
-
-DEMO_STRATEGY = "mlthon.strats.demo_strat:DemoStrat"
+__all__ = ["DemoOptions", "run_demo"]
 
 _EXCHANGE = Exchange.Bybit
-
-# Its sizes are in coins by default; these are as many lots in contracts of a dollar.
-_SIZES_IN_CONTRACTS = {
-    "entry_qty_threshold": "25000",
-    "exit_qty_threshold": "15000",
-    "order_qty": "500",
-    "max_position": "2500",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +64,7 @@ async def run_demo(options: DemoOptions) -> None:
         venue = SimulatedVenue(options.market, clock, options.faults)
         try:
             recorder = stack.enter_context(recorder_beside(options.record, [venue.instrument], clock))
-            presets = _presets(options.strategy, venue)
+            presets = demo_presets(options.strategy, [venue.instrument])
             strategy = make_strategy(strategy_class, presets)
             config = _reach(await venue.start(), venue)
             engine = LiveEngine(
@@ -99,14 +89,6 @@ async def run_demo(options: DemoOptions) -> None:
         names = ", ".join(f"{order.client_id} ({order.wire_id})" for order in engine.left_open)
         raise OrdersLeftOpen(f"{len(engine.left_open)} orders may still be open at the venue: {names}")
     Summary.of(engine, _EXCHANGE, venue).check_ledgers()
-
-
-def _presets(strategy: str, venue: SimulatedVenue) -> dict[str, object]:
-    """What the strategy that comes along is to trade here, and how much at a time; nothing for any other."""
-    if strategy != DEMO_STRATEGY:
-        return {}
-    sizes = _SIZES_IN_CONTRACTS if venue.terms.product is Product.Inverse else {}
-    return {"instrument": venue.instrument.get_instrument_name(), **sizes}
 
 
 def _reach(endpoints: Endpoints, venue: SimulatedVenue) -> BybitConfig:

@@ -76,7 +76,7 @@ class TardisCsv:
     def matches(line: bytes) -> bool:
         """Whether this is the first line of a file that can be read here."""
         names = names_in(line)
-        return any(names >= columns for columns in (BOOK, TRADES, QUOTES, TICKER))
+        return names >= STAMPS
 
     @cached_property
     def instrument(self) -> Instrument:
@@ -105,7 +105,14 @@ class TardisCsv:
             return self.book()
         if names >= TICKER:
             return self.ticker()
-        return self.one_by_one(trade_of if names >= TRADES else quote_of)
+        if names >= TRADES:
+            return self.one_by_one(trade_of)
+        if names >= QUOTES:
+            return self.one_by_one(quote_of)
+        raise TapeError(
+            f"{self.path}: expected incremental_book_L2, trades, quotes or derivative_ticker of Tardis, got columns"
+            f" {', '.join(sorted(names - STAMPS)[:6])}"
+        )
 
     def rows(self) -> Iterator[tuple[int, Row]]:
         """The rows, all of one symbol."""

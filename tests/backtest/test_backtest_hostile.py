@@ -72,6 +72,35 @@ def test_one_that_answers_its_rejects_without_end_is_stopped():
         Backtest([QUIET], Endless()).run()
 
 
+def test_one_that_answers_refusals_for_want_of_room_without_end_is_stopped():
+    class Endless:
+        sent = 0
+
+        def on_framework_connected(self, env) -> None:
+            self.env = env
+            env.login("endless")
+
+        def on_start(self, params: str) -> None:
+            self.env.request_execution_connection(LINEAR.get_exchange(), [LINEAR.get_instrument_id()])
+            self.env.setup_timer(100, self.send)
+
+        def send(self, *_: object) -> bool:
+            self.sent += 1
+            order(f"x{self.sent}", Side.Buy, "99.0", "1")(self.env)
+            return True
+
+        on_new_order_reject = send
+
+        def on_new_order_ack(self, *_: object) -> None:
+            for _ in range(11):  # more than fit into a second
+                self.send()
+
+    strategy = Endless()
+    with pytest.raises(StrategyError, match="answers its own rejects without end"):
+        Backtest([QUIET], strategy).run()
+    assert strategy.sent > 10_000
+
+
 def test_one_that_does_not_log_in_is_not_started():
     class Stranger:
         def on_framework_connected(self, env) -> None:

@@ -35,6 +35,24 @@ def test_a_config_file_speaks_for_the_options_that_are_not_given(mlthon_run, tmp
     assert {line["kind"] for line in lines} == {"request", "callback"}
 
 
+def test_the_demo_strategy_trades_what_is_on_the_tape(mlthon_run, tmp_path):
+    tape = tmp_path / "trades.csv"
+    head = "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount"
+    rows = [f"bybit,XRPUSDT,{at}000000,{at}000001,500,0.5{at},0.4{at},700" for at in range(10, 20)]
+    tape.write_text("\n".join([head, *rows, ""]))
+    done = mlthon_run("backtest", "--tape", tape, "--json")
+    assert done.summary["params"] == {"instrument": "byt:perp:XRP-USDT"}
+    assert done.summary["callbacks"] > 10
+
+
+def test_a_tape_without_a_book_is_remarked_upon(mlthon_run, tmp_path):
+    tape = tmp_path / "trades.csv"
+    head = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
+    tape.write_text(f"{head}\nbybit,BTCUSDT,6000000,11000000,7,buy,60000.1,2\n")
+    done = mlthon_run("backtest", "--tape", tape, "--json")
+    assert "byt:perp:BTC-USDT: the tapes tell no book of it" in done.err
+
+
 def test_a_strategy_that_raises_shows_its_traceback_and_exits_with_4(mlthon_run, tmp_path):
     path = tmp_path / "raises.py"
     path.write_text(RAISES)

@@ -227,6 +227,10 @@ def test_tardis_quotes_and_rates(tmp_path: Path) -> None:
             r"line 2: bids\[0\]: price: expected decimal text, got 'x'",
         ),
         ([BOOK, "bybit,BTCUSDT,6,later,true,bid,1,2"], "line 2: local_timestamp: expected microseconds"),
+        (
+            ["exchange,symbol,timestamp,local_timestamp,asks[0].price", "bybit,BTCUSDT,6,11,5"],
+            r"expected incremental_book_L2, trades, .* got columns asks\[0\]\.price",
+        ),
         ([BOOK, f"bybit,BTCUSDT,6,{10**19},true,bid,1,2"], "line 2: local_timestamp: expected microseconds"),
         ([TRADES, "bybit,BTCUSDT,6,11,7,unknown,1,2"], "line 2: side: expected buy or sell, got 'unknown'"),
         ([TRADES, "bybit,BTCUSDT,6,11,7,buy,1"], "line 2: expected 8 fields, got 7"),
