@@ -37,7 +37,7 @@ class SocketListener(Protocol):
     def on_open(self) -> None:
         """Connected; `ReconnectingSocket.send` works from here on."""
 
-    def on_message(self, data: bytes, recv_ns: int) -> None:
+    def on_message(self, data: bytes, recv_ns: int, /) -> None:
         """One whole message, stamped when it was read."""
 
     def on_closed(self, reason: str) -> None:

@@ -17,12 +17,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import aiohttp
 
-from mlthon._core.bybit_frames import FrameScanner, Topic
+from mlthon._core.bybit_frames import FrameScanner
 from mlthon._core.market_event import DepthUpdate, PublicTrade
+from mlthon._core.scanned_messages import ScannedMessages
 from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import GtwRejectCode
 from mlthon.engine.ports import FeedListener
@@ -41,7 +41,14 @@ from mlthon.exchanges.bybit.codec.public import (
     trades_topic,
 )
 from mlthon.exchanges.bybit.config import BybitConfig
-from mlthon.exchanges.bybit.silence import LOOKS_A_BOUND, Silence
+from mlthon.exchanges.bybit.market_topics import (
+    AWAITED,
+    BookTopic,
+    SubscribeRequest,
+    Subscription,
+    TradesTopic,
+)
+from mlthon.exchanges.bybit.silence import LOOKS_A_BOUND
 from mlthon.exchanges.bybit.tally import Tally
 from mlthon.exchanges.socket import ReconnectingSocket
 from mlthon.exchanges.tap import MarketTap
@@ -51,78 +58,7 @@ __all__ = ["MarketStream"]
 
 log = logging.getLogger("mlthon.exchanges.bybit")
 
-_DEEP = frozenset({MDSub.PriceLevelBook, MDSub.LevelBook})
-_TOP_ONLY = 1
-_AWAITED = -1  # the number of the message before a book's first snapshot
 _MOST_TOPIC_CHARS = 21_000  # in the names of all the topics of a connection
-
-
-@dataclass(slots=True, eq=False)
-class _Subscription:
-    """What one instrument is subscribed to. `confirmed`: the venue has said yes to all of it."""
-
-    instrument_id: int
-    symbol: str
-    subs: frozenset[MDSub]
-    topics: list[str] = field(default_factory=list)
-
-    def wanted(self, depth: int, *, tickers: bool) -> list[str]:
-        """The topics that serve `subs`, and the ticker where that is recorded."""
-        topics = []
-        if self.subs & _DEEP:
-            topics.append(book_topic(depth, self.symbol))
-        elif MDSub.BBO in self.subs:
-            topics.append(book_topic(_TOP_ONLY, self.symbol))
-        if MDSub.PublicTrades in self.subs:
-            topics.append(trades_topic(self.symbol))
-        if tickers:
-            topics.append(ticker_topic(self.symbol))
-        return topics
-
-
-@dataclass(slots=True, eq=False)
-class _Book:
-    """One order book topic."""
-
-    subscription: _Subscription
-    topic: str
-    pauses: Backoff
-    scanned: Topic = field(init=False)
-    whole_since: float = 0.0
-    silence: Silence = field(default_factory=Silence)
-    resync: asyncio.TimerHandle | None = None  # the next subscribe, or the deadline of its snapshot
-
-    @property
-    def update_id(self) -> int:
-        """The last message's number; `_AWAITED` while a snapshot is awaited."""
-        return self.scanned.update_id
-
-    def stop(self) -> None:
-        self.scanned.update_id = _AWAITED
-        self.end_wait()
-
-    def end_wait(self) -> None:
-        if self.resync is not None:
-            self.resync.cancel()
-            self.resync = None
-
-
-@dataclass(slots=True, eq=False)
-class _Trades:
-    """One topic of public trades."""
-
-    subscription: _Subscription
-    topic: str
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    """A subscribe request that the venue has not answered. `anew`: it is to find a lost book again."""
-
-    subscription: _Subscription
-    topics: list[str]
-    anew: _Book | None
-    deadline: asyncio.TimerHandle
 
 
 class MarketStream:
@@ -149,16 +85,19 @@ class MarketStream:
         self._listener = listener
         self._is_traded = is_traded
         self._topic_chars = 0  # of all that may be subscribed for the present instruments
-        self._subscriptions: dict[int, _Subscription] = {}
-        self._books: dict[str, _Book] = {}  # what is subscribed now, by topic
-        self._trades: dict[str, _Trades] = {}
+        self._subscriptions: dict[int, Subscription] = {}
+        self._books: dict[str, BookTopic] = {}  # what is subscribed now, by topic
+        self._trades: dict[str, TradesTopic] = {}
         self._scanner = FrameScanner(config.stale_after_ms)
-        self._requests: dict[str, _Request] = {}
+        self._messages = ScannedMessages(self._scanner.scan, clock, self._on_left)
+        self._requests: dict[str, SubscribeRequest] = {}
         self._last_req_id = 0
         self._silence: asyncio.TimerHandle | None = None
         self.tally = tally
         self._tap = None if tap is None else tap.tap(name)
         self._tickers = tap is not None and tap.tickers
+        self.on_message = self._messages.on_message if self._tap is None else self._on_tapped
+        """Take in one message, stamped when it was read."""
         self._socket = ReconnectingSocket(
             name,
             f"{config.ws_public_url.rstrip('/')}/{category}",
@@ -199,7 +138,7 @@ class MarketStream:
         instrument_id = instrument.get_instrument_id()
         subscription = self._subscriptions.get(instrument_id)
         if subscription is None:
-            subscription = _Subscription(instrument_id, instrument.get_exch_instr_id(), frozenset())
+            subscription = Subscription(instrument_id, instrument.get_exch_instr_id(), frozenset())
             self._subscriptions[instrument_id] = subscription
             self._topic_chars += self._chars_of(instrument)
         subscription.subs |= subs
@@ -223,16 +162,18 @@ class MarketStream:
             self._subscribe(subscription)
         self._listen_for_silence()
 
-    def on_message(self, data: bytes, recv_ns: int) -> None:
-        if self._tap is not None:
-            self._tap.on_frame(data, recv_ns)
+    def _on_tapped(self, data: bytes, recv_ns: int) -> None:
+        assert self._tap is not None
+        self._tap.on_frame(data, recv_ns)
+        self._messages.on_message(data, recv_ns)
+
+    def _on_left(self, data: bytes, recv_ns: int) -> None:
+        """Handle a message that the scanner has not handed on."""
         scanner = self._scanner
-        if scanner.scan(data, recv_ns, self._clock.offset_ns):
-            return
         owner, update, trades = scanner.owner, scanner.update, scanner.trades
-        if isinstance(owner, _Book) and update is not None:
+        if isinstance(owner, BookTopic) and update is not None:
             self._on_book(owner, scanner.update_id, scanner.sent_ms, update)
-        elif isinstance(owner, _Trades) and trades is not None:
+        elif isinstance(owner, TradesTopic) and trades is not None:
             self._on_trades(owner, scanner.sent_ms, trades, recv_ns)
         else:
             self._on_unscanned(data, recv_ns)
@@ -274,10 +215,10 @@ class MarketStream:
         else:
             assert isinstance(frame, Pong)
 
-    def _on_book(self, book: _Book, update_id: int, sent_ms: int, update: DepthUpdate) -> None:
+    def _on_book(self, book: BookTopic, update_id: int, sent_ms: int, update: DepthUpdate) -> None:
         before = book.update_id
         if update.is_snapshot:
-            if before == _AWAITED:
+            if before == AWAITED:
                 self._found(book)
             elif book.resync is not None:
                 book.end_wait()
@@ -287,7 +228,7 @@ class MarketStream:
                 book.silence.broken()  # repeated, to show that it still stands
             elif self._is_stale(book.topic, sent_ms, update.recv_ns):
                 return
-        elif before == _AWAITED:
+        elif before == AWAITED:
             self.tally.count("delta before its snapshot dropped", book.topic)
             return
         elif update_id != before + 1:
@@ -299,7 +240,9 @@ class MarketStream:
         if not self._tell.on_depth(book.subscription.instrument_id, update):
             self._lose(book, f"{book.topic} is crossed after message {update_id}")
 
-    def _on_trades(self, source: _Trades, sent_ms: int, trades: Sequence[PublicTrade], recv_ns: int) -> None:
+    def _on_trades(
+        self, source: TradesTopic, sent_ms: int, trades: Sequence[PublicTrade], recv_ns: int
+    ) -> None:
         if trades and not self._is_stale(source.topic, sent_ms, recv_ns):
             self._tell.on_trades(source.subscription.instrument_id, trades)
 
@@ -329,7 +272,7 @@ class MarketStream:
 
     # -- subscribing -----------------------------------------------------------------------------------------
 
-    def _subscribe(self, subscription: _Subscription) -> None:
+    def _subscribe(self, subscription: Subscription) -> None:
         """Bring the venue's subscriptions in line with what is wanted."""
         wanted = subscription.wanted(self._config.depth, tickers=self._tickers)
         dropped = [topic for topic in subscription.topics if topic not in wanted]
@@ -342,7 +285,7 @@ class MarketStream:
             if topic.startswith("orderbook."):
                 self._add_book(subscription, topic)
             elif topic.startswith("publicTrade."):
-                self._trades[topic] = _Trades(subscription, topic)
+                self._trades[topic] = TradesTopic(subscription, topic)
                 self._scanner.add(topic, self._trades[topic])
         if added:
             self._send_subscribe(subscription, added)
@@ -350,17 +293,17 @@ class MarketStream:
             # Nothing new on the wire, a top level served by the deeper book say: that is confirmed already.
             asyncio.get_running_loop().call_soon(self._confirm, subscription)
 
-    def _add_book(self, subscription: _Subscription, topic: str) -> None:
+    def _add_book(self, subscription: Subscription, topic: str) -> None:
         pauses = Backoff(self._config.retry_first_ms, self._config.retry_longest_ms, free_tries=1)
-        book = _Book(subscription, topic, pauses)
+        book = BookTopic(subscription, topic, pauses)
         book.scanned = self._scanner.add(topic, book, self._tell.delta_sink(subscription.instrument_id))
         self._books[topic] = book
 
     def _send_subscribe(
         self,
-        subscription: _Subscription,
+        subscription: Subscription,
         topics: list[str],
-        anew: _Book | None = None,
+        anew: BookTopic | None = None,
         *,
         keeps_book: bool = False,
     ) -> None:
@@ -372,7 +315,7 @@ class MarketStream:
             self._socket.drop,
             f"no answer to subscribing {', '.join(topics)} within {timeout_s:g} s",
         )
-        self._requests[req_id] = _Request(subscription, topics, anew, deadline)
+        self._requests[req_id] = SubscribeRequest(subscription, topics, anew, deadline)
         for topic in topics:
             book = self._books.get(topic)
             if book is not None:
@@ -408,14 +351,14 @@ class MarketStream:
                 return req_id
         return ""
 
-    def _is_pending(self, subscription: _Subscription) -> bool:
+    def _is_pending(self, subscription: Subscription) -> bool:
         return any(request.subscription is subscription for request in self._requests.values())
 
-    def _confirm(self, subscription: _Subscription) -> None:
+    def _confirm(self, subscription: Subscription) -> None:
         if self._socket.is_open and self._subscriptions.get(subscription.instrument_id) is subscription:
             self._tell.on_stream_ready(subscription.instrument_id)
 
-    def _refused(self, subscription: _Subscription, words: str) -> None:
+    def _refused(self, subscription: Subscription, words: str) -> None:
         """Give up an instrument: the venue said no."""
         log.warning("subscribing %s refused: %s", ", ".join(subscription.topics), words)
         if self._subscriptions.pop(subscription.instrument_id, None) is None:
@@ -428,10 +371,10 @@ class MarketStream:
 
     # -- losing and finding books ----------------------------------------------------------------------------
 
-    def _lose(self, book: _Book, reason: str) -> None:
+    def _lose(self, book: BookTopic, reason: str) -> None:
         """Tell that a book is lost, and subscribe it anew after a pause that grows as long as that fails."""
         loop = asyncio.get_running_loop()
-        if book.update_id != _AWAITED:
+        if book.update_id != AWAITED:
             if (loop.time() - book.whole_since) * 1_000 >= self._config.socket.stable_after_ms:
                 book.pauses.reset()
             if self._tap is not None:
@@ -442,7 +385,7 @@ class MarketStream:
             return
         self._retry(book, reason)
 
-    def _retry(self, book: _Book, reason: str) -> None:
+    def _retry(self, book: BookTopic, reason: str) -> None:
         """Subscribe a book anew after its next pause, unless it has been given up."""
         if self._books.get(book.topic) is not book:
             return
@@ -451,19 +394,19 @@ class MarketStream:
         log.warning("book lost: %s; subscribing it anew in %.2f s", reason, pause_s)
         book.resync = asyncio.get_running_loop().call_later(pause_s, self._resubscribe, book)
 
-    def _resubscribe(self, book: _Book) -> None:
+    def _resubscribe(self, book: BookTopic) -> None:
         self._send_unsubscribe([book.topic])
         self._send_subscribe(book.subscription, [book.topic], anew=book)
 
-    def _no_snapshot(self, book: _Book) -> None:
+    def _no_snapshot(self, book: BookTopic) -> None:
         self._not_anew(book, f"no snapshot of {book.topic}")
 
-    def _not_anew(self, book: _Book, reason: str) -> None:
+    def _not_anew(self, book: BookTopic, reason: str) -> None:
         """A book could not be had anew: give up what there still is of it, and try again if it may come back.
 
         One of an instrument that is no longer traded never will, and all other books would be waiting for it.
         """
-        if book.update_id == _AWAITED:
+        if book.update_id == AWAITED:
             if self._is_traded(book.subscription.instrument_id):
                 self._retry(book, reason)
             else:
@@ -471,7 +414,7 @@ class MarketStream:
         elif self._books.get(book.topic) is book:
             self._lose(book, reason)
 
-    def _found(self, book: _Book) -> None:
+    def _found(self, book: BookTopic) -> None:
         book.stop()
         book.whole_since = asyncio.get_running_loop().time()
         book.silence.began(book.whole_since)
@@ -492,7 +435,7 @@ class MarketStream:
         pause_s = bound_ms / LOOKS_A_BOUND / 1_000
         self._silence = loop.call_later(pause_s, self._listen_for_silence)
 
-    def _look_into(self, book: _Book, silent_s: float) -> None:
+    def _look_into(self, book: BookTopic, silent_s: float) -> None:
         """Ask for a silent book whole: if its number has moved, messages were missed."""
         log.info("no message of %s for %.2f s: asking for the whole book", book.topic, silent_s)
         self._send_unsubscribe([book.topic])
