@@ -7,7 +7,7 @@ import time
 
 import pytest
 from bybit_messages import fill_row, order_row, position_row
-from fake_bybit import SECRET, FakeBybit, Session, eventually, http, never, refusal, result
+from fake_bybit import KEY, SECRET, FakeBybit, Session, eventually, http, never, refusal, result
 from gateway_client import BTC, Client
 
 from mlthon.basics.defs import ExecInstructions, GtwRejectCode, GtwStatus, OrderStatus
@@ -330,7 +330,7 @@ async def test_secrets_are_shown_nowhere(venue: FakeBybit, caplog: pytest.LogCap
     async with Client(venue) as client:
         client.new("a")
         await client.settled("a")
-        venue.refuse_login = (10003, "invalid")
+        venue.refuse_login = (10004, f"error sign! origin_string[{KEY}]")
         venue.session("private").cut()
         venue.session("trade").cut()
         await eventually(lambda: venue.opened["private"] >= 3)

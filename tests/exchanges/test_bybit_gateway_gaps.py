@@ -132,6 +132,25 @@ async def test_the_two_legs_of_a_hedge_are_one_position(venue: FakeBybit) -> Non
         assert [event[2] for event in client.listener.named("position")] == [Qty("3"), Qty("2"), Qty("-1")]
 
 
+async def test_an_answer_from_before_the_first_trade_does_not_overwrite_it(venue: FakeBybit) -> None:
+    """Of what was never traded the venue says number -1; an answer may be overtaken by the stream."""
+    async with Client(venue) as client:
+        told = client.listener.named
+        await venue.push("position", position_row(size="3", seq=44))
+        await eventually(lambda: told("position"))
+        venue.positions = [position_row(size="0", side="", seq=-1)]
+        client.call(client.gateway.fetch_position, BTC)
+        await eventually(lambda: len(told("position")) == 2)
+        venue.positions = [position_row(size="0", side="", seq=45)]
+        client.call(client.gateway.fetch_position, BTC)
+        await eventually(lambda: len(told("position")) == 3)
+        unnumbered = position_row(size="2")
+        del unnumbered["seq"]
+        await venue.push("position", unnumbered)
+        await eventually(lambda: len(told("position")) == 4)
+        assert [event[2] for event in told("position")] == [Qty("3"), Qty("3"), Qty("0"), Qty("2")]
+
+
 async def test_old_news_does_not_overwrite_new(venue: FakeBybit) -> None:
     async with Client(venue) as client:
         client.new("a")

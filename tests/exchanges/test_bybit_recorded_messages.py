@@ -128,7 +128,7 @@ def judge_position(position: PositionRow, row: Json) -> None:
     sign = {"Buy": 1, "Sell": -1, "": 0, "None": 0}[row["side"]]
     assert position.instrument.get_exch_instr_id() == row["symbol"]
     assert number_of(position.size) == sign * number(row["size"])
-    assert (position.leg, position.seq) == (row["positionIdx"], row.get("seq", -1))
+    assert (position.leg, position.seq) == (row["positionIdx"], row.get("seq"))
 
 
 def judge_balances(balances: list[Balance], accounts: list[Json]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from fake_bybit import FakeBybit, RestAnswer
+from fake_bybit import KEY, FakeBybit, RestAnswer, refusal
 
 from mlthon.errors import DecodeError, MLThonError, VenueRefusal, VenueUnreachable
 from mlthon.exchanges.bybit import BybitConnector
@@ -80,6 +80,23 @@ async def test_what_is_no_answer_is_an_error_that_says_what_came(
         await rest.command(PATH, {"category": "linear"})
     assert text in str(refused.value)
     assert len(venue.calls) == 1  # no redirect was followed, nothing was sent twice
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        refusal(10004, f"error sign! origin_string[1700000000000{KEY}5000]"),
+        answer(f"<html>X-BAPI-API-KEY: {KEY}".encode(), 502),
+        answer(f"{'x' * 196}{KEY}".encode(), 401),
+    ],
+)
+async def test_a_key_that_an_answer_repeats_is_not_shown(
+    venue: FakeBybit, rest: RestClient, given: RestAnswer
+) -> None:
+    venue.scripts[PATH].append(given)
+    with pytest.raises(MLThonError, match=r"\*\*\*") as refused:
+        await rest.command(PATH, {"category": "linear"})
+    assert KEY[:4] not in str(refused.value)
 
 
 async def test_a_packed_answer_is_an_answer(venue: FakeBybit, rest: RestClient) -> None:

@@ -108,10 +108,11 @@ class Reports:
             if row.leg != 0:  # refused when connecting; the venue then refuses our orders
                 self.tally.count("position of an account in hedge mode", instrument.get_exch_instr_id())
             leg = (number, row.leg)
-            if 0 <= row.seq < self._seqs.get(leg, -1) and not is_news:
+            if row.seq is not None and row.seq < self._seqs.get(leg, row.seq) and not is_news:
                 self.tally.count("outdated position held back", instrument.get_exch_instr_id())
                 continue
-            self._seqs[leg] = row.seq
+            if row.seq is not None:
+                self._seqs[leg] = row.seq
             self._sizes[leg] = row.size
         self.tell.on_position(instrument, self.size(number))
 

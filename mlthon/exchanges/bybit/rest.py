@@ -177,7 +177,7 @@ class RestClient:
         if envelope.code in RATE_LIMITED:
             self.limits.refused(answer.bucket)
         if envelope.code != 0:
-            raise VenueRefusal(envelope.code, envelope.text, what)
+            raise VenueRefusal(envelope.code, self._signer.masked(envelope.text), what)
         if answer.status != 200:
             raise VenueUnreachable(f"{what}: expected HTTP 200, got {answer.status}")
         return envelope
@@ -189,7 +189,8 @@ class RestClient:
         """
         if 200 <= answer.status < 300:
             return None
-        words = f"HTTP {answer.status} {answer.body[:_LONGEST_QUOTE].decode(errors='replace')}".strip()
+        quoted = self._signer.masked(answer.body.decode(errors="replace"))[:_LONGEST_QUOTE]
+        words = f"HTTP {answer.status} {quoted}".strip()
         if answer.status >= 500:
             return VenueUnreachable(f"{what}: the venue is out of order: {words}")
         if answer.status < 400 or answer.status == _REQUEST_TIMEOUT:

@@ -31,6 +31,14 @@ class Signer:
     def __repr__(self) -> str:
         return "Signer(api_key=***)"
 
+    def masked(self, words: str) -> str:
+        """Return the venue's words without the key: of a wrong signature it repeats what should have been signed.
+
+        >>> Signer("key", "secret", 5000).masked("error sign! origin_string[1700000000000key5000]")
+        'error sign! origin_string[1700000000000***5000]'
+        """
+        return words.replace(self._api_key, "***") if self._api_key else words
+
     def headers(self, timestamp_ms: int, payload: str) -> dict[str, str]:
         """Return the headers that authenticate a REST request."""
         timestamp = str(timestamp_ms)

@@ -118,7 +118,8 @@ class _LoggedInStream(ABC):
             log.info("%s: live", self.socket.name)
             self._owner.on_stream_live()
 
-    def _refused(self, what: str, code: int, text: str) -> None:
+    def _refused(self, what: str, code: int, words: str) -> None:
+        text = self._signer.masked(words)
         self._owner.on_refused(what, code, text)
         self.socket.drop(f"{what} refused: {code}: {text or 'no reason given'}")
 

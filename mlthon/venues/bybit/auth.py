@@ -104,4 +104,4 @@ def check_timestamp(timestamp: object, recv_window: object, now_ms: int) -> None
 def _check_sign(key: ApiKey, signed: bytes, sign: str) -> None:
     expected = hmac.new(key.secret.encode(), signed, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), sign.encode("utf-8", "surrogateescape")):
-        raise ApiError(RetCode.BAD_SIGN, "error sign: the signature does not fit the bytes that were sent")
+        raise ApiError(RetCode.BAD_SIGN, f"error sign! origin_string[{signed.decode(errors='replace')}]")

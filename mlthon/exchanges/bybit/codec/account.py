@@ -32,13 +32,13 @@ _FINEST = Qty("0.000000000000000001")
 class PositionRow(NamedTuple):
     """One position. In hedge mode an instrument has two, told apart by `leg` (1: bought, 2: sold).
 
-    `seq` grows with every change of the position; -1 where the message does not carry it.
+    `seq` grows with every change of the position, and is -1 before the first; None where a message does not carry it.
     """
 
     instrument: Instrument
     leg: int
     size: Qty  # signed
-    seq: int
+    seq: int | None
 
 
 class Balance(NamedTuple):
@@ -62,7 +62,7 @@ def decode_position(row: Json, instrument: Instrument, where: str) -> PositionRo
         instrument,
         leg,
         size * sign,
-        integer(row, "seq", where, default=-1),
+        None if row.get("seq") in (None, "") else integer(row, "seq", where),
     )
 
 
