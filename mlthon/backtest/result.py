@@ -96,9 +96,11 @@ class CoinResult:
     coin: str
     pnl: Pnl
     capital: MLDecimal | None
-    curve: Curve  #: the pnl's parts over time, thinned when it is long
-    times: Sequence[int]
-    equity: Sequence[int]  #: mantissas of the net profit at these times; the deepest fall is in it
+    curve: Curve = field(repr=False)  #: the pnl's parts over time, thinned when it is long
+    times: Sequence[int] = field(repr=False)
+    equity: Sequence[int] = field(
+        repr=False
+    )  #: mantissas of the net profit at these times; the deepest fall is in it
     drawdown: Drawdown | None
     sharpe: Sharpe | None
 
@@ -118,7 +120,7 @@ class CoinResult:
         return self.drawdown.money / top.mantissa if top.sign() > 0 else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Result:
     """A finished run."""
 
@@ -138,6 +140,13 @@ class Result:
         )
         coins = tuple(_coin_result(coin, facts) for coin in trace.coins)
         return cls(facts, trace, whole, instruments, coins)
+
+    def __repr__(self) -> str:
+        earned = ", ".join(f"{coin.pnl.net} {coin.coin}" for coin in self.coins)
+        return (
+            f"<Result of {self.facts.strategy}: {self.elapsed_s:,.1f} s, {self.flow.fills:,} fills,"
+            f" net {earned or 'nothing'}>"
+        )
 
     @property
     def elapsed_s(self) -> float:

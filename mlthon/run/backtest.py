@@ -57,7 +57,7 @@ def run_backtest(options: BacktestOptions) -> None:
         journal = stack.enter_context(EventLog(options.event_log)) if options.event_log else None
         markets = [open_market(tape) for tape in options.tapes]
         _warn_of_missing_books(markets)
-        presets = demo_presets(options.strategy, unique(market.instrument for market in markets))
+        presets = demo_presets(options.strategy, unique(markets))
         backtest = Backtest(
             markets,
             strategy,
@@ -81,8 +81,9 @@ def run_backtest(options: BacktestOptions) -> None:
 
 def _warn_of_missing_books(markets: Sequence[MarketSource]) -> None:
     """Say it where no order can rest and none can be filled, for want of a book."""
-    for instrument in unique(market.instrument for market in markets):
-        own = [market for market in markets if market.instrument == instrument]
+    for instrument in unique(markets):
+        number = instrument.get_instrument_id()
+        own = [market for market in markets if market.instrument.get_instrument_id() == number]
         if all(isinstance(market, Recording) and not tells(market.counts, "book") for market in own):
             log.warning("%s: the tapes tell no book of it: expect no fills", instrument.get_instrument_name())
 
@@ -101,12 +102,14 @@ def _check_targets(options: BacktestOptions) -> None:
 def _show(backtest: Backtest, options: BacktestOptions, output: Output, load_s: float, run_s: float) -> None:
     """Tell what came of it before files are written: a full disk costs the files alone."""
     result = backtest.result(load_s=load_s, run_s=run_s)
-    if options.as_json:
-        output.result(result.to_json())
-    else:
-        for table in summary_tables(result):
-            output.show(table)
-    if options.report is not None:
-        result.write_report(options.report)
-    if options.save is not None:
-        result.save(options.save)
+    try:
+        if options.as_json:
+            output.result(result.to_json())
+        else:
+            for table in summary_tables(result):
+                output.show(table)
+    finally:
+        if options.report is not None:
+            result.write_report(options.report)
+        if options.save is not None:
+            result.save(options.save)

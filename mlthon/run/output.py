@@ -9,6 +9,8 @@ from typing import Any, TextIO
 import orjson
 from rich.console import Console, RenderableType
 
+from mlthon.errors import ConfigError
+
 __all__ = ["Output"]
 
 
@@ -35,15 +37,19 @@ class Output:
         _write(self._people, capture.get())
 
     def result(self, value: dict[str, Any]) -> None:
-        """Print the result for programs, if that was asked for."""
+        """Print the result for programs, if that was asked for; raises ConfigError where it cannot be written."""
         if self._as_json:
-            _write(self._programs, orjson.dumps(value).decode() + "\n")
+            error = _write(self._programs, orjson.dumps(value).decode() + "\n")
+            if error is not None and not isinstance(error, BrokenPipeError):  # that reader wanted no more
+                raise ConfigError(f"stdout: cannot write the result: {error.strerror}")
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _write(stream: TextIO, text: str) -> OSError | None:
     try:
         stream.write(text)
         stream.flush()
-    except OSError:
+    except OSError as error:
         # Nobody reads it. Let what is still buffered go nowhere too, or the interpreter complains at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None

@@ -61,6 +61,15 @@ def test_money_is_exact_and_sums_up(run):
     assert Decimal(one["volume"]) == sum(fill.price * fill.qty for fill in run.fills)
 
 
+def test_a_notebook_shows_a_result_in_a_line(run):
+    result = result_of(run, capital=CAPITAL)
+    assert repr(result) == (
+        f"<Result of {result.facts.strategy}: {result.elapsed_s:,.1f} s, {len(run.fills)} fills,"
+        f" net {result.coins[0].pnl.net} USDT>"
+    )
+    assert len(repr(result.coins[0])) < 1_000
+
+
 def test_short_runs_have_no_sharpe_and_no_return_without_capital(run):
     (coin,) = result_of(run).to_json()["coins"].values()
     assert coin["sharpe"] is coin["return"] is coin["capital"] is coin["max_drawdown"]["share"] is None
