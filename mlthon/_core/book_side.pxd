@@ -4,7 +4,7 @@
 # 1 to CHUNK_SIZE levels each. No key of a chunk is below its `firsts`, and none of the chunks before it is above; of
 # the first chunk, `firsts` says nothing.
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from mlthon._core.int128 cimport int128
 
 cdef enum:
@@ -37,6 +37,10 @@ cdef struct Place:                    # where a level is, or would be; good unti
     Py_ssize_t entry                  # index of its chunk
     Py_ssize_t index                  # in the chunk's keys
 
+cdef struct Spot:                     # a place in another book, where it is looked first
+    uint32_t entry
+    uint32_t index
+
 cdef class BookSide:
     cdef Py_ssize_t size
     cdef bint is_bid
@@ -52,6 +56,11 @@ cdef class BookSide:
     cdef Chunk *spare                             # chunks to use again, linked through their first words
 
     cdef Change set(self, int128 price, int128 qty) except FAILED   # qty 0 or less deletes; MemoryError only
+    # The same for several. The first returns how many are not as they were, and fills `spots`, for other books that
+    # are told the same; the second, for those, fills `changes`: right whatever the spots are, and they may be NULL.
+    cdef Py_ssize_t set_all(self, const Level *levels, Py_ssize_t count, Spot *spots) except -1
+    cdef int set_again(self, const Level *levels, Py_ssize_t count, const Spot *spots, Change *changes) except -1
+    cdef int lay_out(self) except -1                           # as if the levels had come best first: so spots match
     cdef Level *best(self) noexcept                            # NULL when empty
     cdef Level *at(self, Py_ssize_t depth) noexcept            # depth 0 is the best; NULL beyond the end
     cdef Level *find(self, int128 price) noexcept              # NULL when absent

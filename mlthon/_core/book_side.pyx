@@ -10,7 +10,7 @@ Chunks come from a free list and go back to it: once a side has seen its usual s
 
 from cython cimport final
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport UINT64_MAX, uint64_t
+from libc.stdint cimport UINT64_MAX, uint32_t, uint64_t
 from libc.string cimport memmove
 
 from mlthon._core.int128 cimport int128
@@ -94,19 +94,51 @@ cdef class BookSide:
     cdef Change set(self, int128 price, int128 qty) except FAILED:
         cdef Place place
         cdef Level *level = find_place(self, price, &place)
-        if qty > 0:
-            if level is NULL:
-                self.insert(&place, price, qty)
-                return ADDED
-            if level.qty == qty:
-                return UNCHANGED
-            level.qty = qty
-            self.top_version += is_top(self, &place)
-            return MODIFIED
-        if level is NULL:
-            return ABSENT
-        self.remove(&place)
-        return DELETED
+        return set_at(self, &place, level, price, qty)
+
+    cdef Py_ssize_t set_all(self, const Level *levels, Py_ssize_t count, Spot *spots) except -1:
+        cdef Place place
+        cdef Level *level
+        cdef Change change
+        cdef Py_ssize_t index
+        cdef Py_ssize_t changed = 0
+        for index in range(count):
+            level = find_place(self, levels[index].price, &place)
+            spots[index].entry = <uint32_t>place.entry
+            spots[index].index = <uint32_t>place.index
+            change = set_at(self, &place, level, levels[index].price, levels[index].qty)
+            changed += change != UNCHANGED and change != ABSENT
+        return changed
+
+    cdef int set_again(self, const Level *levels, Py_ssize_t count, const Spot *spots, Change *changes) except -1:
+        cdef Place place
+        cdef Level *level
+        cdef Py_ssize_t index
+        for index in range(count):
+            if spots is NULL:
+                level = find_place(self, levels[index].price, &place)
+            else:
+                level = find_again(self, levels[index].price, &spots[index], &place)
+            changes[index] = set_at(self, &place, level, levels[index].price, levels[index].qty)
+        return 0
+
+    cdef int lay_out(self) except -1:
+        cdef Py_ssize_t count = self.size
+        cdef Py_ssize_t index
+        cdef Place place
+        cdef Level *levels = <Level *>PyMem_Malloc(count * sizeof(Level))
+        if levels is NULL:
+            raise MemoryError(f"no memory for {count} levels")
+        try:
+            self.start(&place)
+            for index in range(count):
+                levels[index] = self.next_level(&place)[0]
+            self.clear()
+            for index in range(count):
+                self.set(levels[index].price, levels[index].qty)
+        finally:
+            PyMem_Free(levels)
+        return 0
 
     cdef Level *best(self) noexcept:
         cdef ChunkEntry *entry
@@ -313,7 +345,54 @@ cdef void move_levels(
         at += 1
 
 
+cdef inline Change set_at(BookSide side, Place *place, Level *level, int128 price, int128 qty) except FAILED:
+    """Set a level that has been looked for."""
+    if qty > 0:
+        if level is NULL:
+            side.insert(place, price, qty)
+            return ADDED
+        if level.qty == qty:
+            return UNCHANGED
+        level.qty = qty
+        side.top_version += is_top(side, place)
+        return MODIFIED
+    if level is NULL:
+        return ABSENT
+    side.remove(place)
+    return DELETED
+
+
 # -- searching -------------------------------------------------------------------------------------------------
+
+
+cdef inline Level *find_again(BookSide side, int128 price, const Spot *spot, Place *place) noexcept:
+    """The same as `find_place`, without a search where the spot is right. Of a level that is there no key is told."""
+    cdef Level *level
+    if spot.entry < side.chunk_count:
+        place.entry, place.index = spot.entry, spot.index
+        if place.index < side.chunks[place.entry].size:
+            level = level_of(side, place)
+            if level.price == price:
+                return level
+        place.key = price_key(price, side.is_bid)
+        if belongs(side, place):
+            return NULL
+    return find_place(side, price, place)
+
+
+cdef inline bint belongs(BookSide side, const Place *place) noexcept:
+    """Whether a key that no level has belongs to a place. Where keys are equal, that is not for keys to say."""
+    cdef const ChunkEntry *entry = &side.chunks[place.entry]
+    if place.index > entry.size:
+        return False
+    if place.index > 0:
+        if key_of(entry.chunk, place.index - 1) >= place.key:
+            return False
+    elif place.entry > 0 and side.firsts[place.entry] >= place.key:
+        return False
+    if place.index < entry.size:
+        return key_of(entry.chunk, place.index) > place.key
+    return side.firsts[place.entry + 1] > place.key
 
 
 cdef inline Level *find_place(BookSide side, int128 price, Place *place) noexcept:

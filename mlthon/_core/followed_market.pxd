@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from mlthon._core.int128 cimport int128
 from mlthon._core.joined_book cimport JoinedBook
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
-from mlthon._core.price_book cimport Level
+from mlthon._core.price_book cimport Level, Spot
 from mlthon._core.resting_orders cimport Queue, RestingSide
 
 cdef enum QueueRule:                  # who cancelled, when less is left at an order's price and no trade says why
@@ -24,7 +24,7 @@ cdef class FollowedMarket(JoinedBook):
     cdef DepthUpdate follow_depth(self, DepthUpdate update)
     cdef DepthUpdate follow_trade(self, PublicTrade trade)
 
-    cdef Py_ssize_t tell_side(self, int side, const Level *levels, Py_ssize_t count) except -1
+    cdef Py_ssize_t tell_side(self, int side, const Level *levels, Py_ssize_t count, Spot *spots) except -1
     cdef int replace_side(self, int side, const Level *levels, Py_ssize_t count) except -1
     cdef void note_standing(self, int side) noexcept
     cdef int settle_side(self, int side) except -1

@@ -25,9 +25,9 @@ as told with the older of them.
 from mlthon._core.fixed cimport qty_from
 from mlthon._core.int128 cimport int128
 from mlthon._core.joined_book cimport MAX_QTY, JoinedBook, reaches, smaller
-from mlthon._core.market_event cimport DepthUpdate, PublicTrade
-from mlthon._core.market_side cimport MarketSide, tell
-from mlthon._core.price_book cimport BookSide, Change, Level
+from mlthon._core.market_event cimport DepthUpdate, PublicTrade, spots_of
+from mlthon._core.market_side cimport MarketSide, may_have_traded, tell
+from mlthon._core.price_book cimport BookSide, Change, Level, Spot
 from mlthon._core.resting_orders cimport Order, Queue, RestingSide, was_there
 
 
@@ -62,12 +62,14 @@ cdef class FollowedMarket(JoinedBook):
         self.depth_before_ns, self.depth_ns = self.depth_ns, update.venue_ns
         self.note_standing(0)
         self.note_standing(1)
+        update.has_spots = False
         if update.is_snapshot:
             self.replace_side(0, update.levels, update.bid_count)
             self.replace_side(1, asks, update.ask_count)
         else:
-            changed += self.tell_side(0, update.levels, update.bid_count)
-            changed += self.tell_side(1, asks, update.ask_count)
+            changed += self.tell_side(0, update.levels, update.bid_count, spots_of(update))
+            changed += self.tell_side(1, asks, update.ask_count, spots_of(update) + update.bid_count)
+            update.has_spots = True
         self.settle_side(0)
         self.settle_side(1)
         if crosses(self.market_bids.levels.best(), self.market_asks.levels.best()):
@@ -96,16 +98,14 @@ cdef class FollowedMarket(JoinedBook):
 
     # -- the market's own levels -------------------------------------------------------------------------------
 
-    cdef Py_ssize_t tell_side(self, int side, const Level *levels, Py_ssize_t count) except -1:
-        """Set levels of the market's own book; returns how many are not as they were."""
+    cdef Py_ssize_t tell_side(self, int side, const Level *levels, Py_ssize_t count, Spot *spots) except -1:
+        """Set levels of the market's own book, and note where they are; returns how many are not as they were."""
         cdef MarketSide market = self.market(side)
         cdef Py_ssize_t index
-        cdef Py_ssize_t changed = 0
-        cdef Change change
         for index in range(count):
-            change = tell(market, levels[index].price, levels[index].qty)
-            changed += change != Change.UNCHANGED and change != Change.ABSENT
-        return changed
+            if may_have_traded(market, levels[index].price):
+                market.forget_trades(levels[index].price)
+        return market.levels.set_all(levels, count, spots)
 
     cdef int replace_side(self, int side, const Level *levels, Py_ssize_t count) except -1:
         """Make a snapshot's levels the only ones; those that were there keep what clients took of them."""

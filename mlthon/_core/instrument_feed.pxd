@@ -38,7 +38,6 @@ cdef class InstrumentFeed:
 
     cdef bint apply_message(self, DepthUpdate update, bint tell, int64_t recv_ns) except -1
     cdef int reserve(self, Py_ssize_t count) except -1
-    cdef int apply_side(self, BookSide side, const Level *levels, Py_ssize_t start, Py_ssize_t stop) except -1
     cdef int tell(self, DepthUpdate update, int64_t recv_ns) except -1
     cdef Py_ssize_t count_to_tell(self, Py_ssize_t count) noexcept
     cdef bint tells(self, Change change) noexcept

@@ -24,11 +24,11 @@ from mlthon._core.dispatch cimport (
     Batch,
     Dispatcher,
 )
-from mlthon._core.market_event cimport DepthUpdate, PublicTrade
+from mlthon._core.market_event cimport DepthUpdate, PublicTrade, spots_of
 from mlthon._core.order_book cimport OrderBook
 from mlthon._core.order_change cimport OrderChange
 from mlthon._core.order_queue cimport QueuedOrder
-from mlthon._core.price_book cimport ADDED, DELETED, MODIFIED, BookSide, Change, Level, PriceLevelBook
+from mlthon._core.price_book cimport ADDED, DELETED, MODIFIED, BookSide, Change, Level, PriceLevelBook, Spot
 from mlthon._core.tape_orders cimport CAME, GHOST, LEFT, Effect, change_book, list_orders
 
 cdef int64_t NS_PER_MS = 1_000_000
@@ -83,9 +83,12 @@ cdef class InstrumentFeed:
     cdef bint apply_message(self, DepthUpdate update, bint tell, int64_t recv_ns) except -1:
         if update.is_snapshot:
             self.book.clear()
-        self.reserve(update.bid_count + update.ask_count)
-        self.apply_side(self.book.bid_side, update.levels, 0, update.bid_count)
-        self.apply_side(self.book.ask_side, update.levels, update.bid_count, update.bid_count + update.ask_count)
+        cdef Py_ssize_t bids = update.bid_count
+        cdef const Spot *spots = spots_of(update) if update.has_spots else NULL
+        cdef const Spot *ask_spots = NULL if spots is NULL else spots + bids
+        self.reserve(bids + update.ask_count)
+        self.book.bid_side.set_again(update.levels, bids, spots, self.changes)
+        self.book.ask_side.set_again(update.levels + bids, update.ask_count, ask_spots, self.changes + bids)
         if self.book.is_crossed():
             return False
         if tell:
@@ -246,12 +249,6 @@ cdef class InstrumentFeed:
         self.changes_capacity = count
         return 0
 
-    cdef int apply_side(self, BookSide side, const Level *levels, Py_ssize_t start, Py_ssize_t stop) except -1:
-        cdef Py_ssize_t i
-        for i in range(start, stop):
-            self.changes[i] = side.set(levels[i].price, levels[i].qty)
-        return 0
-
     # -- callbacks: what a message tells is known before the first of them is made, so the last one is, too ----------
 
     cdef int tell(self, DepthUpdate update, int64_t recv_ns) except -1:
@@ -297,6 +294,15 @@ cdef class InstrumentFeed:
         cdef int side
         cdef const Level *level
         cdef Change change
+        cdef Dispatcher dispatcher = self.dispatcher
+        if not self.levels:           # as nearly always: spares each level what level ids need
+            for i in range(count):
+                change = self.changes[i]
+                if self.price_levels and (change == ADDED or change == MODIFIED or change == DELETED):
+                    dispatcher.more_to_come = more or i < count - 1
+                    dispatcher.price_level(ON_ADD_PRICE_LEVEL + (change - ADDED), batch, i >= update.bid_count,
+                                           &update.levels[i])
+            return 0
         for i in range(count):
             side = 0 if i < update.bid_count else 1
             level = &update.levels[i]

@@ -4,7 +4,7 @@
 
 from libc.stdint cimport int64_t
 from mlthon._core.int128 cimport int128
-from mlthon._core.price_book cimport Level
+from mlthon._core.price_book cimport Level, Spot
 
 cdef class DepthUpdate:
     cdef readonly bint is_snapshot    # True: these levels are the whole book; False: qty 0 deletes
@@ -15,7 +15,8 @@ cdef class DepthUpdate:
     cdef readonly Py_ssize_t bid_count
     cdef readonly Py_ssize_t ask_count
     cdef Level *levels                # bids first, then asks, in the order given; NULL when there are none
-    cdef Py_ssize_t room              # for how many levels there is memory
+    cdef Py_ssize_t room              # for how many levels there is memory, and behind them as many spots
+    cdef bint has_spots               # where the exchange's book had the levels; no part of the value
 
     # For the one who fills it anew, while nobody else holds it: memory for so many levels, those there kept.
     cdef int reserve(self, Py_ssize_t count) except -1
@@ -27,6 +28,9 @@ cdef class PublicTrade:
     cdef int taker_index              # 0: Buy, 1: Sell
     cdef int128 price_mantissa
     cdef int128 qty_mantissa
+
+cdef inline Spot *spots_of(DepthUpdate update) noexcept:
+    return <Spot *>(update.levels + update.room)
 
 # An update with a copy of the levels, bids first, without stamps. The caller keeps the invariants.
 cdef DepthUpdate depth_update_from(const Level *levels, Py_ssize_t bid_count, Py_ssize_t ask_count)

@@ -15,7 +15,7 @@ cimport cython
 from mlthon._core.enums cimport side_from, side_index
 from mlthon._core.fixed cimport Price, Qty, mantissa_of_text, mantissa_to_text, price_from, qty_from
 from mlthon._core.int128 cimport int128
-from mlthon._core.price_book cimport Level
+from mlthon._core.price_book cimport Level, Spot
 
 from reprlib import repr as clipped_repr
 
@@ -59,6 +59,7 @@ cdef class DepthUpdate:
         PyMem_Free(self.levels)
         self.levels = levels
         self.room = bid_count + ask_count
+        self.has_spots = False
         self.bid_count = bid_count
         self.ask_count = ask_count
         self.is_snapshot = is_snapshot
@@ -71,11 +72,12 @@ cdef class DepthUpdate:
         cdef Py_ssize_t room = max(count, 2 * self.room)
         cdef Level *levels
         if count > self.room:
-            levels = <Level *>PyMem_Realloc(self.levels, room * sizeof(Level))
+            levels = <Level *>PyMem_Realloc(self.levels, room * (sizeof(Level) + sizeof(Spot)))
             if levels == NULL:
                 raise MemoryError(f"no memory for {room} levels")
             self.levels = levels
             self.room = room
+            self.has_spots = False
         return 0
 
     def bids(self):
@@ -94,6 +96,9 @@ cdef class DepthUpdate:
         twin.recv_ns = self.recv_ns
         twin.seq = self.seq
         twin.prev_seq = self.prev_seq
+        if self.has_spots and twin.levels != NULL:
+            memcpy(spots_of(twin), spots_of(self), twin.room * sizeof(Spot))
+            twin.has_spots = True
         return twin
 
     def __copy__(self):
@@ -250,10 +255,10 @@ cdef int64_t int64_of(object value, str name) except? -1:
 
 
 cdef Level *new_levels(Py_ssize_t count) except? NULL:
-    """Room for `count` levels; NULL, without an error, for none."""
+    """Room for `count` levels, and their spots; NULL, without an error, for none."""
     if count == 0:
         return NULL
-    cdef Level *levels = <Level *>PyMem_Malloc(count * sizeof(Level))
+    cdef Level *levels = <Level *>PyMem_Malloc(count * (sizeof(Level) + sizeof(Spot)))
     if levels == NULL:
         raise MemoryError(f"no memory for {count} levels")
     return levels

@@ -4,7 +4,7 @@ from mlthon._core.int128 cimport int128
 
 # Of one side and its levels: cimport these from here or from book_side.
 from mlthon._core.book_side cimport (
-    ABSENT, ADDED, DELETED, FAILED, MODIFIED, UNCHANGED, BookSide, Change, Level, Place,
+    ABSENT, ADDED, DELETED, FAILED, MODIFIED, UNCHANGED, BookSide, Change, Level, Place, Spot,
 )
 
 cdef class PriceLevel:

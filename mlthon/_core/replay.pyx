@@ -154,6 +154,8 @@ cdef class Market:
         whole.bid_count, whole.ask_count = book.bid_side.size, book.ask_side.size
         whole.is_snapshot = True
         whole.venue_ns, whole.seq = self.engine.market_ns, self.engine.market_seq
+        self.engine.market_bids.levels.lay_out()      # as the book will be laid out that is made of this
+        self.engine.market_asks.levels.lay_out()
         return whole
 
     def follow_orders(self):
