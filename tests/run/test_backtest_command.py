@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +92,23 @@ def test_where_nothing_can_be_written_is_said_before_the_run(mlthon_run, tmp_pat
         done = mlthon_run("backtest", "--duration", "2", option, value)
         assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
         assert said in done.err
+
+
+def test_a_result_that_cannot_be_told_is_a_failure_and_files_are_written_all_the_same(tmp_path):
+    pytest.importorskip("pyarrow")
+    words = [sys.executable, "-m", "mlthon.run", "backtest", "--duration", "2", "--json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*words, "--save", str(tmp_path / "saved")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.endswith("error: stdout: cannot write the result: No space left on device\n")
+    assert json.loads((tmp_path / "saved" / "result.json").read_text())["mode"] == "backtest"
 
 
 def test_measured_delays_are_replayed(mlthon_run, tmp_path):
