@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["is_tape", "open_tape"]
 
 TAPE_MAGIC = b"ARROW1"
-CONVERSION = 2  # raised when a capture makes another tape than before: kept ones are then made anew
+CONVERSION = 1  # raised when a capture makes another tape of the same format: kept ones are then made anew
 
 
 def open_tape(
@@ -39,7 +39,8 @@ def open_tape(
     the packages of the ``data`` extra are not installed.
     """
     try:
-        from mlthon.tape.tape import Tape  # noqa: PLC0415  (it needs pyarrow, an extra)
+        from mlthon.tape.format import FORMAT_VERSION  # noqa: PLC0415  (all this needs pyarrow, an extra)
+        from mlthon.tape.tape import Tape  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"tapes need {error.name}: install it with pip install 'mlthon-trader[data]'"
@@ -54,7 +55,7 @@ def open_tape(
 
         write_tape(target, recording_at(path), path.name, on_rows)
 
-    made = cached(path, CONVERSION, convert)
+    made = cached(path, FORMAT_VERSION * 1_000 + CONVERSION, convert)
     return Tape(made, exchange=exchange, clock_offset_ns=clock_offset_ns, source_path=path)
 
 
