@@ -43,7 +43,6 @@ def equity_chart(coin: CoinResult) -> Chart:
     ]
     rows = sorted({*_thinned(coin.equity), *_deepest_fall(coin)})
     times = _dates(coin.times, rows)
-    unit = escape(coin.coin)
     return {
         "data": [
             _line(times, _floats(coin.equity, rows), "net pnl", "--line", fill="tozeroy", fillcolor="--fill"),
@@ -59,8 +58,8 @@ def equity_chart(coin: CoinResult) -> Chart:
         ],
         "layout": {
             "xaxis": {"type": "date", "anchor": "y2"},
-            "yaxis": {"domain": [0.36, 1], "title": {"text": unit}},
-            "yaxis2": {"domain": [0, 0.28], "title": {"text": unit}, "anchor": "x"},
+            "yaxis": {"domain": [0.36, 1], "title": _unit(coin.coin)},
+            "yaxis2": {"domain": [0, 0.28], "title": _unit(coin.coin), "anchor": "x"},
         },
     }
 
@@ -83,7 +82,7 @@ def pnl_chart(coin: CoinResult) -> Chart:
     data.append(_line(times, _column(curve["net"], rows), "net", "--total", width=2))
     return {
         "data": data,
-        "layout": {"xaxis": {"type": "date"}, "yaxis": {"title": {"text": escape(coin.coin)}}},
+        "layout": {"xaxis": {"type": "date"}, "yaxis": {"title": _unit(coin.coin)}},
     }
 
 
@@ -98,7 +97,7 @@ def position_chart(result: Result, entry: InstrumentResult) -> Chart:
     )
     layout = {
         "xaxis": {"type": "date"},
-        "yaxis": {"title": {"text": escape(entry.qty_unit)}},
+        "yaxis": {"title": _unit(entry.qty_unit)},
         "showlegend": False,
     }
     return {"data": [line], "layout": layout}
@@ -139,7 +138,7 @@ def price_chart(result: Result, number: int, entry: InstrumentResult) -> Chart:
     run = [result.trace.started_ns / _NS_PER_MS, result.trace.ended_ns / _NS_PER_MS]
     layout = {
         "xaxis": {"type": "date", "range": run},
-        "yaxis": {"title": {"text": escape(entry.quote)}},
+        "yaxis": {"title": _unit(entry.quote)},
         "hovermode": "closest",
     }
     return {"data": data, "layout": layout}
@@ -170,11 +169,16 @@ def mark_out_chart(entry: InstrumentResult) -> Chart:
     data = [bars("maker", entry.maker, "--maker"), bars("taker", entry.taker, "--taker")]
     return {
         "data": [trace for trace in data if trace["x"]],
-        "layout": {"xaxis": {"type": "category"}, "yaxis": {"title": {"text": "bps"}}, "showlegend": True},
+        "layout": {"xaxis": {"type": "category"}, "yaxis": {"title": _unit("bps")}, "showlegend": True},
     }
 
 
 # -- details ---------------------------------------------------------------------------------------------------
+
+
+def _unit(name: str) -> Chart:
+    """An axis's title that keeps clear of the numbers."""
+    return {"text": escape(name), "standoff": 10}
 
 
 def _line(x: Sequence[float], y: Sequence[float], name: str, colour: str, **more: Any) -> Chart:
