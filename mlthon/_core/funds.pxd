@@ -13,11 +13,13 @@ cdef class Exposure:
     cdef int128 buys, sells
     cdef Py_ssize_t open_count        # orders
     cdef bint is_spot, is_inverse
-    cdef object coin                  # of a contract, as the next; None in spot
+    cdef str symbol
+    cdef object coin                  # of a contract, as the next two; None in spot
     cdef Holding position
+    cdef list mates                   # all that is settled in the same coin, itself included
 
     cdef int outlay(self, bint is_buy, Price price, Qty qty, int128 *outlay) except -1
-    cdef int settle_in(self, object coin, Holding position) except -1
+    cdef int settle_in(self, object coin, Holding position, list mates) except -1
     cdef int follow(self, SimOrder before, SimOrder order) except -1
     cdef int128 held_at_cost(self) except? -1
     cdef int128 worst_value(self, int128 held, int128 more_buys, int128 more_sells) except? -1
@@ -36,11 +38,10 @@ cdef class Funds:
     cdef readonly object mark_price
     cdef dict exposures               # by symbol
 
-    cdef Py_ssize_t count_open(self, str symbol) except -1
-    cdef Qty position_size(self, str symbol)
-    cdef bint affords(self, str symbol, bint is_buy, int128 outlay) except -1
-    cdef int128 margin_of(self, str symbol) except? -1
-    cdef int128 by_leverage(self, str symbol, int128 value) except? -1
-    cdef int128 available(self, object coin) except? -1
-    cdef int128 unrealised_pnl(self, str symbol) except? -1
+    cdef Py_ssize_t count_open(self, Exposure exposure) except -1
+    cdef bint affords(self, Exposure exposure, bint is_buy, int128 outlay) except -1
+    cdef int128 margin_of(self, Exposure exposure) except? -1
+    cdef int128 by_leverage(self, Exposure exposure, int128 value) except? -1
+    cdef int128 available(self, Exposure exposure) except? -1
+    cdef int128 unrealised_pnl(self, Exposure exposure) except? -1
     cdef int128 locked_qty(self, object coin) except? -1

@@ -26,14 +26,15 @@ cdef class Exposure:
     inverse contract qty / price; so is selling a contract, while selling in spot is worth its quantity.
     """
 
-    def __init__(self, bint is_spot, bint is_inverse):
+    def __init__(self, str symbol not None, bint is_spot, bint is_inverse):
+        self.symbol = symbol
         self.is_spot = is_spot
         self.is_inverse = is_inverse
 
-    cdef int settle_in(self, object coin, Holding position) except -1:
-        """Say what a contract settles in, and where its position is kept."""
-        self.coin = coin
-        self.position = position
+    cdef int settle_in(self, object coin, Holding position, list mates) except -1:
+        """Say what a contract settles in, where its position is kept, and what else settles in the same."""
+        self.coin, self.position, self.mates = coin, position, mates
+        mates.append(self)
         return 0
 
     def __len__(self):
@@ -107,31 +108,33 @@ cdef class Funds:
         self.settled_in = {}
         self.pairs = [term for term in terms.values() if term.is_spot]
         self.exposures = {
-            symbol: Exposure(term.is_spot, term.product.value == "inverse")
+            symbol: Exposure(symbol, term.is_spot, term.product.value == "inverse")
             for symbol, term in terms.items()}
+        mates = {}
         for symbol in leverages:
             coin = terms[symbol].coin
             self.settled_in.setdefault(coin, []).append(symbol)
-            (<Exposure>self.exposures[symbol]).settle_in(coin, purse.positions[symbol])
+            (<Exposure>self.exposures[symbol]).settle_in(
+                coin, purse.positions[symbol], mates.setdefault(coin, []))
 
     def margin(self, str symbol not None):
         """Initial margin of the position and the open orders of a contract together."""
-        return mldecimal_from(self.margin_of(symbol))
+        return mldecimal_from(self.margin_of(self.exposures[symbol]))
 
     def can_afford(self, str symbol not None, side, MLDecimal outlay not None) -> bool:
         """Tell whether open orders about `outlay` more on a side are covered. What adds no margin always is."""
         try:
-            return self.affords(symbol, side is BUY, outlay.mantissa)
+            return self.affords(self.exposures[symbol], side is BUY, outlay.mantissa)
         except OverflowError:
             return False
 
     def open_orders_in(self, str symbol not None) -> int:
         """How many open orders count against a symbol's limit: a contract's own, or those of all spot pairs."""
-        return self.count_open(symbol)
+        return self.count_open(self.exposures[symbol])
 
     def unrealised(self, str symbol not None):
         """Profit of the position in a contract at its mark; 0 without one."""
-        return mldecimal_from(self.unrealised_pnl(symbol))
+        return mldecimal_from(self.unrealised_pnl(self.exposures[symbol]))
 
     def locked(self, coin):
         """What the open orders in all spot pairs have locked of a coin."""
@@ -139,59 +142,53 @@ cdef class Funds:
 
     # -- for compiled callers ------------------------------------------------------------------------------------
 
-    cdef Py_ssize_t count_open(self, str symbol) except -1:
-        cdef Exposure exposure = self.exposures[symbol]
+    cdef Py_ssize_t count_open(self, Exposure exposure) except -1:
+        cdef Exposure each
         cdef Py_ssize_t count = 0
         if not exposure.is_spot:
             return exposure.open_count
-        for exposure in self.exposures.values():
-            if exposure.is_spot:
-                count += exposure.open_count
+        for each in self.exposures.values():
+            if each.is_spot:
+                count += each.open_count
         return count
 
-    cdef Qty position_size(self, str symbol):
-        """The size of the position in a contract."""
-        return (<Exposure>self.exposures[symbol]).position.size
-
-    cdef bint affords(self, str symbol, bint is_buy, int128 outlay) except -1:
+    cdef bint affords(self, Exposure exposure, bint is_buy, int128 outlay) except -1:
         """The same as `can_afford`; raises OverflowError."""
-        cdef Exposure exposure = self.exposures[symbol]
         cdef int128 held, worse
         if exposure.is_spot:
-            spendable = self.wallet(self.terms[symbol].outlay_coin(side_of(is_buy))).spendable
+            spendable = self.wallet(self.terms[exposure.symbol].outlay_coin(side_of(is_buy))).spendable
             return outlay <= (<MLDecimal?>spendable).mantissa
         held = exposure.held_at_cost()
         worse = exposure.worst_value(held, outlay if is_buy else 0, 0 if is_buy else outlay)
         worse = less(worse, exposure.worst_value(held, 0, 0))
-        return worse <= 0 or self.by_leverage(symbol, worse) <= self.available(exposure.coin)
+        return worse <= 0 or self.by_leverage(exposure, worse) <= self.available(exposure)
 
-    cdef int128 margin_of(self, str symbol) except? -1:
-        cdef Exposure exposure = self.exposures[symbol]
-        return self.by_leverage(symbol, exposure.worst_value(exposure.held_at_cost(), 0, 0))
+    cdef int128 margin_of(self, Exposure exposure) except? -1:
+        return self.by_leverage(exposure, exposure.worst_value(exposure.held_at_cost(), 0, 0))
 
-    cdef int128 by_leverage(self, str symbol, int128 value) except? -1:
+    cdef int128 by_leverage(self, Exposure exposure, int128 value) except? -1:
         cdef MLDecimal leverage
         cdef int128 quotient
         if value == 0:
             return 0
-        leverage = self.leverages[symbol]
+        leverage = self.leverages[exposure.symbol]
         if div_scaled_overflows(value, leverage.mantissa, &quotient):
             raise OverflowError(f"{mldecimal_from(value)} by a leverage of {leverage} is more than can be counted")
         return quotient
 
-    cdef int128 available(self, object coin) except? -1:
-        """The same as its wallet's, without the rest of the wallet: it is asked with every order."""
-        cdef MLDecimal cash = self.cash.get(coin, ZERO)
+    cdef int128 available(self, Exposure exposure) except? -1:
+        """What its wallet has of a contract's coin, without the rest of the wallet: it is asked with every order."""
+        cdef MLDecimal cash = self.cash.get(exposure.coin, ZERO)
         cdef int128 available = cash.mantissa
-        for symbol in self.settled_in.get(coin, ()):
-            available = less(plus(available, self.unrealised_pnl(symbol)), self.margin_of(symbol))
-        return less(available, self.locked_qty(coin))
+        cdef Exposure mate
+        for mate in exposure.mates:
+            available = less(plus(available, self.unrealised_pnl(mate)), self.margin_of(mate))
+        return less(available, self.locked_qty(exposure.coin)) if self.pairs else available
 
-    cdef int128 unrealised_pnl(self, str symbol) except? -1:
-        cdef Exposure exposure = self.exposures[symbol]
+    cdef int128 unrealised_pnl(self, Exposure exposure) except? -1:
         if exposure.position.size.mantissa == 0:
             return 0
-        mark = self.mark_price(symbol)
+        mark = self.mark_price(exposure.symbol)
         return 0 if mark is None else (<MLDecimal?>exposure.position.unrealised(mark)).mantissa
 
     cdef int128 locked_qty(self, object coin) except? -1:

@@ -81,6 +81,7 @@ cdef class Route:
     cdef object exchange
     cdef OrderStory desk
     cdef OrderRules rules
+    cdef object ref                    # the name
     cdef Route next                    # where the same name leads on another exchange, or None
 
 
@@ -100,6 +101,7 @@ cdef class PlainRequests:
     cdef bint is_recorded
     cdef unsigned long thread          # the one that may send
     cdef dict routes                   # by the name that strategies use
+    cdef Route last                    # the one taken last
     cdef object version                # of the instruments they were made of
 
     def __init__(self, session, dict desks not None, instruments, WireIds wire_ids not None, ready, record, *,
@@ -119,7 +121,7 @@ cdef class PlainRequests:
         cdef Route route
         if is_name(ref) and self.find_route(exchange, ref) is None:
             route = Route.__new__(Route)
-            route.exchange, route.desk, route.rules = exchange, desk, rules
+            route.exchange, route.ref, route.desk, route.rules = exchange, ref, desk, rules
             route.next = self.routes.get(ref)
             self.routes[ref] = route
 
@@ -240,10 +242,15 @@ cdef class PlainRequests:
         if version is not self.version and version != self.version:
             self.version = version
             self.routes.clear()
+            self.last = None
             return None
+        if self.last is not None and self.last.ref is ref and self.last.exchange is exchange:
+            return self.last
         route = self.routes.get(ref)
         while route is not None and route.exchange is not exchange:
             route = route.next
+        if route is not None:
+            self.last = route
         return route
 
 

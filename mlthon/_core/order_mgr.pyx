@@ -62,6 +62,7 @@ cdef class OrderMgr:
     cdef dict open                    # orders by client id, oldest first
     cdef dict ended
     cdef dict pending_cancel_alls     # instruments, oldest first; None: all of them
+    cdef Order last                   # the one prepared last: most messages are about it
 
     def __init__(self, client_id_prefix):
         if not isinstance(client_id_prefix, str):
@@ -115,7 +116,7 @@ cdef class OrderMgr:
         cdef Order order = new_order(self.next_client_id(), "", instrument_id, side, limit, amount, order_type, tif,
                                      exec_instr, nullable_attachment)
         order.new_pending = True
-        self.open[order.client_id] = order
+        self.open[order.client_id] = self.last = order
         return order
 
     def prepare_modify_order(self, client_id, new_price=None, new_qty=None) -> bool:
@@ -157,8 +158,8 @@ cdef class OrderMgr:
         answer to a modify, may be cancelled: the venue may answer that it does not know it yet, which arrives as a
         reject and allows the next cancel.
         """
-        cdef Order order = self.open.get(client_id)
-        if order is None or order.cancel_pending:
+        cdef Order order = self.find(client_id)
+        if order is None or order.end != OPEN or order.cancel_pending:
             return False
         order.cancel_pending = True
         return True
@@ -330,6 +331,8 @@ cdef class OrderMgr:
     # -- details ------------------------------------------------------------------------------------------------
 
     cdef Order find(self, object client_id):
+        if self.last is not None and self.last.client_id is client_id:
+            return self.last
         order = self.open.get(client_id)
         return self.ended.get(client_id) if order is None else order
 

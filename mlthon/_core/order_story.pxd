@@ -66,6 +66,7 @@ cdef class OrderStory:
     cdef dict by_client_id, by_wire_id, by_exchange_id
     cdef dict open                    # by wire id, oldest first
     cdef object ended                 # deque of orders, in the order in which they ended
+    cdef DeskOrder last               # the one asked for last
     cdef object last_instrument, last_id
 
     # Requests that nothing is wrong with: they are handed to the gateway, and noted.

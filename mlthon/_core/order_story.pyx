@@ -213,7 +213,7 @@ cdef class OrderStory:
         self.accept(wire_id, exchange_id, kind is CANCEL_ORDER)
 
     cdef int accept(self, str wire_id, str exchange_id, bint is_cancel) except -1:
-        cdef DeskOrder order = self.by_wire_id.get(wire_id)
+        cdef DeskOrder order = self.find_order(wire_id, "")
         if order is None:
             return 0
         self.learn_exchange_id(order, exchange_id)
@@ -399,6 +399,8 @@ cdef class OrderStory:
         self.ended.append(order)
         if len(self.ended) > KEPT_ENDED_ORDERS:
             oldest = self.ended.popleft()
+            if oldest is self.last:
+                self.last = None
             del self.by_wire_id[oldest.wire_id]
             del self.by_client_id[oldest.client_id]
             self.by_exchange_id.pop(oldest.exchange_id, None)
@@ -407,8 +409,11 @@ cdef class OrderStory:
     # -- details ---------------------------------------------------------------------------------------------
 
     cdef DeskOrder find_order(self, str wire_id, str exchange_id):
+        if self.last is not None and self.last.wire_id is wire_id:
+            return self.last
         order = self.by_wire_id.get(wire_id)
-        return self.by_exchange_id.get(exchange_id) if order is None else order
+        self.last = self.by_exchange_id.get(exchange_id) if order is None else order
+        return self.last
 
     cdef int learn_exchange_id(self, DeskOrder order, str exchange_id) except -1:
         if exchange_id and not order.exchange_id:

@@ -8,11 +8,14 @@ from mlthon._core.sim_order cimport SimOrder
 @cython.final
 cdef class Outbox:
     cdef tuple listeners              # Recipients
-    cdef list kinds, firsts, seconds  # of the messages: what each is, and what it is about; None where none waits
+    cdef int *kinds                   # of the messages
+    cdef list firsts, seconds         # what they are about; None where none waits
     cdef Py_ssize_t first, end        # those that wait
+    cdef Py_ssize_t room
     cdef bint delivering
 
     cdef int post_order(self, SimOrder order) except -1
     cdef int post_depth(self, str symbol, object update) except -1
     cdef int post(self, int kind, object first, object second) except -1
     cdef int pass_on(self) except -1
+    cdef int make_room(self) except -1

@@ -5,8 +5,12 @@ second is to anybody. The lists of messages keep their length from delivery to d
 """
 
 cimport cython
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from mlthon._core.recipient cimport DEPTH, FILL, FUNDING, ORDER, POSITION, TRADE, WALLET, Recipient
 from mlthon._core.sim_order cimport SimOrder
+
+cdef enum:
+    FIRST_ROOM = 16
 
 cdef tuple NAMES = ("on_order", "on_fill", "on_funding", "on_position", "on_wallet", "on_depth", "on_trade")
 
@@ -38,7 +42,10 @@ cdef class Outbox:
 
     def __cinit__(self):
         self.listeners = ()
-        self.kinds, self.firsts, self.seconds = [], [], []
+        self.firsts, self.seconds = [], []
+
+    def __dealloc__(self):
+        PyMem_Free(self.kinds)
 
     def attach(self, listener):
         """Tell a listener of everything from now on, after those that are there already."""
@@ -81,11 +88,23 @@ cdef class Outbox:
     cdef int post(self, int kind, object first, object second) except -1:
         if not self.listeners:
             return 0
-        if self.end == len(self.kinds):
-            for messages in (self.kinds, self.firsts, self.seconds):
-                (<list>messages).append(None)
-        self.kinds[self.end], self.firsts[self.end], self.seconds[self.end] = kind, first, second
+        if self.end == self.room:
+            self.make_room()
+        self.kinds[self.end] = kind
+        self.firsts[self.end] = first
+        self.seconds[self.end] = second
         self.end += 1
+        return 0
+
+    cdef int make_room(self) except -1:
+        cdef Py_ssize_t room = self.room * 2 if self.room else FIRST_ROOM
+        cdef int *kinds = <int *>PyMem_Realloc(self.kinds, room * sizeof(int))
+        if kinds is NULL:
+            raise MemoryError(f"no memory for {room} messages of an exchange")
+        self.kinds = kinds
+        self.firsts.extend([None] * (room - self.room))
+        self.seconds.extend([None] * (room - self.room))
+        self.room = room
         return 0
 
     cdef int pass_on(self) except -1:
@@ -95,7 +114,8 @@ cdef class Outbox:
         self.delivering = True
         try:
             while self.first < self.end:
-                kind, first, second = self.kinds[self.first], self.firsts[self.first], self.seconds[self.first]
+                kind = self.kinds[self.first]
+                first, second = self.firsts[self.first], self.seconds[self.first]
                 self.firsts[self.first] = self.seconds[self.first] = None
                 self.first += 1
                 if self.first == self.end:

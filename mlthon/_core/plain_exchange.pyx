@@ -126,11 +126,12 @@ cdef class PlainExchange:
         if not self.is_plain(account, market, link_id, side, price, qty, tif):
             return None
         self.keeper.orders_made += 1
+        cdef object order_id = self.keeper.orders_made
         cdef SimOrder placed = begin_order(
-            self.keeper.orders_made, link_id, account.name, market.symbol, CLIENT, side, LIMIT, GTC, post_only, False,
+            order_id, link_id, account.name, market.symbol, CLIENT, side, LIMIT, GTC, post_only, False,
             ALLOW, False, price, qty, self.keeper.clock.now())
         market.engine.place_limit(
-            self.keeper.orders_made, account.index, 0 if side is BUY else 1, price.mantissa, qty.mantissa, post_only)
+            order_id, account.index, 0 if side is BUY else 1, price.mantissa, qty.mantissa, post_only)
         self.keeper.keep(account, placed)
         if market.engine.is_eventful():
             placed = self.settle_request(account, market, placed, True)
@@ -149,11 +150,12 @@ cdef class PlainExchange:
             return False
         if link_id and link_id in account.archive.id_of_link:
             return False
-        if account.count_open(market.symbol) >= self.max_open_orders:
+        cdef Exposure exposure = account.exposures[market.symbol]
+        if account.count_open(exposure) >= self.max_open_orders:
             return False
         try:
-            (<Exposure>account.exposures[market.symbol]).outlay(side is BUY, price, qty, &outlay)
-            return account.affords(market.symbol, side is BUY, outlay)
+            exposure.outlay(side is BUY, price, qty, &outlay)
+            return account.affords(exposure, side is BUY, outlay)
         except OverflowError:
             return False
 

@@ -24,6 +24,9 @@ cdef class KindLimits:
     cdef Allowance own, venues
     cdef int level                    # how many thresholds the venue's count has passed
 
+    cdef str take_own(self, int64_t now_ns)                             # None, or why it is not to be sent
+    cdef tuple count_arrived(self, int64_t now_ns, Py_ssize_t count)    # see `RequestLimits.arrived`
+
 
 @cython.final
 cdef class RequestLimits:

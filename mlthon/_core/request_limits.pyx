@@ -104,6 +104,21 @@ cdef class KindLimits:
         self.own = Allowance(limit, OWN_WINDOW_NS)
         self.venues = Allowance(limit, VENUE_WINDOW_NS)
 
+    cdef str take_own(self, int64_t now_ns):
+        if self.own.take_some(now_ns, 1):
+            return None
+        return (f"not sent: all {self.own.limit} {self.kind.value} requests a second are used up; "
+                f"the next is possible in {<double>self.own.wait(now_ns) / NS_PER_MS:.0f} ms")
+
+    cdef tuple count_arrived(self, int64_t now_ns, Py_ssize_t count):
+        cdef Py_ssize_t used, limit = self.venues.limit
+        cdef int level, before = self.level
+        self.venues.take_some(now_ns, count)
+        used = self.venues.count_used(now_ns)
+        level = (used * 100 >= 50 * limit) + (used * 100 >= 90 * limit) + (used >= limit)
+        self.level = level
+        return (limit, limit - used, (now_ns + NS_PER_MS - 1) // NS_PER_MS) if level > before else None
+
 
 @cython.final
 cdef class RequestLimits:
@@ -134,21 +149,10 @@ cdef class RequestLimits:
         return self.count_arrived(kind, now_ns, is_spot, batch)
 
     cdef str take_one(self, object kind, int64_t now_ns, bint is_spot):
-        cdef Allowance own = self.limits_of(kind, is_spot, False).own
-        if own.take_some(now_ns, 1):
-            return None
-        return (f"not sent: all {own.limit} {kind.value} requests a second are used up; "
-                f"the next is possible in {<double>own.wait(now_ns) / NS_PER_MS:.0f} ms")
+        return self.limits_of(kind, is_spot, False).take_own(now_ns)
 
     cdef tuple count_arrived(self, object kind, int64_t now_ns, bint is_spot, Py_ssize_t batch):
-        cdef KindLimits limits = self.limits_of(kind, is_spot, batch > 0)
-        cdef Py_ssize_t used, limit = limits.venues.limit
-        cdef int level, before = limits.level
-        limits.venues.take_some(now_ns, batch or 1)
-        used = limits.venues.count_used(now_ns)
-        level = (used * 100 >= 50 * limit) + (used * 100 >= 90 * limit) + (used >= limit)
-        limits.level = level
-        return (limit, limit - used, (now_ns + NS_PER_MS - 1) // NS_PER_MS) if level > before else None
+        return self.limits_of(kind, is_spot, batch > 0).count_arrived(now_ns, batch or 1)
 
     cdef KindLimits limits_of(self, object kind, bint is_spot, bint in_batch):
         cdef KindLimits limits

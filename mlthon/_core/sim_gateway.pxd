@@ -3,13 +3,13 @@
 cimport cython
 from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport Qty
-from mlthon._core.funds cimport Funds
+from mlthon._core.funds cimport Exposure, Funds
 from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest
 from mlthon._core.order_story cimport OrderStory
 from mlthon._core.plain_exchange cimport PlainExchange, PlainMarket
 from mlthon._core.recipient cimport Recipient
 from mlthon._core.replay cimport Replay
-from mlthon._core.request_limits cimport RequestLimits
+from mlthon._core.request_limits cimport KindLimits, RequestLimits
 from mlthon._core.sim_order cimport SimOrder
 
 
@@ -29,6 +29,8 @@ cdef class Listed:
     cdef object number
     cdef str symbol
     cdef PlainMarket market
+    cdef Exposure exposure
+    cdef KindLimits news, cancels     # of its requests
     cdef Qty told_size                # the position last told, or None
 
 
@@ -49,6 +51,8 @@ cdef class SimGateway(Recipient):
     cdef dict by_symbol
 
     cdef int hear(self, int what, object first, object second) except -1
+    cdef int take_new(self, NewOrderRequest request) except -1
+    cdef int take_cancel(self, CancelOrderRequest request) except -1
     cdef int new_arrived(self, NewOrderRequest request) except -1
     cdef int cancel_arrived(self, CancelOrderRequest request) except -1
     cdef int tell_new_usage(self) except -1
@@ -58,3 +62,4 @@ cdef class SimGateway(Recipient):
     cdef int order_arrived(self, SimOrder order) except -1
     cdef int accept(self, int what, SimOrder order) except -1
     cdef Listed listed(self, object instrument)
+    cdef Listed listed_as(self, str symbol)

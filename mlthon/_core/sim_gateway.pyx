@@ -158,6 +158,9 @@ cdef class SimGateway(Recipient):
             listed.instrument, listed.symbol = instrument, symbol
             listed.number = instrument.get_instrument_id()
             listed.market = exchange.markets[symbol]
+            listed.exposure = account.exposures[symbol]
+            listed.news = limits.limits_of(NEW_ORDER, listed.market.is_spot, False)
+            listed.cancels = limits.limits_of(CANCEL_ORDER, listed.market.is_spot, False)
             self.by_symbol[symbol] = self.by_instrument[listed.number] = listed
 
     def listen(self, OrderStory listener not None):
@@ -166,9 +169,9 @@ cdef class SimGateway(Recipient):
 
     cdef int receive(self, int what, object first, object second) except -1:
         if what == SEND_NEW:
-            self.send_new(first)
+            self.take_new(first)
         elif what == SEND_CANCEL:
-            self.send_cancel(first)
+            self.take_cancel(first)
         elif what == NEW_ARRIVED:
             self.new_arrived(first)
         elif what == CANCEL_ARRIVED:
@@ -203,27 +206,31 @@ cdef class SimGateway(Recipient):
 
     def send_new(self, NewOrderRequest request not None):
         """Send a new order, or refuse it here when the venue would for its number."""
-        cdef bint is_spot = self.listed(request.instrument).market.is_spot
-        cdef str reason = self.limits.take_one(NEW_ORDER, self.replay.clock.ns, is_spot)
-        if reason is None:
-            self.there.put(self, NEW_ARRIVED, request, None)
-        else:
-            self.refuse_here(NEW_ORDER, request.wire_id, reason)
+        self.take_new(request)
 
     def send_cancel(self, CancelOrderRequest request not None):
         """Send a cancel when its turn has come: at once, where none waits and there is room."""
-        cdef bint is_spot = self.listed(request.instrument).market.is_spot
-        cdef Allowance own = self.limits.limits_of(CANCEL_ORDER, is_spot, False).own
-        if self.cancels.waiting or not own.take_some(self.replay.clock.ns, 1):
-            self.send_cancels([request])
-        else:
-            self.there.put(self, CANCEL_ARRIVED, request, None)
+        self.take_cancel(request)
+
+    cdef int take_new(self, NewOrderRequest request) except -1:
+        cdef str reason = self.listed(request.instrument).news.take_own(self.replay.clock.ns)
+        if reason is None:
+            return self.there.put(self, NEW_ARRIVED, request, None)
+        self.refuse_here(NEW_ORDER, request.wire_id, reason)
+        return 0
+
+    cdef int take_cancel(self, CancelOrderRequest request) except -1:
+        cdef Allowance own = self.listed(request.instrument).cancels.own
+        if not self.cancels.waiting and own.take_some(self.replay.clock.ns, 1):
+            return self.there.put(self, CANCEL_ARRIVED, request, None)
+        self.send_cancels([request])
+        return 0
 
     cdef int new_arrived(self, NewOrderRequest request) except -1:
         """A new order has reached the exchange."""
         cdef Listed listed = self.listed(request.instrument)
         cdef SimOrder placed = None
-        self.usage = self.limits.count_arrived(NEW_ORDER, self.replay.clock.ns, listed.market.is_spot, 0)
+        self.usage = listed.news.count_arrived(self.replay.clock.ns, 1)
         if request.order_type is LIMIT and not request.close_position:
             placed = self.exchange.place_limit(
                 self.account, listed.market, request.wire_id, request.side, request.price, request.qty, request.tif,
@@ -238,7 +245,7 @@ cdef class SimGateway(Recipient):
         """A cancel has reached the exchange."""
         cdef Listed listed = self.listed(request.instrument)
         cdef SimOrder ended
-        self.usage = self.limits.count_arrived(CANCEL_ORDER, self.replay.clock.ns, listed.market.is_spot, 0)
+        self.usage = listed.cancels.count_arrived(self.replay.clock.ns, 1)
         ended = self.exchange.cancel_open(self.account, listed.market, request.wire_id)
         if ended is None:
             self.cancel(request)
@@ -280,12 +287,12 @@ cdef class SimGateway(Recipient):
         self.back.put(self, ORDER_ARRIVED, order, None)
         if self.filled and order.order_id in self.filled:
             self.filled.discard(order.order_id)       # the position follows by itself
-        elif not (<Listed>self.by_symbol[order.symbol]).market.is_spot:
-            self.follow(self.by_symbol[order.symbol])
-        return 0
+            return 0
+        cdef Listed listed = self.listed_as(order.symbol)
+        return 0 if listed.market.is_spot else self.follow(listed)
 
     cdef int follow(self, Listed listed) except -1:
-        cdef Qty size = self.account.position_size(listed.symbol)
+        cdef Qty size = listed.exposure.position.size
         if listed.told_size is None or listed.told_size.mantissa != size.mantissa:
             listed.told_size = size
             self.back.put(self.replay.caller, CALL, self.listener.on_position, (listed.instrument, size))
@@ -305,7 +312,7 @@ cdef class SimGateway(Recipient):
         if not order.is_open and self.cancels.waiting:
             self.drop_cancels(order)
         return self.listener.apply_report(
-            report_of(order, (<Listed>self.by_symbol[order.symbol]).number, self.replay.clock.ns))
+            report_of(order, self.listed_as(order.symbol).number, self.replay.clock.ns))
 
     cdef int accept(self, int what, SimOrder order) except -1:
         if self.usage is not None:
@@ -315,4 +322,9 @@ cdef class SimGateway(Recipient):
     cdef Listed listed(self, object instrument):
         if self.last is None or self.last.instrument is not instrument:
             self.last = self.by_instrument[instrument.get_instrument_id()]
+        return self.last
+
+    cdef Listed listed_as(self, str symbol):
+        if self.last is None or self.last.symbol is not symbol:
+            self.last = self.by_symbol[symbol]
         return self.last
