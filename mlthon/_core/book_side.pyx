@@ -116,9 +116,9 @@ cdef class BookSide:
         cdef Py_ssize_t index
         for index in range(count):
             if spots is NULL:
-                level = find_place(self, levels[index].price, &place)
-            else:
-                level = find_again(self, levels[index].price, &spots[index], &place)
+                changes[index] = self.set(levels[index].price, levels[index].qty)
+                continue
+            level = find_again(self, levels[index].price, &spots[index], &place)
             changes[index] = set_at(self, &place, level, levels[index].price, levels[index].qty)
         return 0
 

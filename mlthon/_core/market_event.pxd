@@ -21,6 +21,8 @@ cdef class DepthUpdate:
     # For the one who fills it anew, while nobody else holds it: memory for so many levels, those there kept.
     cdef int reserve(self, Py_ssize_t count) except -1
 
+    cpdef DepthUpdate copy(self)
+
 cdef class PublicTrade:
     cdef readonly int64_t venue_ns
     cdef readonly int64_t recv_ns
@@ -28,6 +30,8 @@ cdef class PublicTrade:
     cdef int taker_index              # 0: Buy, 1: Sell
     cdef int128 price_mantissa
     cdef int128 qty_mantissa
+
+    cpdef PublicTrade copy(self)
 
 cdef inline Spot *spots_of(DepthUpdate update) noexcept:
     return <Spot *>(update.levels + update.room)

@@ -88,7 +88,7 @@ cdef class DepthUpdate:
         """The ask levels as a new list of ``(Price, Qty)``, in the order given."""
         return level_list(self.levels + self.bid_count, self.ask_count)
 
-    def copy(self):
+    cpdef DepthUpdate copy(self):
         """An update of its own with the same content, to keep beyond a callback."""
         cdef DepthUpdate twin = depth_update_from(self.levels, self.bid_count, self.ask_count)
         twin.is_snapshot = self.is_snapshot
@@ -177,7 +177,7 @@ cdef class PublicTrade:
         """How much changed hands."""
         return qty_from(self.qty_mantissa)
 
-    def copy(self):
+    cpdef PublicTrade copy(self):
         """A trade of its own with the same content, to keep beyond a callback."""
         cdef PublicTrade twin = public_trade_from(self.taker_index, self.price_mantissa, self.qty_mantissa)
         twin.venue_ns = self.venue_ns
