@@ -1,2 +1,5 @@
+from typing import final
+
+@final
 class LiveClock:
     def now_ns(self) -> int: ...

@@ -1,5 +1,7 @@
 from collections.abc import Callable
+from typing import final
 
+@final
 class VenueClock:
     @property
     def local_ns(self) -> Callable[[], int]: ...

@@ -1,5 +1,7 @@
 from asyncio import WriteTransport
+from typing import final
 
+@final
 class MessageWriter:
     def __init__(self, transport: WriteTransport) -> None: ...
     def send(self, data: bytes) -> None: ...

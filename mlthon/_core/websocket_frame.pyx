@@ -1,6 +1,6 @@
 """Websocket frames of a client (RFC 6455, section 5.2): a header, a mask, and the masked payload, in one pass."""
 
-from random import getrandbits
+import random
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -23,12 +23,13 @@ cdef enum:
 cdef class MessageWriter:
     """Writes text messages to a transport."""
 
-    cdef object is_closing, write, unsent_bytes
+    cdef object is_closing, write, unsent_bytes, random_bits
 
     def __init__(self, transport):
         self.is_closing = transport.is_closing
         self.write = transport.write
         self.unsent_bytes = transport.get_write_buffer_size
+        self.random_bits = random.getrandbits
 
     def send(self, bytes data not None):
         """Write one text message.
@@ -38,7 +39,7 @@ cdef class MessageWriter:
         """
         if self.is_closing():
             raise ConnectionError("the connection is closing")
-        self.write(text_frame(data, getrandbits(32)))
+        self.write(text_frame(data, self.random_bits(32)))
         if self.unsent_bytes() > MOST_UNSENT_BYTES:
             raise BufferError("the peer has stopped reading")
 

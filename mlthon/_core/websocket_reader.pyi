@@ -1,9 +1,10 @@
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, final
 
 class _FullReader(Protocol):
     def feed_data(self, data: bytes, /) -> tuple[bool, bytes]: ...
 
+@final
 class MessageReader:
     full: _FullReader
     @property
