@@ -2,20 +2,14 @@
 
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
+from mlthon._core.due_heap cimport Due
 from mlthon._core.recipient cimport Recipient
-
-
-cdef struct Arrival:
-    int64_t due_ns
-    uint64_t number                   # order of sending
-    int what
-    int slot                          # where its objects are
 
 
 @cython.final
 cdef class ArrivalQueue:
     cdef int64_t next_ns              # when the first is due; INT64_MAX when there is none
-    cdef Arrival *heap
+    cdef Due *heap                    # each with the slot where its objects are
     cdef Py_ssize_t size, room
     cdef uint64_t last_number
     cdef int *free_slots              # the first `room - size` of them
@@ -25,4 +19,3 @@ cdef class ArrivalQueue:
     cdef int deliver_first(self) except -1     # there must be one
 
     cdef int make_room(self) except -1
-    cdef void drop_first(self) noexcept

@@ -2,15 +2,12 @@
 
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
-
-cdef struct Entry:
-    int64_t due_ns
-    uint64_t number                   # order of arrival; also the timer's id
+from mlthon._core.due_heap cimport Due
 
 
 @cython.final
 cdef class TimerQueue:
-    cdef Entry *heap
+    cdef Due *heap                    # their numbers are the ids of the timers
     cdef Py_ssize_t size
     cdef Py_ssize_t capacity
     cdef uint64_t last_number

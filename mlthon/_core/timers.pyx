@@ -9,10 +9,7 @@ any other.
 
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-
-
-cdef inline bint earlier(Entry a, Entry b) noexcept:
-    return a.due_ns < b.due_ns or (a.due_ns == b.due_ns and a.number < b.number)
+from mlthon._core.due_heap cimport Due, heap_add, heap_drop_first
 
 
 @cython.final
@@ -68,45 +65,23 @@ cdef class TimerQueue:
         return due_ns, payload
 
     cdef int push(self, int64_t due_ns, uint64_t number) except -1:
-        cdef Py_ssize_t capacity, child, parent
-        cdef Entry *grown
-        cdef Entry entry
+        cdef Py_ssize_t capacity
+        cdef Due *grown
+        cdef Due due = Due(due_ns, number, 0, 0)
         if self.size == self.capacity:
             capacity = self.capacity * 2 if self.capacity else 16
-            grown = <Entry *> PyMem_Realloc(self.heap, capacity * sizeof(Entry))
+            grown = <Due *> PyMem_Realloc(self.heap, capacity * sizeof(Due))
             if grown is NULL:
                 raise MemoryError
             self.heap = grown
             self.capacity = capacity
-        entry.due_ns = due_ns
-        entry.number = number
-        child = self.size
+        heap_add(self.heap, self.size, &due)
         self.size += 1
-        while child > 0:
-            parent = (child - 1) >> 1
-            if not earlier(entry, self.heap[parent]):
-                break
-            self.heap[child] = self.heap[parent]
-            child = parent
-        self.heap[child] = entry
         return 0
 
     cdef void drop_first(self) noexcept:
-        cdef Py_ssize_t hole = 0, child
-        cdef Entry last
+        heap_drop_first(self.heap, self.size)
         self.size -= 1
-        last = self.heap[self.size]
-        while True:
-            child = 2 * hole + 1
-            if child >= self.size:
-                break
-            if child + 1 < self.size and earlier(self.heap[child + 1], self.heap[child]):
-                child += 1
-            if not earlier(self.heap[child], last):
-                break
-            self.heap[hole] = self.heap[child]
-            hole = child
-        self.heap[hole] = last
 
     cdef void drop_cancelled(self) noexcept:
         while self.size and self.heap[0].number not in self.payloads:
