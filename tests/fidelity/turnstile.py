@@ -55,6 +55,7 @@ class Turnstile:
         self._count = 0
         self._is_closed = False
         self._connections: set[TurnstileConnection] = set()
+        self._held: set[asyncio.Future[None]] = set()  # of HTTP: requests and answers that wait
         self._on_the_way = 0  # requests and answers of HTTP that have left one side and not reached the other
         self._nothing_on_the_way = asyncio.Event()
         self._nothing_on_the_way.set()
@@ -149,6 +150,8 @@ class Turnstile:
     def stop(self) -> None:
         """Let everything pass, so that all can end."""
         self._is_closed = False
+        for waiting in [*self._held]:
+            self._go_on(waiting)
 
     def middleware(self) -> Middleware:
         @web.middleware
@@ -156,14 +159,13 @@ class Turnstile:
             if not self._is_closed or request.path.startswith(_WEBSOCKETS):
                 return await handler(request)
             await request.read()
-            loop = asyncio.get_running_loop()
-            entered: asyncio.Future[None] = loop.create_future()
-            self._has_come()
+            entered = self._hold()
             self.arrive(partial(self._go_on, entered))
             await entered
             response = await handler(request)
-            left: asyncio.Future[None] = loop.create_future()
-            self._has_come()
+            if not self._is_closed:
+                return response
+            left = self._hold()
 
             async def leave() -> None:
                 self._go_on(left)
@@ -174,8 +176,16 @@ class Turnstile:
 
         return wait
 
+    def _hold(self) -> asyncio.Future[None]:
+        """What something that has come in waits for."""
+        self._has_come()
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._held.add(waiting)
+        return waiting
+
     def _go_on(self, waiting: asyncio.Future[None]) -> None:
         self._has_left()
+        self._held.discard(waiting)
         waiting.set_result(None)
 
     def _has_left(self) -> None:
