@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -38,17 +37,6 @@ class Candle(NamedTuple):
     turnover: MLDecimal
 
 
-@dataclass(slots=True)
-class _Minute:
-    start_ms: int
-    open: Price
-    high: Price
-    low: Price
-    close: Price
-    volume: Qty
-    turnover: MLDecimal
-
-
 class Klines:
     """The candles of one market, a week back at most.
 
@@ -63,19 +51,15 @@ class Klines:
     """
 
     def __init__(self) -> None:
-        self._minutes: deque[_Minute] = deque(maxlen=_REMEMBERED_MINUTES)  # those with trades, newest last
+        self._minutes: deque[Candle] = deque(maxlen=_REMEMBERED_MINUTES)  # those with trades, newest last
 
     def add(self, time_ms: int, price: Price, qty: Qty, value: MLDecimal) -> None:
         """Take in a trade; one that is stamped before the minute of the last one counts as of that."""
-        last = self._minutes[-1] if self._minutes else None
-        if last is None or time_ms >= last.start_ms + _MINUTE_MS:
-            start_ms = time_ms - time_ms % _MINUTE_MS
-            self._minutes.append(_Minute(start_ms, price, price, price, price, qty, value))
-            return
-        last.high, last.low = max(last.high, price), min(last.low, price)
-        last.close = price
-        last.volume += qty
-        last.turnover += value
+        traded = Candle(time_ms - time_ms % _MINUTE_MS, price, price, price, price, qty, value)
+        if self._minutes and traded.start_ms <= self._minutes[-1].start_ms:
+            self._minutes[-1] = _joined(self._minutes[-1], traded)
+        else:
+            self._minutes.append(traded)
 
     def candles(self, interval: str, now_ms: int) -> Iterator[Candle]:
         """All candles of one of `INTERVALS`, the present one included, oldest first."""
@@ -83,22 +67,26 @@ class Klines:
         for minute in list(self._minutes):
             start_ms = _start_of(minute.start_ms, interval)
             if current is not None and start_ms == current.start_ms:
-                current = current._replace(
-                    high=max(current.high, minute.high),
-                    low=min(current.low, minute.low),
-                    close=minute.close,
-                    volume=current.volume + minute.volume,
-                    turnover=current.turnover + minute.turnover,
-                )
+                current = _joined(current, minute)
                 continue
             if current is not None:
                 yield current
                 yield from _quiet(current, start_ms, interval)
-            prices = (minute.open, minute.high, minute.low, minute.close)
-            current = Candle(start_ms, *prices, minute.volume, minute.turnover)
+            current = minute._replace(start_ms=start_ms)
         if current is not None:
             yield current
             yield from _quiet(current, now_ms + 1, interval)
+
+
+def _joined(first: Candle, second: Candle) -> Candle:
+    """The first candle with what traded after it."""
+    return first._replace(
+        high=max(first.high, second.high),
+        low=min(first.low, second.low),
+        close=second.close,
+        volume=first.volume + second.volume,
+        turnover=first.turnover + second.turnover,
+    )
 
 
 def _quiet(last: Candle, until_ms: int, interval: str) -> Iterator[Candle]:
