@@ -21,6 +21,7 @@ from mlthon.exchanges.bybit.codec.fields import Json, refuse, rows
 from mlthon.exchanges.bybit.codec.orders import decode_fill, decode_order, is_fill, listed
 from mlthon.exchanges.bybit.codec.status import Window, decode_window
 from mlthon.exchanges.bybit.instruments import Instruments, Listing, decode_instruments
+from mlthon.exchanges.bybit.reject_codes import is_about_the_question
 from mlthon.exchanges.bybit.rest import RestClient
 from mlthon.exchanges.bybit.tally import Tally
 from mlthon.instruments.instrument import Instrument
@@ -121,6 +122,16 @@ class Queries:
                         raise
                     self.on_odd_position(about, str(error))
         return found
+
+    async def sensible_positions(self, instrument: Instrument) -> list[PositionRow] | None:
+        """The position in one contract; None where it makes no sense, which ``on_odd_position`` is told."""
+        try:
+            return await self.positions(instrument)
+        except (VenueRefusal, DecodeError) as error:
+            if not is_about_the_question(error):
+                raise
+            self.on_odd_position(instrument, str(error))
+            return None
 
     async def sample_positions(self) -> list[PositionRow]:
         """The positions, flat or not, in one linear contract of each settlement coin: which tells the mode."""

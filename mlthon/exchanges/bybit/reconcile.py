@@ -17,7 +17,6 @@ from mlthon.exchanges.bybit.order_entry import OrderEntry
 from mlthon.exchanges.bybit.queries import Queries
 from mlthon.exchanges.bybit.reject_codes import is_about_the_question
 from mlthon.exchanges.bybit.reports import Reports
-from mlthon.instruments.instrument import Instrument
 
 __all__ = ["Reconciliation"]
 
@@ -153,16 +152,9 @@ class Reconciliation:
             self._reports.positions(rows[indexes[0]].instrument, [rows[index] for index in indexes])
         for instrument in self._reports.in_question():
             if instrument.get_instrument_id() not in by_instrument:
-                await self._position(instrument)
-
-    async def _position(self, instrument: Instrument) -> None:
-        """Report one position, or that it is not known."""
-        try:
-            self._reports.positions(instrument, await self._queries.positions(instrument))
-        except (VenueRefusal, DecodeError) as error:
-            if not is_about_the_question(error):
-                raise
-            self._reports.odd_position(instrument, str(error))
+                single = await self._queries.sensible_positions(instrument)
+                if single is not None:
+                    self._reports.positions(instrument, single)
 
 
 def check_one_way(rows: Iterable[PositionRow]) -> None:

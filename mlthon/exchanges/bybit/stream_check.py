@@ -20,7 +20,6 @@ from mlthon.exchanges.bybit.known_orders import KnownOrder, KnownOrders, has_end
 from mlthon.exchanges.bybit.queries import Queries
 from mlthon.exchanges.bybit.reject_codes import is_about_the_question
 from mlthon.exchanges.bybit.reports import Reports
-from mlthon.instruments.instrument import Instrument
 
 __all__ = ["StreamCheck"]
 
@@ -117,7 +116,9 @@ class StreamCheck:
             there.setdefault(row.instrument.get_instrument_id(), []).append(row)
         for instrument in self._reports.in_question():
             if instrument.get_instrument_id() not in there:
-                there[instrument.get_instrument_id()] = await self._position(instrument)
+                there[instrument.get_instrument_id()] = (
+                    await self._queries.sensible_positions(instrument) or []
+                )
         told = {number: self._reports.size(number) for number in there}
         return {
             number: (told[number], rows)
@@ -125,16 +126,6 @@ class StreamCheck:
             if rows
             and (number in self._reports.unclear or sum((row.size for row in rows), _ZERO) != told[number])
         }
-
-    async def _position(self, instrument: Instrument) -> list[PositionRow]:
-        """What the venue says of one position; nothing where that makes no sense."""
-        try:
-            return await self._queries.positions(instrument)
-        except (VenueRefusal, DecodeError) as error:
-            if not is_about_the_question(error):
-                raise
-            self._reports.odd_position(instrument, str(error))
-            return []
 
     async def _tell_balances(self) -> None:
         """Tell the balances that are not as they were told, and have not been told since."""
