@@ -22,7 +22,7 @@ CONNECTING, READY = GtwStatus.Connecting, GtwStatus.ReadyToTrade
 
 @pytest.fixture
 async def hasty(open_desk: OpenDesk) -> Desk:
-    """A desk that waits half a second for an answer before it asks."""
+    """A desk that does not wait long for an answer before it asks."""
     return await open_desk(**IMPATIENT)
 
 

@@ -30,7 +30,8 @@ from mlthon.exchanges.socket import SocketLimits
 
 LINEAR, INVERSE, SPOT = "byt:perp:BTC-USDT", "byt:perp:BTC-USD", "byt:spot:BTC-USDT"
 SYMBOLS = {LINEAR: "BTCUSDT", INVERSE: "BTCUSD", SPOT: "BTC/USDT"}  # as the simulated exchange calls them
-IMPATIENT = {"request_timeout_ms": 500, "recv_window_ms": 500}  # how long a lost request is waited for
+# How long a lost request is waited for: little, but more than a busy machine pauses.
+IMPATIENT = {"request_timeout_ms": 1_500, "recv_window_ms": 1_500}
 PATIENCE = SocketLimits(first_pause_ms=5, longest_pause_ms=50, stable_after_ms=60_000)
 
 
