@@ -5,6 +5,8 @@ from libc.string cimport memcpy
 cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t size, unsigned int max_char)
     void *PyUnicode_DATA(object text) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object text) noexcept
+    bint PyUnicode_IS_ASCII(object text) noexcept
 
 cdef enum:
     MAX_DIGITS = 20

@@ -1,70 +1,132 @@
 """The steps of every order of a run, as rows: written while it goes, read when it is over.
 
-Invariants: the columns of steps are of one length, and so are those of orders; an order's number is its row in the
-latter. Memory grows by 69 bytes a step.
-"""
+A step is written in one piece, for every order takes several; columns are made of the steps when somebody reads them.
 
-from collections import deque
+Invariants: an order's number is its row in the columns of orders, which are of one length. Memory grows by 69 bytes a
+step.
+"""
 
 from mlthon._core.enums import Side
 
 cimport cython
 from cpython.array cimport array, resize_smart
+from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.fixed_column cimport FixedColumn
 from mlthon._core.int128 cimport int128
-from mlthon._core.order_story cimport (
-    NO_ROW, STEP_CANCELLED, STEP_FILLED, STEP_MODIFY_SENT, STEP_REJECTED, DeskOrder, OrderRecorder, Step,
-)
+from mlthon._core.order_story cimport NO_ROW, STEP_MODIFY_SENT, DeskOrder, OrderRecorder, Step
 from mlthon._core.sim_clock cimport TimeSource
 from mlthon._core.text_column cimport TextColumn
 
+cdef enum:
+    FIRST_ROOM = 64
+
 cdef object BUY = Side.Buy
+
+cdef packed struct StepRow:
+    int128 price
+    int128 qty
+    int128 leaves_qty
+    int64_t ns
+    int64_t order
+    int code                          # the value of a GtwRejectCode; 0: none
+    signed char event                 # the value of an OrderEvent
 
 
 @cython.final
 cdef class OrderSteps(OrderRecorder):
     """A row a step; what never changes of an order stands in ``client_ids``, ``instruments`` and ``is_buy``.
 
-    ``numbers`` are those of the instruments that may be traded, by their ids; ``now_ns`` is the run's clock.
-    The last ``kept_ended`` orders that have ended can be found by their wire ids.
+    ``numbers`` are those of the instruments that may be traded, by their ids; ``now_ns`` is the run's clock. A column
+    of steps is made anew each time it is asked for.
     """
 
-    cdef readonly array ns, event, order, code     # code: values of GtwRejectCode; 0: none
-    cdef readonly FixedColumn price, qty, leaves_qty
     cdef readonly TextColumn client_ids
     cdef readonly array instruments, is_buy
+    cdef StepRow *steps
+    cdef Py_ssize_t count, room
     cdef dict numbers
     cdef TimeSource clock
-    cdef Py_ssize_t kept_ended
-    cdef dict order_of                # by wire id
     cdef object last_instrument       # the one of the last order, and its number
     cdef long long last_number
-    cdef object ended                 # deque of wire ids, the oldest first
 
-    def __init__(self, dict numbers not None, now_ns, Py_ssize_t kept_ended):
+    def __init__(self, dict numbers not None, now_ns):
         self.numbers = numbers
         self.clock = TimeSource(now_ns)
-        self.kept_ended = kept_ended
-        self.ns, self.order, self.instruments = array("q"), array("q"), array("q")
-        self.event, self.is_buy = array("b"), array("b")
-        self.code = array("i")
-        self.price, self.qty, self.leaves_qty = FixedColumn(), FixedColumn(), FixedColumn()
+        self.instruments, self.is_buy = array("q"), array("b")
         self.client_ids = TextColumn()
-        self.order_of = {}
-        self.ended = deque()
+
+    def __dealloc__(self):
+        PyMem_Free(self.steps)
 
     def __len__(self):
-        return len(self.ns)
+        return self.count
 
     @property
-    def known_orders(self) -> int:
-        """How many orders can be found by their wire ids."""
-        return len(self.order_of)
+    def ns(self) -> array:
+        """When each step was taken."""
+        cdef array column = array("q", bytes(8 * self.count))
+        cdef Py_ssize_t row
+        for row in range(self.count):
+            column.data.as_longlongs[row] = self.steps[row].ns
+        return column
 
-    def number_of(self, str wire_id not None):
-        """The number of an order that is open, or has not ended long ago; else None."""
-        return self.order_of.get(wire_id)
+    @property
+    def event(self) -> array:
+        """What each was, by the values of `OrderEvent`."""
+        cdef array column = array("b", bytes(self.count))
+        cdef Py_ssize_t row
+        for row in range(self.count):
+            column.data.as_schars[row] = self.steps[row].event
+        return column
+
+    @property
+    def order(self) -> array:
+        """The numbers of the orders."""
+        cdef array column = array("q", bytes(8 * self.count))
+        cdef Py_ssize_t row
+        for row in range(self.count):
+            column.data.as_longlongs[row] = self.steps[row].order
+        return column
+
+    @property
+    def code(self) -> array:
+        """Why each was refused, by the values of `GtwRejectCode`; 0: it was not."""
+        cdef array column = array("i", bytes(sizeof(int) * self.count))
+        cdef Py_ssize_t row
+        for row in range(self.count):
+            column.data.as_ints[row] = self.steps[row].code
+        return column
+
+    @property
+    def price(self) -> FixedColumn:
+        """The price of the order, or that which it was to have; zero: a market order."""
+        cdef FixedColumn column = FixedColumn()
+        cdef Py_ssize_t row
+        for row in range(self.count):
+            column.add(self.steps[row].price)
+        return column
+
+    @property
+    def qty(self) -> FixedColumn:
+        """Its quantity, or that which it was to have."""
+        cdef FixedColumn column = FixedColumn()
+        cdef Py_ssize_t row
+        for row in range(self.count):
+            column.add(self.steps[row].qty)
+        return column
+
+    @property
+    def leaves_qty(self) -> FixedColumn:
+        """What of it was still open."""
+        cdef FixedColumn column = FixedColumn()
+        cdef Py_ssize_t row
+        for row in range(self.count):
+            column.add(self.steps[row].leaves_qty)
+        return column
+
+    # -- writing -----------------------------------------------------------------------------------------------
 
     def record_order(self, event, order, code):
         """Write down a step of an order, now: of a `DeskOrder`, or of what has its attributes."""
@@ -72,70 +134,47 @@ cdef class OrderSteps(OrderRecorder):
         if type(order) is DeskOrder:
             self.record(event.value, order, reason)
             return
-        number = self.order_of.get(order.wire_id)
-        if number is None:
-            number = self.add_order(order.wire_id, order.client_id, order.instrument, order.side)
-        self.write(event.value, number, order.wire_id, order.price, order.qty,
-                   (<Qty?>order.leaves_qty).mantissa, order.modify_pending, reason)
+        if order.record_row == NO_ROW:
+            order.record_row = self.add_order(order.client_id, order.instrument, order.side)
+        self.write(event.value, order.record_row, order.price, order.qty, (<Qty?>order.leaves_qty).mantissa,
+                   order.modify_pending, reason)
 
     cdef int record(self, Step step, DeskOrder order, int code) except -1:
         if order.record_row == NO_ROW:
-            order.record_row = self.add_order(order.wire_id, order.client_id, order.instrument, order.side)
-        return self.write(step, order.record_row, order.wire_id, order.price, order.qty, order.leaves(),
-                          order.modify_pending, code)
+            order.record_row = self.add_order(order.client_id, order.instrument, order.side)
+        return self.write(step, order.record_row, order.price, order.qty, order.leaves(), order.modify_pending, code)
 
-    cdef int write(self, Step step, Py_ssize_t number, str wire_id, Price price, Qty qty, int128 leaves_qty,
+    cdef int write(self, Step step, Py_ssize_t number, Price price, Qty qty, int128 leaves_qty,
                    object modify_pending, int code) except -1:
+        cdef StepRow *row
         if step == STEP_MODIFY_SENT and modify_pending is not None:
             price = modify_pending.new_price or price
             qty = modify_pending.new_qty or qty
-        push_long(self.ns, self.clock.now())
-        push_char(self.event, <signed char>step)
-        push_long(self.order, number)
-        self.price.add(price.mantissa)
-        self.qty.add(qty.mantissa)
-        self.leaves_qty.add(leaves_qty)
-        push_int(self.code, code)
-        if step == STEP_REJECTED or step == STEP_CANCELLED or step == STEP_FILLED:
-            self.forget_oldest(wire_id)
+        if self.count == self.room:
+            self.grow()
+        row = &self.steps[self.count]
+        row.price, row.qty, row.leaves_qty = price.mantissa, qty.mantissa, leaves_qty
+        row.ns, row.order, row.code, row.event = self.clock.now(), number, code, <signed char>step
+        self.count += 1
         return 0
 
-    cdef Py_ssize_t add_order(self, str wire_id, str client_id, object instrument, object side) except -1:
+    cdef int grow(self) except -1:
+        cdef Py_ssize_t room = 2 * self.room if self.room else FIRST_ROOM
+        cdef StepRow *steps = <StepRow *>PyMem_Realloc(self.steps, room * sizeof(StepRow))
+        if steps is NULL:
+            raise MemoryError(f"no memory for {room} steps of orders")
+        self.steps, self.room = steps, room
+        return 0
+
+    cdef Py_ssize_t add_order(self, str client_id, object instrument, object side) except -1:
         """Give an order the next number."""
         cdef Py_ssize_t number = self.client_ids.count
         if instrument is not self.last_instrument:
-            self.last_instrument = instrument
             self.last_number = self.numbers[instrument.get_instrument_id()]
-        self.order_of[wire_id] = number
+            self.last_instrument = instrument
         self.client_ids.add(client_id)
-        push_long(self.instruments, self.last_number)
-        push_char(self.is_buy, side is BUY)
+        resize_smart(self.instruments, number + 1)
+        self.instruments.data.as_longlongs[number] = self.last_number
+        resize_smart(self.is_buy, number + 1)
+        self.is_buy.data.as_schars[number] = side is BUY
         return number
-
-    cdef int forget_oldest(self, str ended_wire_id) except -1:
-        """Keep the way from wire ids to rows as short as the desk's memory."""
-        self.ended.append(ended_wire_id)
-        if len(self.ended) > self.kept_ended:
-            self.order_of.pop(self.ended.popleft(), None)
-        return 0
-
-
-cdef inline int push_long(array column, long long value) except -1:
-    cdef Py_ssize_t row = len(column)
-    resize_smart(column, row + 1)
-    column.data.as_longlongs[row] = value
-    return 0
-
-
-cdef inline int push_int(array column, int value) except -1:
-    cdef Py_ssize_t row = len(column)
-    resize_smart(column, row + 1)
-    column.data.as_ints[row] = value
-    return 0
-
-
-cdef inline int push_char(array column, signed char value) except -1:
-    cdef Py_ssize_t row = len(column)
-    resize_smart(column, row + 1)
-    column.data.as_schars[row] = value
-    return 0

@@ -41,7 +41,7 @@ cdef class DeskOrder:
     cdef readonly object held_end      # the OrderReport of an end that waits for its fills, or None
     cdef int128 filled
     cdef set exec_ids                 # None: no fills yet
-    cdef Py_ssize_t record_row        # its recorder's; NO_ROW before the first step
+    cdef readonly Py_ssize_t record_row    # its number in its recorder's books; NO_ROW before the first step
 
     cdef int begin(self, str client_id, NewOrderRequest request) except -1
     cdef Qty open_qty(self)

@@ -12,3 +12,4 @@ cdef class TextColumn:
     cdef Py_ssize_t count
 
     cdef int add(self, str text) except -1
+    cdef int add_letters(self, const char *letters, Py_ssize_t size) except -1

@@ -7,6 +7,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.string cimport memcpy
+from mlthon._core.ascii_text cimport PyUnicode_DATA, PyUnicode_GET_LENGTH, PyUnicode_IS_ASCII
 
 cdef enum:
     FIRST_ROOM = 64
@@ -47,14 +48,19 @@ cdef class TextColumn:
         self.add(text)
 
     cdef int add(self, str text) except -1:
-        cdef bytes encoded = text.encode("utf-8", "surrogatepass")
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(encoded)
+        cdef bytes encoded
+        if PyUnicode_IS_ASCII(text):      # and so lies there in UTF-8 already
+            return self.add_letters(<const char *>PyUnicode_DATA(text), PyUnicode_GET_LENGTH(text))
+        encoded = text.encode("utf-8", "surrogatepass")
+        return self.add_letters(PyBytes_AS_STRING(encoded), PyBytes_GET_SIZE(encoded))
+
+    cdef int add_letters(self, const char *letters, Py_ssize_t size) except -1:
         cdef Py_ssize_t start = self.ends[self.count - 1] if self.count else 0
         if self.count == self.row_room:
             self.ends = <Py_ssize_t *>grown(self.ends, &self.row_room, self.count + 1, sizeof(Py_ssize_t))
         if start + size > self.letter_room:
             self.letters = <char *>grown(self.letters, &self.letter_room, start + size, 1)
-        memcpy(self.letters + start, PyBytes_AS_STRING(encoded), size)
+        memcpy(self.letters + start, letters, size)
         self.ends[self.count] = start + size
         self.count += 1
         return 0

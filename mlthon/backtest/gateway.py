@@ -21,7 +21,7 @@ from mlthon.backtest.feed import BacktestFeed
 from mlthon.backtest.latency import Latency
 from mlthon.backtest.request_limits import RequestRates
 from mlthon.backtest.story import available, fill_report, new_order, reject_code
-from mlthon.backtest.trace import Trace
+from mlthon.backtest.trace import NOBODYS, Trace
 from mlthon.basics.defs import GtwRejectCode, GtwStatus
 from mlthon.basics.qty import Qty
 from mlthon.engine.ports import (
@@ -148,7 +148,8 @@ class BacktestGateway(SimGateway):
             log.warning("liquidated: %s %s of %s at %s", fill.side.name, fill.qty, fill.symbol, fill.price)
             self._trace.record_liquidation(fill.exec_ns, report)
         else:
-            self._trace.record_fill(fill.exec_ns, report)
+            order = None if self.listener is None else self.listener.find(report.wire_id, report.exchange_id)
+            self._trace.record_fill(fill.exec_ns, report, NOBODYS if order is None else order.record_row)
         self._answer(self._arrived_fill, fill)
 
     def on_funding(self, payment: SimPayment) -> None:

@@ -27,7 +27,6 @@ NOBODYS = -1  #: the order of a fill that no order of the strategy caused
 MARK_OUTS_S = (1, 5, 30)
 
 _NS_PER_S = 1_000_000_000
-_KEPT_ENDED = 10_000  # as many as the desk remembers: nothing is told of older ones
 
 
 class Fills:
@@ -93,7 +92,7 @@ class Trace:
         self._mid_of = mid_of
         self._mark_of = mark_of
         self._numbers = {instrument.get_instrument_id(): n for n, instrument in enumerate(self.instruments)}
-        self.orders = OrderSteps(self._numbers, now_ns, _KEPT_ENDED)
+        self.orders = OrderSteps(self._numbers, now_ns)
         self.record_order = self.orders.record_order  #: compiled: every order takes several steps
         self._coins: dict[str, str] = {}
         self._next_sample_ns = 0
@@ -131,20 +130,16 @@ class Trace:
         """Count a request that the engine did not send."""
         self.refusals[kind, code] += 1
 
-    def record_fill(self, ns: int, fill: FillReport, mid: Price | None = None) -> None:
-        """Write down a fill, at the time it was made.
+    def record_fill(self, ns: int, fill: FillReport, order: int = NOBODYS) -> None:
+        """Write down a fill, at the time it was made, and of which order: by its number among `orders`.
 
-        Fills come in order of time. ``mid`` is that at the fill, if it is not what `mid_of` says now.
+        Fills come in order of time.
         """
-        number = self._numbers[fill.instrument_id]
-        order = self.orders.number_of(fill.wire_id)
-        self._add_fill(
-            ns, NOBODYS if order is None else order, number, fill, MAKER if fill.is_maker else TAKER, mid
-        )
+        self._add_fill(ns, order, self._numbers[fill.instrument_id], fill, MAKER if fill.is_maker else TAKER)
 
     def record_liquidation(self, ns: int, fill: FillReport) -> None:
         """Write down that a position, or a part of it, was taken over."""
-        self._add_fill(ns, NOBODYS, self._numbers[fill.instrument_id], fill, LIQUIDATION, None)
+        self._add_fill(ns, NOBODYS, self._numbers[fill.instrument_id], fill, LIQUIDATION)
 
     def record_funding(self, instrument_id: int, received: MLDecimal) -> None:
         """Write down a payment, in the coin the instrument settles in; negative: paid."""
@@ -191,9 +186,7 @@ class Trace:
         )
         self.on_change()
 
-    def _add_fill(
-        self, ns: int, order: int, instrument: int, fill: FillReport, liquidity: int, mid: Price | None
-    ) -> None:
+    def _add_fill(self, ns: int, order: int, instrument: int, fill: FillReport, liquidity: int) -> None:
         rows, row = self.fills, len(self.fills)
         self.books[instrument].apply_fill(ns, fill)
         self._stirred.add(instrument)
@@ -206,7 +199,7 @@ class Trace:
         rows.fee.append(fill.fee)
         rows.fee_coin.append(self._coins.setdefault(fill.fee_currency, fill.fee_currency))
         rows.liquidity.append(liquidity)
-        rows.mid.append(self._mid(instrument) if mid is None else mid)
+        rows.mid.append(self._mid(instrument))
         for after_s, marks, awaited in zip(MARK_OUTS_S, rows.marks, self._awaited, strict=True):
             marks.append(None)
             awaited.append((ns + after_s * _NS_PER_S, row))

@@ -11,7 +11,6 @@ from decimal import Decimal
 import pytest
 from trace_run import NS_PER_S, START_NS, Run, perpetual
 
-from mlthon.backtest import trace as trace_module
 from mlthon.backtest.mark_outs import mark_outs
 from mlthon.backtest.order_flow import order_flows
 from mlthon.backtest.statistics import DrawdownMeter, SharpeMeter
@@ -227,14 +226,13 @@ def test_sharpe_takes_days_or_hours_and_is_absent_for_short_runs(hours, days):
     assert found.ratio == pytest.approx(std.mean(profits) / std.stdev(profits) * math.sqrt(periods))
 
 
-def test_orders_that_ended_long_ago_are_looked_up_no_more(monkeypatch):
-    monkeypatch.setattr(trace_module, "_KEPT_ENDED", 5)
+def test_steps_and_fills_name_their_orders_by_number():
     run = Run(2, [perpetual(0)]).play(200)
-    ends = (OrderEvent.Rejected, OrderEvent.Cancelled, OrderEvent.Filled)
-    ended = sum(event in ends for _, event, _, _ in run.steps)
-    assert ended > 20
-    assert run.trace.orders.known_orders == run.made - ended + 5
-    assert list(run.trace.orders.client_ids) == [f"c{n + 1}" for n in range(run.made)]
+    trace = run.trace
+    ids = list(trace.orders.client_ids)
+    assert ids == [f"c{n + 1}" for n in range(run.made)]
+    assert [ids[order] for order in trace.orders.order] == [client_id for _, _, client_id, _ in run.steps]
+    assert [ids[order] for order in trace.fills.order] == [fill.order for fill in run.fills] != []
 
 
 def test_a_run_in_which_nothing_is_earned_has_no_sharpe():

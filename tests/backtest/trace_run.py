@@ -48,6 +48,7 @@ class StoryOrder:
     qty: Qty
     cum_qty: Qty = field(default_factory=lambda: Qty("0"))
     modify_pending: ModifyOrderRequest | None = None
+    record_row: int = -1
 
     @property
     def leaves_qty(self) -> Qty:
@@ -136,7 +137,7 @@ class Run:
             exec_ms=0,
             recv_ms=0,
         )
-        self.trace.record_fill(self.now_ns, report)
+        self.trace.record_fill(self.now_ns, report, order.record_row)
         number = self.instruments.index(order.instrument)
         self.fills.append(
             Noted(
