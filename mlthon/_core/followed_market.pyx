@@ -77,7 +77,7 @@ cdef class FollowedMarket(JoinedBook):
         self.fill_crossed(0)
         self.fill_crossed(1)
         self.finish(update if changed else None)
-        return self.changes
+        return self.displayed_changes()
 
     cdef DepthUpdate follow_trade(self, PublicTrade trade):
         cdef int side = 1 - trade.taker_index
@@ -94,7 +94,7 @@ cdef class FollowedMarket(JoinedBook):
             self.market(side).trade_beyond(trade.price_mantissa)
             self.market(side).trade(trade.price_mantissa, left)
         self.finish()
-        return self.changes
+        return self.displayed_changes()
 
     # -- the market's own levels -------------------------------------------------------------------------------
 

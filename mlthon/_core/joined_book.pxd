@@ -55,7 +55,7 @@ cdef class JoinedBook:
     cdef int128 seen_mark                      # the mark when `is_eventful` was last asked
     cdef LevelArray touched[2]                 # prices where clients changed what is displayed, without a qty
     cdef LevelArray told                       # scratch
-    cdef DepthUpdate changes                   # what the last call changed of what is displayed, or None
+    cdef DepthUpdate changes                   # what the last call changed of what is displayed; None: see `touched`
     cdef PriceLevelBook kept                   # the displayed book, or None until it is asked for
 
     cdef MarketSide market(self, int side)
@@ -77,12 +77,15 @@ cdef class JoinedBook:
     cdef bint best(self, int side, int128 *price) noexcept         # False: nothing is displayed
     cdef int128 mark(self) noexcept
     cdef bint is_eventful(self) noexcept                           # see `concerns_clients`
+    cdef bint is_held(self) noexcept
     cdef int copy_displayed(self, int side) except -1
 
     # A call that changes anything begins and finishes.
     cdef void begin(self) noexcept
     cdef int touch(self, int side, int128 price) except -1
     cdef int finish(self, DepthUpdate told=*) except -1
+    cdef bint has_changes(self) noexcept
+    cdef DepthUpdate displayed_changes(self)                       # see `last_changes`; asked before the next call
     cdef int end_irreducible(self, RestingSide clients) except -1
     cdef bint differs(self, DepthUpdate told) noexcept
     cdef bint side_differs(self, int side, const Level *levels, Py_ssize_t count) noexcept

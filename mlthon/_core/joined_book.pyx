@@ -77,7 +77,7 @@ cdef class JoinedBook:
         returned itself, borrowed; any other is new, and carries the sequence number of the last depth message and
         the venue time of the last market event.
         """
-        return self.changes
+        return self.displayed_changes()
 
     @property
     def displayed(self):
@@ -130,7 +130,7 @@ cdef class JoinedBook:
     def concerns_clients(self):
         """Tell whether there is something to book: a fill, an ended order, or a new mark of somebody's position.
 
-        The mark is new when it is not what it was when last asked. Costs O(accounts), and only then.
+        The mark is new when it is not what it was when it last concerned anybody. Costs O(accounts).
         """
         return self.is_eventful()
 
@@ -283,16 +283,23 @@ cdef class JoinedBook:
         return self.last_price_mantissa
 
     cdef bint is_eventful(self) noexcept:
-        cdef int128 mark = self.mark()
-        cdef bint has_moved = mark != self.seen_mark
+        cdef bint has_happened = len(self.fills) or len(self.ended)
+        cdef bint is_valued = self.valued_at_mark and self.is_held()
+        cdef bint has_moved
+        cdef int128 mark
+        if not has_happened and not is_valued:
+            return False
+        mark = self.mark()
+        has_moved = mark != self.seen_mark
         self.seen_mark = mark
-        if len(self.fills) or len(self.ended):
-            return True
+        return has_happened or has_moved
+
+    cdef bint is_held(self) noexcept:
+        """Whether anybody has a position."""
         cdef Py_ssize_t account
-        if has_moved and self.valued_at_mark:
-            for account in range(self.account_count):
-                if self.positions[account] != 0:
-                    return True
+        for account in range(self.account_count):
+            if self.positions[account] != 0:
+                return True
         return False
 
     cdef int copy_displayed(self, int side) except -1:
@@ -327,18 +334,27 @@ cdef class JoinedBook:
         return push(touched, Level(price, 0))
 
     cdef int finish(self, DepthUpdate told=None) except -1:
-        """End what has nothing left to reduce, and tell the changes: of a depth message, what it says included."""
+        """End what has nothing left to reduce, and note the changes: of a depth message, what it says included."""
+        cdef DepthUpdate changes
         if self.reduce_only_count:
             self.end_irreducible(self.client_bids)
             self.end_irreducible(self.client_asks)
-        if told is not None and not self.differs(told):
-            self.changes = told
-        elif told is not None or self.touched[0].size or self.touched[1].size:
-            self.changes = self.changes_with(told)
-        if self.kept is not None and self.changes is not None:
-            keep(self.kept.bid_side, self.changes.levels, self.changes.bid_count)
-            keep(self.kept.ask_side, self.changes.levels + self.changes.bid_count, self.changes.ask_count)
+        if told is not None:
+            self.changes = self.changes_with(told) if self.differs(told) else told
+        if self.kept is not None and self.has_changes():
+            changes = self.displayed_changes()
+            keep(self.kept.bid_side, changes.levels, changes.bid_count)
+            keep(self.kept.ask_side, changes.levels + changes.bid_count, changes.ask_count)
         return 0
+
+    cdef bint has_changes(self) noexcept:
+        return self.changes is not None or self.touched[0].size or self.touched[1].size
+
+    cdef DepthUpdate displayed_changes(self):
+        # Clients change what is displayed with every order, and often nobody wants to know.
+        if self.changes is None and self.has_changes():
+            self.changes = self.changes_with(None)
+        return self.changes
 
     cdef bint differs(self, DepthUpdate told) noexcept:
         """Whether what is displayed after a depth message is not what it says."""

@@ -79,11 +79,28 @@ cdef class Outbox:
     def on_trade(self, symbol, trade):
         self.post(TRADE, symbol, trade)
 
+    cdef int tell_order(self, SimOrder order) except -1:
+        if self.delivering or self.first != self.end:
+            return self.post(ORDER, order, None)
+        self.delivering = True
+        try:
+            for listener in self.listeners:
+                (<Recipient>listener).receive(ORDER, order, None)
+        finally:
+            self.delivering = False
+        return 0
+
     cdef int post_order(self, SimOrder order) except -1:
         return self.post(ORDER, order, None)
 
     cdef int post_depth(self, str symbol, object update) except -1:
         return self.post(DEPTH, symbol, update)
+
+    cdef bint wants_depth(self, str symbol) except -1:
+        for listener in self.listeners:
+            if (<Recipient>listener).wants_depth(symbol):
+                return True
+        return False
 
     cdef int post(self, int kind, object first, object second) except -1:
         if not self.listeners:

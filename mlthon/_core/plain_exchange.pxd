@@ -24,9 +24,11 @@ cdef class OrderKeeper:
     cdef long long orders_made
 
     cdef int keep(self, Funds account, SimOrder order) except -1
-    cdef SimOrder end_order(self, Funds account, SimOrder order, object state, object reason, object met_id)
+    cdef SimOrder end_order(self, Funds account, SimOrder order, int state_code, int reason_code, object met_id)
     cdef int tell_of(self, PlainMarket market, SimOrder order) except -1
+    cdef int tell_at_once(self, PlainMarket market, SimOrder order) except -1
     cdef int tell_changes(self, PlainMarket market) except -1
+    cdef bint is_news(self, PlainMarket market) except -1
 
 
 cdef class PlainExchange:

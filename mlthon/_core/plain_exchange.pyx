@@ -8,7 +8,7 @@ Invariants: nothing has happened to an order that is left; an order in `owners` 
 """
 
 from mlthon._core.enums import TIF, OrderType, Side
-from mlthon._core.sim_order import EndReason, OrderState, Origin, SelfTrade, SimOrder
+from mlthon._core.sim_order import Origin, SelfTrade, SimOrder
 
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.funds cimport Exposure, Funds
@@ -17,15 +17,13 @@ from mlthon._core.matching cimport MatchingEngine
 from mlthon._core.order_entry cimport OrderRules
 from mlthon._core.outbox cimport Outbox
 from mlthon._core.sim_clock cimport TimeSource
-from mlthon._core.sim_order cimport SimOrder, begin_order, ended_order
+from mlthon._core.sim_order cimport BY_USER, IS_CANCELLED, SimOrder, begin_order, ended_order
 
 cdef object BUY = Side.Buy
 cdef object SELL = Side.Sell
 cdef object LIMIT = OrderType.Limit
 cdef object GTC = TIF.GTC
 cdef object CLIENT = Origin.Client
-cdef object CANCELLED = OrderState.Cancelled
-cdef object BY_USER = EndReason.ByUser
 cdef object ALLOW = SelfTrade.Allow
 
 
@@ -60,7 +58,7 @@ cdef class OrderKeeper:
 
     def end(self, Funds account not None, SimOrder order not None, state, reason, met_id=0):
         """Keep that an order has ended with quantity left."""
-        return self.end_order(account, order, state, reason, met_id)
+        return self.end_order(account, order, state.value, reason.value, met_id)
 
     def tell_quiet(self, PlainMarket market not None, SimOrder order not None):
         """Queue what there is to tell when an order came to rest, changed or ended, and nothing else happened."""
@@ -79,8 +77,8 @@ cdef class OrderKeeper:
             self.owners[order.order_id] = account
         return 0
 
-    cdef SimOrder end_order(self, Funds account, SimOrder order, object state, object reason, object met_id):
-        cdef SimOrder ended = ended_order(order, state, reason, met_id, self.clock.now())
+    cdef SimOrder end_order(self, Funds account, SimOrder order, int state_code, int reason_code, object met_id):
+        cdef SimOrder ended = ended_order(order, state_code, reason_code, met_id, self.clock.now())
         self.keep(account, ended)
         return ended
 
@@ -88,10 +86,22 @@ cdef class OrderKeeper:
         self.outbox.post_order(order)
         return self.tell_changes(market)
 
+    cdef int tell_at_once(self, PlainMarket market, SimOrder order) except -1:
+        """Tell what `tell_of` queues, and deliver it; everything has to be booked."""
+        if self.is_news(market):
+            self.tell_of(market, order)
+        else:
+            self.outbox.tell_order(order)
+        return self.outbox.pass_on()
+
     cdef int tell_changes(self, PlainMarket market) except -1:
-        if market.engine.changes is not None:
-            self.outbox.post_depth(market.symbol, market.engine.changes)
-        return 0
+        if not self.is_news(market):
+            return 0
+        return self.outbox.post_depth(market.symbol, market.engine.displayed_changes())
+
+    cdef bint is_news(self, PlainMarket market) except -1:
+        """Whether the engine's last call changed what somebody wants to see."""
+        return market.engine.has_changes() and self.outbox.wants_depth(market.symbol)
 
 
 cdef class PlainExchange:
@@ -135,9 +145,9 @@ cdef class PlainExchange:
         self.keeper.keep(account, placed)
         if market.engine.is_eventful():
             placed = self.settle_request(account, market, placed, True)
+            self.keeper.outbox.pass_on()
         else:
-            self.keeper.tell_of(market, placed)
-        self.keeper.outbox.pass_on()
+            self.keeper.tell_at_once(market, placed)
         return placed
 
     cdef bint is_plain(self, Funds account, PlainMarket market, str link_id, object side, Price price, Qty qty,
@@ -165,9 +175,11 @@ cdef class PlainExchange:
         if order is None or order.symbol != market.symbol:
             return None
         market.engine.cancel_order(order_id)
-        cdef SimOrder ended = self.keeper.end_order(account, order, CANCELLED, BY_USER, 0)
-        self.keeper.tell_of(market, ended)
+        cdef SimOrder ended = self.keeper.end_order(account, order, IS_CANCELLED, BY_USER, 0)
         if market.engine.is_eventful():
+            self.keeper.tell_of(market, ended)
             self.liquidate(market)            # cancels fill nobody, but may move the mark
-        self.keeper.outbox.pass_on()
+            self.keeper.outbox.pass_on()
+        else:
+            self.keeper.tell_at_once(market, ended)
         return ended

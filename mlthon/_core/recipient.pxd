@@ -12,6 +12,7 @@ cdef enum Message:
 
 cdef class Recipient:
     cdef int receive(self, int what, object first, object second) except -1
+    cdef bint wants_depth(self, str symbol) except -1      # whether it is to be sent DEPTH of a symbol
 
 
 cdef class Caller(Recipient):

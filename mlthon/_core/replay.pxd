@@ -26,6 +26,7 @@ cdef class FeedLine:
 cdef class MarketView:
     cdef FeedLine line
     cdef public bint is_lost          # the strategy's book is to be given anew, when it is not displayed crossed
+    cdef public bint shows_book       # somebody has asked for the book: else no depth is sent
     cdef public bint only_best        # it is sent the best levels alone, as a snapshot whenever they change
     cdef FollowedMarket engine        # of the market it is of
     cdef DepthUpdate best             # what was sent of them last

@@ -39,6 +39,7 @@ class FeedLine:
 @final
 class MarketView:
     is_lost: bool
+    shows_book: bool
     only_best: bool
     def __init__(
         self,

@@ -418,6 +418,8 @@ cdef class Replay:
     cdef int pass_on(self, MarketView view, object news) except -1:
         """Let the strategy hear of what concerned no client: at once, where nothing has to come before."""
         if isinstance(news, DepthUpdate):
+            if not view.shows_book:
+                return 0
             if view.is_lost:
                 view.ask_anew()
                 return 0

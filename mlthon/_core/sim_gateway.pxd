@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport Qty
 from mlthon._core.funds cimport Exposure, Funds
-from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest
+from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, OrderReport
 from mlthon._core.order_story cimport OrderStory
 from mlthon._core.plain_exchange cimport PlainExchange, PlainMarket
 from mlthon._core.recipient cimport Recipient
@@ -45,7 +45,8 @@ cdef class SimGateway(Recipient):
     cdef object feed
     cdef dict views                   # the feed's: whom it shows what is displayed, by symbol
     cdef Listed last                  # the instrument last asked for
-    cdef public object cancels        # those that wait
+    cdef public dict waiting_cancels  # empty when none waits
+    cdef OrderReport scratch          # the last report: the next one, where nobody has kept it
     cdef tuple usage                  # of a rate limit, to be told with the answer; else None
     cdef dict by_instrument           # by instrument id
     cdef dict by_symbol

@@ -26,7 +26,7 @@ class Listed: ...
 
 @disjoint_base
 class SimGateway(Recipient):
-    cancels: Any
+    waiting_cancels: dict[Any, Any]
     def __init__(
         self,
         exchange: PlainExchange,

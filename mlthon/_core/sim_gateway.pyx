@@ -5,9 +5,9 @@ not plain, and all other requests, are carried out by a subclass, over the same 
 """
 
 from mlthon._core.enums import CancelCode, ExecInstructions, GtwRejectCode, OrderStatus, OrderType, RequestKind, TIF
-from mlthon._core.sim_order import EndReason, OrderState
 
 cimport cython
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from mlthon._core.fixed cimport Price, Qty, price_from
@@ -21,7 +21,12 @@ from mlthon._core.recipient cimport (
 )
 from mlthon._core.replay cimport MarketView, Replay
 from mlthon._core.request_limits cimport Allowance, RequestLimits
-from mlthon._core.sim_order cimport SimOrder
+from mlthon._core.sim_order cimport (
+    BEFORE_LIQUIDATION, BY_USER, IS_CANCELLED, IS_REJECTED, NOT_ENDED, SELF_TRADE, WOULD_CROSS, SimOrder,
+)
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *value) noexcept        # cpython.ref has it for an object, which counts one more
 
 cdef enum:
     NS_PER_MS = 1_000_000
@@ -34,18 +39,13 @@ cdef object ONLY_POST = ExecInstructions.PostOnly
 cdef object NO_INSTRUCTIONS = ExecInstructions.Unset
 cdef Price NO_PRICE = price_from(0)
 
-# By the values of OrderState, and of EndReason, which begin at -1.
+# By the codes of states, and of the reasons of ends.
 cdef tuple STATUSES = (None, OrderStatus.New, OrderStatus.PartiallyFilled, OrderStatus.Filled, OrderStatus.Cancelled,
                        OrderStatus.Rejected)
-cdef object CANCELLED = OrderStatus.Cancelled
-cdef object REJECTED = OrderStatus.Rejected
-cdef object CROSSED = EndReason.PostOnlyWouldCross
-cdef object BY_USER = EndReason.ByUser
-cdef object SELF_TRADE = EndReason.SelfTrade
 cdef object NO_CODE = CancelCode.Unset
 cdef object CANCELLED_BY_USER = CancelCode.CanceledByUser
 cdef object SELF_TRADE_PREVENTED = CancelCode.SelfTradePrevention
-cdef object WOULD_CROSS = GtwRejectCode.PostOnlyWouldCross
+cdef object POST_ONLY_WOULD_CROSS = GtwRejectCode.PostOnlyWouldCross
 cdef object OTHER = GtwRejectCode.Other
 cdef tuple END_REASONS = (
     "",
@@ -60,8 +60,8 @@ cdef tuple END_REASONS = (
     "CancelAllBeforeLiq/EC_Others",
 )
 
-assert tuple([reason.value + 1 for reason in EndReason]) == tuple(range(len(END_REASONS)))
-assert tuple([state.value for state in OrderState]) == tuple(range(1, len(STATUSES)))
+assert len(STATUSES) == IS_REJECTED + 1
+assert len(END_REASONS) == BEFORE_LIQUIDATION - NOT_ENDED + 1
 
 
 def order_report(SimOrder order not None, instrument_id, int64_t recv_ns):
@@ -69,34 +69,35 @@ def order_report(SimOrder order not None, instrument_id, int64_t recv_ns):
 
     One that was rejected after it had traded is cancelled: a rejection has no fills.
     """
-    return report_of(order, instrument_id, recv_ns)
-
-
-cdef OrderReport report_of(SimOrder order, object instrument_id, int64_t recv_ns):
     cdef OrderReport report = OrderReport.__new__(OrderReport)
-    cdef object reason = order.end_reason
-    cdef object status = STATUSES[order.state._value_]
+    write_report(report, order, instrument_id, recv_ns)
+    return report
+
+
+cdef int write_report(OrderReport report, SimOrder order, object instrument_id, int64_t recv_ns) except -1:
+    cdef int state = order.state_code
+    cdef int reason = order.reason_code
     cdef bint has_fills = order.cum_qty.mantissa != 0
-    if status is CANCELLED and reason is CROSSED and not has_fills:
-        status = REJECTED
-    elif status is REJECTED and has_fills:
-        status = CANCELLED
+    if state == IS_CANCELLED and reason == WOULD_CROSS and not has_fills:
+        state = IS_REJECTED
+    elif state == IS_REJECTED and has_fills:
+        state = IS_CANCELLED
     report.cancel_code = NO_CODE
-    if status is CANCELLED:
-        if reason is BY_USER:
+    if state == IS_CANCELLED:
+        if reason == BY_USER:
             report.cancel_code = CANCELLED_BY_USER
-        elif reason is SELF_TRADE:
+        elif reason == SELF_TRADE:
             report.cancel_code = SELF_TRADE_PREVENTED
     report.wire_id, report.exchange_id, report.instrument_id = order.link_id, order.exchange_id(), instrument_id
-    report.side, report.order_type, report.status = order.side, order.order_type, status
+    report.side, report.order_type, report.status = order.side, order.order_type, STATUSES[state]
     report.price = NO_PRICE if order.price is None else order.price
     report.qty, report.cum_qty = order.qty, order.cum_qty
     report.tif = GTC if order.post_only else order.tif
     report.exec_instr = ONLY_POST if order.post_only else NO_INSTRUCTIONS
-    report.reject_code = WOULD_CROSS if reason is CROSSED else OTHER
-    report.reason = END_REASONS[<int>reason._value_ + 1]
+    report.reject_code = POST_ONLY_WOULD_CROSS if reason == WOULD_CROSS else OTHER
+    report.reason = END_REASONS[reason - NOT_ENDED]
     report.venue_ms, report.recv_ms = order.updated_ns // NS_PER_MS, recv_ns // NS_PER_MS
-    return report
+    return 0
 
 
 @cython.final
@@ -132,9 +133,9 @@ cdef class SimGateway(Recipient):
     """New orders and cancels of one account at a simulated exchange, both ways.
 
     ``instruments`` are those of the exchange, by its symbols. The subclass has ``place(request)`` and
-    ``cancel(request)``, which carry out and answer what is not plain; ``cancels``, whose ``waiting`` is true while
-    cancels wait, ``send_cancels(requests)`` for those that have to, and ``drop_cancels(order)`` for those of an order
-    that has ended; and ``refuse_here(kind, wire_id, reason)`` for what is not to be sent. It listens to the exchange,
+    ``cancel(request)``, which carry out and answer what is not plain; ``send_cancels(requests)`` for those that have
+    to wait, which it keeps in ``waiting_cancels``, and ``drop_cancels(order)`` for those of an order that has ended;
+    and ``refuse_here(kind, wire_id, reason)`` for what is not to be sent. It listens to the exchange,
     except to orders and depth, of which it is told here.
     """
 
@@ -151,6 +152,7 @@ cdef class SimGateway(Recipient):
         self.there = there
         self.back = back
         self.filled = set()
+        self.scratch = OrderReport.__new__(OrderReport)
         self.by_instrument = {}
         self.by_symbol = {}
         for symbol, instrument in instruments.items():
@@ -221,7 +223,7 @@ cdef class SimGateway(Recipient):
 
     cdef int take_cancel(self, CancelOrderRequest request) except -1:
         cdef Allowance own = self.listed(request.instrument).cancels.own
-        if not self.cancels.waiting and own.take_some(self.replay.clock.ns, 1):
+        if not self.waiting_cancels and own.take_some(self.replay.clock.ns, 1):
             return self.there.put(self, CANCEL_ARRIVED, request, None)
         self.send_cancels([request])
         return 0
@@ -298,9 +300,13 @@ cdef class SimGateway(Recipient):
             self.back.put(self.replay.caller, CALL, self.listener.on_position, (listed.instrument, size))
         return 0
 
+    cdef bint wants_depth(self, str symbol) except -1:
+        cdef MarketView view = self.views.get(symbol)
+        return view is not None and view.shows_book
+
     cdef int show_depth(self, str symbol, object update) except -1:
         cdef MarketView view = self.views.get(symbol)
-        if view is None:
+        if view is None or not view.shows_book:
             return 0
         if view.is_lost:
             self.feed.on_depth(symbol, update)
@@ -309,10 +315,12 @@ cdef class SimGateway(Recipient):
 
     cdef int order_arrived(self, SimOrder order) except -1:
         """A report of an order has reached the strategy's side."""
-        if not order.is_open and self.cancels.waiting:
+        if not order.is_open and self.waiting_cancels:
             self.drop_cancels(order)
-        return self.listener.apply_report(
-            report_of(order, self.listed_as(order.symbol).number, self.replay.clock.ns))
+        if Py_REFCNT(<PyObject *>self.scratch) > 1:
+            self.scratch = OrderReport.__new__(OrderReport)
+        write_report(self.scratch, order, self.listed_as(order.symbol).number, self.replay.clock.ns)
+        return self.listener.apply_report(self.scratch)
 
     cdef int accept(self, int what, SimOrder order) except -1:
         if self.usage is not None:

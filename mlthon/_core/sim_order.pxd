@@ -5,6 +5,15 @@ from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport MLDecimal, Price, Qty
 from mlthon._core.int128 cimport int128
 
+cdef enum StateCode:                  # the values of OrderState
+    IS_NEW = 1
+    IS_PARTIALLY_FILLED, IS_FILLED, IS_CANCELLED, IS_REJECTED
+
+cdef enum ReasonCode:                 # the values of EndReason
+    NOT_ENDED = -1
+    BY_USER, WOULD_CROSS, NO_LIQUIDITY, NOT_FILLABLE_WHOLE, REDUCE_ONLY, SELF_TRADE, VALUE_SPENT, FUNDS_SPENT
+    BEFORE_LIQUIDATION
+
 
 @cython.final
 cdef class SimOrder:
@@ -29,11 +38,11 @@ cdef class SimOrder:
     cdef readonly object cum_fees     # by coin; positive: paid
     cdef readonly MLDecimal realised_pnl  # of what its fills closed, before fees
     cdef readonly Qty leaves_qty      # still open; zero once the order has ended
-    cdef readonly object state
-    cdef readonly object end_reason
     cdef readonly object met_order_id  # the own order that it ended on meeting; 0 unless end_reason is SelfTrade
     cdef readonly int64_t updated_ns
     cdef readonly bint is_open
+    cdef int state_code
+    cdef int reason_code
     cdef int128 outlay                # what it counts in its account's exposure
     cdef str id_text                  # its id as text, or None until somebody asks
 
@@ -46,4 +55,4 @@ cdef SimOrder begin_order(
     object order_id, str link_id, str account, str symbol, object origin, object side, object order_type, object tif,
     bint post_only, bint reduce_only, object self_trade, bint by_value, Price price, Qty qty, int64_t now_ns,
 )
-cdef SimOrder ended_order(SimOrder order, object state, object end_reason, object met_order_id, int64_t updated_ns)
+cdef SimOrder ended_order(SimOrder order, int state_code, int reason_code, object met_order_id, int64_t updated_ns)

@@ -69,8 +69,11 @@ class Origin(Enum):
 
 
 cdef dict NO_FEES = {}               # shared: an order with fees has a dict of its own
-cdef object NEW = OrderState.New
-cdef object NOT_ENDED = EndReason.NotEnded
+# By their codes (sim_order.pxd), which are their values.
+cdef tuple STATES = (None, *OrderState)
+cdef tuple END_REASONS = tuple(EndReason)
+assert [state.value for state in OrderState] == list(range(IS_NEW, IS_REJECTED + 1))
+assert [reason.value for reason in EndReason] == list(range(NOT_ENDED, BEFORE_LIQUIDATION + 1))
 
 # What `SimOrder` shows, in this order.
 cdef tuple FIELDS = (
@@ -112,11 +115,11 @@ cdef class SimOrder:
         self.cum_fees = values["cum_fees"]
         self.realised_pnl = values["realised_pnl"]
         self.leaves_qty = values["leaves_qty"]
-        self.state = values["state"]
-        self.end_reason = values["end_reason"]
+        self.state_code = values["state"].value
+        self.reason_code = values["end_reason"].value
         self.met_order_id = values["met_order_id"]
         self.updated_ns = values["updated_ns"]
-        self.is_open = self.state.is_open
+        self.is_open = values["state"].is_open
 
     @classmethod
     def begin(cls, order_id, account, origin, request, now_ns):
@@ -128,11 +131,21 @@ cdef class SimOrder:
 
     def ended(self, state, end_reason, met_order_id, updated_ns):
         """The order once it has ended with quantity left."""
-        return ended_order(self, state, end_reason, met_order_id, updated_ns)
+        return ended_order(self, state.value, end_reason.value, met_order_id, updated_ns)
 
     def replace(self, **changes):
         """The order with other values in some fields; raises TypeError for a name that is none."""
         return SimOrder(**{**values_of(self), **changes})
+
+    @property
+    def state(self):
+        """Where it is in its life."""
+        return STATES[self.state_code]
+
+    @property
+    def end_reason(self):
+        """Why it ended with quantity left."""
+        return END_REASONS[self.reason_code - NOT_ENDED]
 
     @property
     def unfilled_qty(self):
@@ -182,8 +195,8 @@ cdef class SimOrder:
         twin.cum_fees = self.cum_fees
         twin.realised_pnl = self.realised_pnl
         twin.leaves_qty = self.leaves_qty
-        twin.state = self.state
-        twin.end_reason = self.end_reason
+        twin.state_code = self.state_code
+        twin.reason_code = self.reason_code
         twin.met_order_id = self.met_order_id
         twin.updated_ns = self.updated_ns
         twin.is_open, twin.id_text = self.is_open, self.id_text
@@ -210,13 +223,13 @@ cdef SimOrder begin_order(
     order.self_trade, order.by_value = self_trade, by_value
     order.price, order.qty, order.leaves_qty = price, qty, qty
     order.cum_qty, order.cum_value, order.realised_pnl, order.cum_fees = NO_QTY, NOTHING, NOTHING, NO_FEES
-    order.state, order.end_reason, order.met_order_id, order.is_open = NEW, NOT_ENDED, 0, True
+    order.state_code, order.reason_code, order.met_order_id, order.is_open = IS_NEW, NOT_ENDED, 0, True
     order.created_ns = order.updated_ns = now_ns
     return order
 
 
-cdef SimOrder ended_order(SimOrder order, object state, object end_reason, object met_order_id, int64_t updated_ns):
+cdef SimOrder ended_order(SimOrder order, int state_code, int reason_code, object met_order_id, int64_t updated_ns):
     cdef SimOrder ended = order.twin()
-    ended.leaves_qty, ended.state, ended.end_reason = NO_QTY, state, end_reason
+    ended.leaves_qty, ended.state_code, ended.reason_code = NO_QTY, state_code, reason_code
     ended.met_order_id, ended.updated_ns, ended.is_open = met_order_id, updated_ns, False
     return ended

@@ -29,7 +29,8 @@ class CancelQueue:
         self._limits = limits
         self._replay = replay
         self._send = send
-        self.waiting: dict[Product, deque[CancelOrderRequest]] = {}  #: those that have not been sent
+        #: Those that have not been sent; always the same dict, empty when none waits.
+        self.waiting: dict[Product, deque[CancelOrderRequest]] = {}
         self._flushes = 0
 
     def add(self, request: CancelOrderRequest) -> None:
@@ -48,7 +49,8 @@ class CancelQueue:
         self._flushes += 1
         now_ns = self._replay.clock.now_ns()
         waits = [self._flush(product, now_ns) for product in self.waiting]
-        self.waiting = {product: queue for product, queue in self.waiting.items() if queue}
+        for product in [product for product, queue in self.waiting.items() if not queue]:
+            del self.waiting[product]
         if self.waiting:
             wait_ns = min(wait for wait in waits if wait)
             self._replay.later(now_ns + max(wait_ns, _SHORTEST_WAIT_NS), self._come_back, self._flushes)

@@ -95,6 +95,7 @@ class BacktestFeed:
         books |= subs & _BOOKS
         view.only_best = books == {MDSub.BBO}
         wants_book, orders = bool(subs & _BOOKS), self._markets[symbol].orders
+        view.shows_book = bool(books)
         wants_orders = MDSub.OrderBook in subs
         send(
             view,

@@ -73,7 +73,8 @@ class BacktestGateway(SimGateway):
         super().__init__(exchange, account, instruments, replay, RequestLimits(rates), there, back, feed)
         self.status = GtwStatus.Connecting
         self._trace = trace
-        self._cancels = self.cancels = CancelQueue(self.limits, replay, self._send_cancels)
+        self._cancels = CancelQueue(self.limits, replay, self._send_cancels)
+        self.waiting_cancels = self._cancels.waiting
         self._exchange = exchange
         self._account = account
         self._feed = feed
