@@ -39,5 +39,8 @@ cdef inline Spot *spots_of(DepthUpdate update) noexcept:
 # An update with a copy of the levels, bids first, without stamps. The caller keeps the invariants.
 cdef DepthUpdate depth_update_from(const Level *levels, Py_ssize_t bid_count, Py_ssize_t ask_count)
 
+# Two changes as one, without their recv_ns and prev_seq: of a price that both tell, the later one counts.
+cdef DepthUpdate merged(DepthUpdate before, DepthUpdate after)
+
 # A trade without stamps or id. The caller keeps the invariants.
 cdef PublicTrade public_trade_from(int taker_index, int128 price, int128 qty)

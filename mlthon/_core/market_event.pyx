@@ -236,6 +236,18 @@ cdef DepthUpdate depth_update_from(const Level *levels, Py_ssize_t bid_count, Py
     return update
 
 
+cdef DepthUpdate merged(DepthUpdate before, DepthUpdate after):
+    cdef DepthUpdate both = depth_update_from(NULL, 0, 0)
+    both.reserve(len(before) + len(after))
+    both.bid_count = merge_levels(
+        both.levels, before.levels, before.bid_count, after.levels, after.bid_count)
+    both.ask_count = merge_levels(
+        both.levels + both.bid_count, before.levels + before.bid_count, before.ask_count,
+        after.levels + after.bid_count, after.ask_count)
+    both.venue_ns, both.seq = after.venue_ns, after.seq
+    return both
+
+
 cdef PublicTrade public_trade_from(int taker_index, int128 price, int128 qty):
     cdef PublicTrade trade = PublicTrade.__new__(PublicTrade)
     trade.taker_index = taker_index
@@ -262,6 +274,28 @@ cdef Level *new_levels(Py_ssize_t count) except? NULL:
     if levels == NULL:
         raise MemoryError(f"no memory for {count} levels")
     return levels
+
+
+cdef Py_ssize_t merge_levels(Level *out, const Level *before, Py_ssize_t before_count, const Level *after,
+                             Py_ssize_t after_count) noexcept:
+    """Write the levels told later, behind those told before at other prices; returns how many that are."""
+    cdef Py_ssize_t count = 0
+    cdef Py_ssize_t index
+    for index in range(before_count):
+        if not tells_price(after, after_count, before[index].price):
+            out[count] = before[index]
+            count += 1
+    for index in range(after_count):
+        out[count + index] = after[index]
+    return count + after_count
+
+
+cdef bint tells_price(const Level *levels, Py_ssize_t count, int128 price) noexcept:
+    cdef Py_ssize_t index
+    for index in range(count):
+        if levels[index].price == price:
+            return True
+    return False
 
 
 cdef Py_ssize_t count_of(object pairs, str side) except -1:

@@ -1,11 +1,15 @@
 """What the simulated exchange has to tell, in order, and its delivery to the listeners.
 
+What is posted between two deliveries is one event: it changes what a symbol displays once, however many steps it
+takes. Venues publish their books so, and a listener may look at the displayed book itself when it is told.
+
 Invariants: nothing is kept while nobody listens; of two messages, the first is delivered to everybody before the
 second is to anybody. The lists of messages keep their length from delivery to delivery, so that none is made anew.
 """
 
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from mlthon._core.market_event cimport DepthUpdate, merged
 from mlthon._core.recipient cimport DEPTH, FILL, FUNDING, ORDER, POSITION, TRADE, WALLET, Recipient
 from mlthon._core.sim_order cimport SimOrder
 
@@ -74,7 +78,7 @@ cdef class Outbox:
         self.post(WALLET, account, coins)
 
     def on_depth(self, symbol, update):
-        self.post(DEPTH, symbol, update)
+        self.post_depth(symbol, update)
 
     def on_trade(self, symbol, trade):
         self.post(TRADE, symbol, trade)
@@ -93,7 +97,13 @@ cdef class Outbox:
     cdef int post_order(self, SimOrder order) except -1:
         return self.post(ORDER, order, None)
 
-    cdef int post_depth(self, str symbol, object update) except -1:
+    cdef int post_depth(self, str symbol, DepthUpdate update) except -1:
+        """Post a change of what is displayed, or join it with the one that the event has made already."""
+        cdef Py_ssize_t index
+        for index in range(self.event_first, self.end):
+            if self.kinds[index] == DEPTH and self.firsts[index] == symbol:
+                self.seconds[index] = merged(self.seconds[index], update)
+                return 0
         return self.post(DEPTH, symbol, update)
 
     cdef bint wants_depth(self, str symbol) except -1:
@@ -126,6 +136,7 @@ cdef class Outbox:
 
     cdef int pass_on(self) except -1:
         cdef int kind
+        self.event_first = self.end
         if self.delivering or self.first == self.end:
             return 0
         self.delivering = True
@@ -136,7 +147,7 @@ cdef class Outbox:
                 self.firsts[self.first] = self.seconds[self.first] = None
                 self.first += 1
                 if self.first == self.end:
-                    self.first = self.end = 0
+                    self.first = self.end = self.event_first = 0
                 for listener in self.listeners:
                     (<Recipient>listener).receive(kind, first, second)
         finally:

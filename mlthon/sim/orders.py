@@ -240,7 +240,8 @@ class SimListener(Protocol):
 
     One operation tells, in this order: ``on_order(New)`` of an order that does not end at once, the fills,
     each touched order once, positions, wallets, trades, depth; then the liquidations that it led to, each in the
-    same order. A listener may call the exchange; what that causes is told after everything already under way.
+    same order, but that a symbol's depth is told once, with all that they too have changed of it. A listener may
+    call the exchange; what that causes is told after everything already under way.
     """
 
     def on_order(self, order: SimOrder) -> None:

@@ -9,7 +9,7 @@ from itertools import count
 from random import Random
 
 from fidelity_run import Case
-from scripted_traders import BookTrader, BusyTrader, TimedTrader
+from scripted_traders import BookTrader, BusyTrader, StairTrader, TimedTrader
 from turnstile import Delays
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
@@ -19,7 +19,7 @@ from mlthon.basics.qty import Qty
 from mlthon.sim.synthetic import SyntheticMarket
 from mlthon.sim.terms import Product
 
-__all__ = ["DELAYS", "TRADERS", "on_market", "synthetic", "told_rates"]
+__all__ = ["DELAYS", "TRADERS", "on_market", "stairs", "synthetic", "told_rates"]
 
 TRADERS = {"timed": TimedTrader, "book": BookTrader, "busy": BusyTrader}
 DELAYS = {
@@ -85,6 +85,30 @@ def told_rates(seed: int, trader: str, product: Product, delays: str, duration_s
     market = partial(ToldRates, seed, product)
     deposits = {"USDT": Qty("1500"), "BTC": Qty("0.03")}
     return Case(market, partial(TRADERS[trader], seed), duration_s, DELAYS[delays], deposits=deposits)
+
+
+class WideMarket:
+    """Nobody trades, and the spread is wide; after some seconds the mark falls to next to nothing."""
+
+    def __init__(self) -> None:
+        like = SyntheticMarket(1)
+        self.instrument = like.instrument
+        self._start_ns = like.start_ns
+
+    def __iter__(self) -> Iterator[tuple[int, DepthUpdate | RateUpdate]]:
+        at_ns = self._start_ns
+        book = [("59000", "1")], [("61000", "1")]
+        yield 0, DepthUpdate(*book, is_snapshot=True, venue_ns=at_ns, recv_ns=at_ns, seq=1)
+        at_ns += _CRASH_NS
+        yield _CRASH_NS, RateUpdate("mark", "100", venue_ns=at_ns, recv_ns=at_ns)
+
+
+_CRASH_NS = 3_600_000_007
+
+
+def stairs(delays: str) -> Case:
+    """Orders alone at their prices, which leave the book at once: first by a cancel-all, then by a liquidation."""
+    return Case(WideMarket, partial(StairTrader, 1), 4.0, DELAYS[delays], deposits={"USDT": Qty("100")})
 
 
 def on_market(market: MarketSource, seed: int, trader: str, delays: str, duration_s: float) -> Case:

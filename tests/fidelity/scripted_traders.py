@@ -12,12 +12,13 @@ from mlthon.basics.qty import Qty
 from mlthon.instruments.instrument import Instrument
 from mlthon.instruments.spot import Spot
 
-__all__ = ["BookTrader", "BusyTrader", "TimedTrader"]
+__all__ = ["BookTrader", "BusyTrader", "StairTrader", "TimedTrader"]
 
 _BYBIT = Exchange.Bybit
 _TICK_MS = 53  # no divisor of anything: its ties with other things are rare, and other tests see to them
 _BUSY_TICK_MS = 7
 _CANCEL_ALL_EVERY = 97  # ticks
+_STAIR_TICK_MS = 1_000  # so that the rate limits leave room
 
 
 class _Trader:
@@ -265,3 +266,39 @@ class BookTrader(_Trader):
             self.new(-1)
         elif self.rng.random() < 0.2:
             self.amend()
+
+
+class StairTrader(_Trader):
+    """Buys, puts bids where nobody else is, and takes them all away; then buys and bids again, and stays.
+
+    It answers each move of the best bid, so that one move more is one order more.
+    """
+
+    wanted = (MDSub.PriceLevelBook, MDSub.BBO)
+
+    def on_start(self, params: str) -> None:
+        self.plan = iter((self.build, self.cancel_all, self.build))
+        self.env.setup_timer(_STAIR_TICK_MS, self.act)
+
+    def act(self) -> bool:
+        step = next(self.plan, None)
+        if step is not None:
+            step()
+        return step is not None
+
+    def build(self) -> None:
+        self.new(0, side=Side.Buy, is_market=True, lots=1)
+        for ticks_in in (30, 20, 10):  # the best first, as the oldest are cancelled first
+            self.new(ticks_in, side=Side.Buy, lots=1)
+
+    def on_best_bid_level_update(self, _e: Exchange, _n: int, price: Price, _q: Qty, _ms: int) -> None:
+        has_moved = self.best.get(Side.Buy, price) != price
+        self.best[Side.Buy] = price
+        if has_moved:
+            self.new(-100, side=Side.Buy, lots=1)
+
+    def on_add_price_level(self, *_: object) -> None: ...
+
+    def on_modify_price_level(self, *_: object) -> None: ...
+
+    def on_delete_price_level(self, *_: object) -> None: ...

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fidelity_cases import DELAYS, TRADERS, on_market, synthetic, told_rates
+from fidelity_cases import DELAYS, TRADERS, on_market, stairs, synthetic, told_rates
 from fidelity_run import Case, at_venue, compare, in_backtest
 
 from mlthon.sim.orders import QueueRule
@@ -49,6 +49,15 @@ def test_with_told_marks_funding_and_liquidations(trader: str, product: Product)
     taken_over = [ledger for ledger in ledgers if ledger["position told"] != ledger["position booked"]]
     assert taken_over
     assert all(int(ledger["fills booked"]) > int(ledger["fills told"]) for ledger in taken_over)
+
+
+@pytest.mark.parametrize("delays", DELAYS)
+def test_what_leaves_the_book_at_once_is_one_change_of_it(delays: str) -> None:
+    here, there = in_backtest(stairs(delays)), at_venue(stairs(delays))
+    assert compare(here, there) == ""
+    ends = Counter(step.code.split("/")[-2] for step in here.story.steps if step.kind == "on_order_cancelled")
+    assert ends["CancelByUser"] >= 3
+    assert ends["CancelAllBeforeLiq"] >= 3
 
 
 @pytest.mark.parametrize("trader", TRADERS)

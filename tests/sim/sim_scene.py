@@ -104,6 +104,35 @@ class Listener:
         return told
 
 
+class BookFollower(Listener):
+    """Keeps a symbol's book from what it is told, which must be the displayed one whenever it is told of it."""
+
+    def __init__(self, exchange: SimExchange, symbol: str) -> None:
+        super().__init__()
+        self.exchange = exchange
+        self.symbol = symbol
+        self.levels = self.displayed()
+        self.updates = 0
+        exchange.attach(self)
+
+    def on_depth(self, symbol: str, update: DepthUpdate) -> None:
+        if symbol != self.symbol:
+            return
+        self.updates += 1
+        for side, levels in ((Side.Buy, update.bids()), (Side.Sell, update.asks())):
+            for price, qty in levels:
+                self.levels.pop((side, price), None)
+                if not qty.is_zero():
+                    self.levels[side, price] = qty
+        assert self.levels == self.displayed()
+
+    def displayed(self) -> dict[tuple[Side, Price], Qty]:
+        book = self.exchange.book(self.symbol)
+        return {
+            (level.get_side(), level.get_price()): level.get_qty() for level in (*book.bids(), *book.asks())
+        }
+
+
 class SimScene:
     """Two rich accounts in one instrument, a linear contract by default; time passes with every question for it."""
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from naive_accounts import CONTRACTS, INVERSE, LEVERAGE, LINEAR, PAIR, NaiveExchange
 from naive_matcher import BUY, NaiveOrder
-from sim_scene import inverse, perpetual, spot
+from sim_scene import BookFollower, inverse, perpetual, spot
 
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.basics.defs import TIF, OrderType, Side
@@ -54,6 +54,7 @@ class Rehearsal:
         self.middles = dict.fromkeys(TICKS, 200)  # in ticks
         self.orders = 0
         self.kinds: set[str] = set()
+        self.followers = [BookFollower(self.exchange, symbol) for symbol in TICKS]
         self.exchange.pass_time()
 
     def run(self) -> None:
@@ -194,6 +195,8 @@ class Rehearsal:
         self.orders += len(self.naive.takeovers) - self.seen_takeovers  # those of depth, trades and funding
         self.seen_takeovers = len(self.naive.takeovers)
         self.exchange.check_conservation()
+        for follower in self.followers:
+            assert follower.levels == follower.displayed(), context
         for account, naive in zip(self.accounts, self.naive.accounts, strict=True):
             for symbol in CONTRACTS:
                 self.compare_position(account, symbol, naive, context)

@@ -205,8 +205,25 @@ def test_cancel_all_ends_the_accounts_orders_in_the_symbol_only(scene: SimScene)
     cancelled = scene.exchange.cancel_all(scene.alice, SYMBOL)
     assert [order.order_id for order in cancelled] == [order.order_id for order in mine]
     assert {order.end_reason for order in cancelled} == {EndReason.ByUser}
-    assert [what for what, *_ in scene.listener.take()] == ["order", "depth", "order", "depth"]
+    assert [what for what, *_ in scene.listener.take()] == ["order", "depth", "order"]
     assert len(scene.exchange.open_orders(scene.bob)) == 1
+
+
+def test_what_one_request_changes_of_the_book_is_told_at_once(scene: SimScene) -> None:
+    scene.buy(scene.bob, "1", "98")
+    for price in ("100", "98", "99.5", "98"):
+        scene.buy(scene.alice, "2", price)
+    scene.sell(scene.alice, "3", "100.5")
+    scene.listener.take()
+    scene.exchange.cancel_all(scene.alice, SYMBOL)
+    [update] = [rest[1] for what, *rest in scene.listener.take() if what == "depth"]
+    assert sorted(update.bids()) == [
+        (Price("98"), Qty("1")),
+        (Price("99.5"), Qty("10")),
+        (Price("100"), Qty("0")),
+    ]
+    assert update.asks() == [(Price("100.5"), Qty("10"))]
+    assert (update.seq, update.venue_ns) == (7, 70)
 
 
 def test_listeners_are_told_in_the_order_in_which_they_attached(scene: SimScene) -> None:
@@ -246,6 +263,7 @@ def test_what_a_listener_causes_is_told_after_what_is_under_way(scene: SimScene)
     told = scene.listener.take()
     assert [what for what, *_ in told] == ["order", "depth", "order", "depth"]
     assert [rest[0].account for what, *rest in told if what == "order"] == ["alice", "bob"]
+    assert [rest[1].bids() != [] for what, *rest in told if what == "depth"] == [True, False]
 
 
 def test_a_listener_that_raises_loses_nothing_for_the_next_call(scene: SimScene) -> None:

@@ -104,14 +104,15 @@ def test_a_liquidation_is_told_in_order(scene: Scene) -> None:
     assert [what for what, *_ in told] == [
         "depth",
         "order",
-        "depth",
         "order",
-        "depth",
         "fill",
         "order",
         "position",
         "wallet",
     ]
+    update = told[0][2]
+    assert (Price("130"), Qty("0")) in update.asks(), "what the liquidation took off the book is in it"
+    assert (Price("70"), Qty("0")) in update.bids()
     orders = [rest[0] for what, *rest in told if what == "order"]
     for order, before in zip(orders, resting, strict=False):
         assert (order.order_id, order.state, order.end_reason) == (
