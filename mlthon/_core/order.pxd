@@ -1,5 +1,6 @@
 # One order of a strategy, for the order manager.
 
+from mlthon._core.chain cimport Link
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.int128 cimport int128
 
@@ -26,6 +27,8 @@ cdef class Order:
     cdef set fills_told               # (qty, leaves) since resized; None: none
     cdef bint nothing_left            # a fill left zero since the order was resized
     cdef bint zero_told               # a fill or an ack left zero, ever
+    cdef Link place                   # among its manager's
+    cdef bint retired                 # there it is among those that have ended, or forgotten
 
     cdef int128 cum_qty(self) noexcept
     cdef int128 leaves_qty(self) noexcept

@@ -1,4 +1,4 @@
-# An instrument's rules for orders, for other compiled modules.
+# What orders must keep, for other compiled modules, and whom requests ask.
 
 cimport cython
 from mlthon._core.int128 cimport int128
@@ -11,3 +11,11 @@ cdef class OrderRules:
     cdef bint worth_qty
 
     cdef bint keeps(self, int128 price, int128 qty, bint closes) noexcept
+
+
+cdef class SendPermit:
+    cdef public bint may_send
+
+
+cdef class Versioned:
+    cdef public long long version     # another one after every change

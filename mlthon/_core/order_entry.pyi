@@ -24,6 +24,14 @@ class OrderRules:
     ) -> None: ...
     def are_kept(self, price: Price, qty: Qty, *, closes: bool = False) -> bool: ...
 
+@disjoint_base
+class SendPermit:
+    may_send: bool
+
+@disjoint_base
+class Versioned:
+    version: int
+
 @final
 class Route: ...
 
@@ -34,9 +42,9 @@ class PlainRequests:
     def wire_ids(self) -> WireIds: ...
     def __init__(
         self,
-        session: Any,
+        session: SendPermit,
         desks: dict[Any, Any],
-        instruments: Any,
+        instruments: Versioned,
         wire_ids: WireIds,
         ready: Any,
         record: Any,

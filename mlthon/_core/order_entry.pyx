@@ -13,6 +13,7 @@ instruments it was made of.
 from mlthon._core.enums import TIF, ExecInstructions, OrderType, Side
 
 cimport cython
+from mlthon._core.ascii_text cimport PyUnicode_DATA, PyUnicode_GET_LENGTH
 from mlthon._core.fixed cimport MLDecimal, Price, Qty
 from mlthon._core.int128 cimport INT128_MAX, int128, mul_scaled_overflows
 from mlthon._core.order_messages cimport NewOrderRequest
@@ -21,6 +22,8 @@ from mlthon._core.wire_ids cimport WireIds
 
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident() noexcept
+    int PyUnicode_KIND(object text) noexcept
+    unsigned int PyUnicode_READ(int kind, const void *characters, Py_ssize_t index) noexcept
 
 cdef enum:
     MAX_CLIENT_ID = 128
@@ -74,6 +77,14 @@ cdef class OrderRules:
         return notional >= self.min_notional
 
 
+cdef class SendPermit:
+    """Whether a strategy's requests may be sent; its session is one."""
+
+
+cdef class Versioned:
+    """What changes now and then, and counts its changes in ``version``; the table of instruments is one."""
+
+
 @cython.final
 cdef class Route:
     """What one name of an instrument leads to: where its orders go, and what they must keep."""
@@ -88,24 +99,26 @@ cdef class Route:
 cdef class PlainRequests:
     """The ordinary requests of one strategy, on the short way; a subclass has the long one for all others.
 
-    ``session.may_send`` tells whether requests pass, a gateway's ``status`` is ``ready`` when it takes them, and
-    ``instruments.version`` changes when any instrument does; all are asked at every request. Where ``is_recorded``,
+    ``session`` tells whether requests pass, a gateway's ``status`` is ``ready`` when it takes them, and
+    ``instruments`` whether any of them has changed; all are asked at every request. Where ``is_recorded``,
     ``record(name, **arguments)`` writes requests down. ``desks`` are those of all exchanges. Routes are learned from
     the long way (`learn`): an instrument that could be traded once can be until it changes.
     """
 
     cdef readonly WireIds wire_ids
     cdef public long long requests     # new orders asked for
-    cdef object session, instruments, ready, record
+    cdef SendPermit session
+    cdef Versioned instruments
+    cdef object ready, record
     cdef dict desks
     cdef bint is_recorded
     cdef unsigned long thread          # the one that may send
     cdef dict routes                   # by the name that strategies use
     cdef Route last                    # the one taken last
-    cdef object version                # of the instruments they were made of
+    cdef long long version             # of the instruments they were made of
 
-    def __init__(self, session, dict desks not None, instruments, WireIds wire_ids not None, ready, record, *,
-                 bint is_recorded):
+    def __init__(self, SendPermit session not None, dict desks not None, Versioned instruments not None,
+                 WireIds wire_ids not None, ready, record, *, bint is_recorded):
         self.session = session
         self.desks = desks
         self.instruments = instruments
@@ -165,28 +178,32 @@ cdef class PlainRequests:
         return self.number(client_id)
 
     cdef object number(self, str client_id):
-        cdef Py_ssize_t size = len(client_id)
+        cdef Py_ssize_t size = PyUnicode_GET_LENGTH(client_id)
         cdef Py_ssize_t start = size
+        cdef int kind = PyUnicode_KIND(client_id)
+        cdef const void *characters = PyUnicode_DATA(client_id)
         cdef long long number = 0
-        while start > 0 and c"0" <= client_id[start - 1] <= c"9":
+        cdef long long unit = 1
+        cdef unsigned int digit
+        while start > 0:
+            digit = PyUnicode_READ(kind, characters, start - 1) - c"0"
+            if digit > 9:
+                break
             start -= 1
-        if start == size:
-            return self.requests
-        if size - start > MAX_INT64_DIGITS:
-            return int(client_id[start:])
-        while start < size:
-            number = number * 10 + (<long long>client_id[start] - c"0")
-            start += 1
-        return number
+            if size - start > MAX_INT64_DIGITS:
+                return int(ending_digits(client_id))
+            number += digit * unit
+            unit *= 10
+        return self.requests if start == size else number
 
     # -- is anything wrong? ------------------------------------------------------------------------------------
 
     cdef Route open_route(self, object exchange, object ref):
         """The route of a name, while requests may take it; else None."""
-        if not is_name(ref) or self.session.may_send is not True or PyThread_get_thread_ident() != self.thread:
+        if not is_name(ref) or not self.session.may_send or PyThread_get_thread_ident() != self.thread:
             return None
         cdef Route route = self.find_route(exchange, ref)
-        return None if route is None or route.desk.gateway.status is not self.ready else route
+        return None if route is None or route.desk.requests.status_now() is not self.ready else route
 
     cdef str unused_id(self, OrderStory desk, object client_id):
         """The id of a new order as text, or None where the long way has to judge it."""
@@ -238,9 +255,8 @@ cdef class PlainRequests:
 
     cdef Route find_route(self, object exchange, object ref):
         cdef Route route
-        version = self.instruments.version
-        if version is not self.version and version != self.version:
-            self.version = version
+        if self.version != self.instruments.version:
+            self.version = self.instruments.version
             self.routes.clear()
             self.last = None
             return None
@@ -276,6 +292,10 @@ cdef class OrderRequests:
     def send_cancel_order(self, exchange, instrument_id, client_ord_id):
         """Ask to cancel one order; see `mlthon.api.istrat_env.IStratEnv`."""
         self.orders.cancel(exchange, instrument_id, client_ord_id)
+
+
+cdef str ending_digits(str text):
+    return text[len(text.rstrip("0123456789")):]
 
 
 cdef inline bint is_name(object ref) noexcept:

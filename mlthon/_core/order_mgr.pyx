@@ -5,15 +5,21 @@
 Compiled, because a strategy that quotes calls it half a dozen times an order. What a message means for an order is
 in `mlthon._core.order`; here is which order it is about, and which requests are allowed.
 
-Invariants: an order is in exactly one of `open` and `ended`; both keep the order in which theirs came.
+Invariants: an order that is known is in `orders`, which holds it, and in one of the chains `open` and `ended`.
 """
 
 from mlthon._core.enums import TIF, ExecInstructions, OrderType, Side
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from mlthon._core.ascii_text cimport numbered_ascii
+from mlthon._core.chain cimport Chain, items_of, join, leave
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.order cimport OPEN, Order, new_order
+
+cdef extern from "Python.h":
+    # What is there under the key, borrowed: the default where nothing was.
+    PyObject *PyDict_SetDefault(object mapping, object key, object default) except NULL
 
 cdef enum:
     ENDED_ORDERS_KEPT = 10_000        # for late messages and questions; the oldest are forgotten first
@@ -59,8 +65,9 @@ cdef class OrderMgr:
     cdef str prefix
     cdef bytes ascii_prefix           # the same, or None where it is not ASCII
     cdef unsigned long long last_number
-    cdef dict open                    # orders by client id, oldest first
-    cdef dict ended
+    cdef dict orders                  # by client id
+    cdef Chain open                   # the oldest first
+    cdef Chain ended                  # in the order in which they ended
     cdef dict pending_cancel_alls     # instruments, oldest first; None: all of them
     cdef Order last                   # the one prepared last: most messages are about it
 
@@ -70,19 +77,18 @@ cdef class OrderMgr:
         self.prefix = client_id_prefix
         self.ascii_prefix = client_id_prefix.encode() if client_id_prefix.isascii() else None
         self.last_number = 0
-        self.open = {}
-        self.ended = {}
+        self.orders = {}
         self.pending_cancel_alls = {}
 
     # -- questions ----------------------------------------------------------------------------------------------
 
     def get_open_orders(self) -> list:
         """Return the orders that have not ended, oldest first; those awaiting their first ack included."""
-        return list(self.open.values())
+        return items_of(&self.open)
 
     def get_num_open_orders(self) -> int:
         """Return how many orders have not ended; those awaiting their first ack included."""
-        return len(self.open)
+        return self.open.count
 
     def get_order_with_client_id(self, client_id):
         """Return the order, open or ended; None when the id is not known, or was forgotten long after its end."""
@@ -113,11 +119,14 @@ cdef class OrderMgr:
         check_member(ExecInstructions, "exec_instr", exec_instr)
         if self.is_cancel_all_pending(instrument_id):
             return None
-        cdef Order order = new_order(self.next_client_id(), "", instrument_id, side, limit, amount, order_type, tif,
-                                     exec_instr, nullable_attachment)
+        cdef Order order = new_order(None, "", instrument_id, side, limit, amount, order_type, tif, exec_instr,
+                                     nullable_attachment)
         order.new_pending = True
-        self.open[order.client_id] = self.last = order
-        return order
+        while True:
+            order.client_id = self.next_client_id()
+            if self.keep(order):      # an order added from outside may have the id already
+                self.last = order
+                return order
 
     def prepare_modify_order(self, client_id, new_price=None, new_qty=None) -> bool:
         """Register a modify about to be sent; returns whether it may be.
@@ -143,8 +152,10 @@ cdef class OrderMgr:
             raise ValueError("a modify needs new_price or new_qty, got neither")
         cdef Price price = nullable_price(new_price)
         cdef Qty qty = None if new_qty is None else positive("new_qty", new_qty)
-        cdef Order order = self.open.get(client_id)
-        if order is None or order.has_pending_request() or self.is_cancel_all_pending(order.instrument_id):
+        cdef Order order = self.find(client_id)
+        if order is None or order.end != OPEN or order.has_pending_request():
+            return False
+        if self.is_cancel_all_pending(order.instrument_id):
             return False
         if qty is not None and qty.mantissa <= order.cum_qty():
             return False
@@ -201,12 +212,9 @@ cdef class OrderMgr:
         check_member(OrderType, "order_type", order_type)
         check_member(TIF, "tif", tif)
         check_member(ExecInstructions, "exec_instr", exec_instr)
-        if self.find(client_id) is not None:
-            return None
         cdef Order order = new_order(client_id, exchange_id, instrument_id, side, limit, amount, order_type, tif,
                                      exec_instr, nullable_attachment)
-        self.open[client_id] = order
-        return order
+        return order if self.keep(order) else None
 
     # -- after a callback: new, modify, cancel ------------------------------------------------------------------
 
@@ -333,27 +341,34 @@ cdef class OrderMgr:
     cdef Order find(self, object client_id):
         if self.last is not None and self.last.client_id is client_id:
             return self.last
-        order = self.open.get(client_id)
-        return self.ended.get(client_id) if order is None else order
+        return self.orders.get(client_id)
 
     cdef str next_client_id(self):
-        # An order added from outside may have the next id already.
-        while True:
-            self.last_number += 1
-            if self.ascii_prefix is None:
-                client_id = f"{self.prefix}{self.last_number}"
-            else:
-                client_id = numbered_ascii(
-                    PyBytes_AS_STRING(self.ascii_prefix), PyBytes_GET_SIZE(self.ascii_prefix), self.last_number)
-            if client_id not in self.open and client_id not in self.ended:
-                return client_id
+        self.last_number += 1
+        if self.ascii_prefix is None:
+            return f"{self.prefix}{self.last_number}"
+        return numbered_ascii(
+            PyBytes_AS_STRING(self.ascii_prefix), PyBytes_GET_SIZE(self.ascii_prefix), self.last_number)
+
+    cdef bint keep(self, Order order) except -1:
+        """Know an open order from now on; False: its client id is that of another one."""
+        if PyDict_SetDefault(self.orders, order.client_id, order) is not <PyObject *>order:
+            return False
+        join(&self.open, &order.place, order)
+        return True
 
     cdef bint retire_if_ended(self, Order order) except -1:
         """Move an order that has ended to those that have; returns True."""
-        if order.end != OPEN and self.open.pop(order.client_id, None) is not None:
-            self.ended[order.client_id] = order
-            if len(self.ended) > ENDED_ORDERS_KEPT:
-                del self.ended[next(iter(self.ended))]
+        cdef Order oldest
+        if order.end == OPEN or order.retired:
+            return True
+        order.retired = True
+        leave(&self.open, &order.place)
+        join(&self.ended, &order.place, order)
+        if self.ended.count > ENDED_ORDERS_KEPT:
+            oldest = <Order>self.ended.first.item
+            leave(&self.ended, &oldest.place)
+            del self.orders[oldest.client_id]
         return True
 
     cdef bint is_cancel_all_pending(self, object instrument_id) except -1:

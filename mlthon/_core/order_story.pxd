@@ -1,11 +1,12 @@
 # The engine's truth about orders, for compiled callers.
 
 cimport cython
+from mlthon._core.chain cimport Chain, Link
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.int128 cimport int128
 from mlthon._core.order_messages cimport NewOrderRequest, OrderReport
-from mlthon._core.recipient cimport Recipient
+from mlthon._core.recipient cimport CompiledGateway
 
 cdef enum:                            # what is counted
     SENT, ACKED, ENDED_REJECTED, ENDED_CANCELLED, ENDED_FILLED, FILLS, FOREIGN, WITHDRAWALS_REFUSED
@@ -41,6 +42,9 @@ cdef class DeskOrder:
     cdef readonly object held_end      # the OrderReport of an end that waits for its fills, or None
     cdef int128 filled
     cdef set exec_ids                 # None: no fills yet
+    cdef Link place                   # among the open orders, or those that have ended
+    cdef Link unfiled
+    cdef bint is_filed                # it is found by its ids on the wire; else it is in line to be
     cdef readonly Py_ssize_t record_row    # its number in its recorder's books; NO_ROW before the first step
 
     cdef int begin(self, str client_id, NewOrderRequest request) except -1
@@ -56,16 +60,18 @@ cdef class OrderRecorder:
 cdef class OrderStory:
     cdef public object exchange
     cdef readonly object gateway
-    cdef Recipient requests           # the gateway, reached the shortest way
+    cdef CompiledGateway requests     # the gateway, reached the shortest way
     cdef long long[COUNTED] tally
     cdef public long long events      # reports and answers received
     cdef public bint announced        # the strategy is being told; before, nothing is
     cdef Dispatcher dispatcher
     cdef object on_fill, on_incomplete
     cdef OrderRecorder recorder       # or None
-    cdef dict by_client_id, by_wire_id, by_exchange_id
-    cdef dict open                    # by wire id, oldest first
-    cdef object ended                 # deque of orders, in the order in which they ended
+    cdef dict by_client_id            # all that are remembered, which it holds
+    cdef Chain open                   # the oldest first
+    cdef Chain ended                  # in the order in which they ended
+    cdef dict by_wire_id, by_exchange_id   # filled when somebody asks
+    cdef Chain unfiled                # those that are not in them yet
     cdef DeskOrder last               # the one asked for last
     cdef object last_instrument, last_id
 
@@ -86,8 +92,11 @@ cdef class OrderStory:
     cdef int refuse_cancel(self, DeskOrder order, object code, str reason) except -1
     cdef int end_if_fills_complete(self, DeskOrder order) except -1
     cdef int end(self, DeskOrder order, int how, str why_too_late) except -1
+    cdef int forget(self, DeskOrder order) except -1
     cdef DeskOrder find_order(self, str wire_id, str exchange_id)
+    cdef int file_orders(self) except -1
     cdef int learn_exchange_id(self, DeskOrder order, str exchange_id) except -1
     cdef object id_of(self, object instrument)
     cdef int note(self, Step step, DeskOrder order, object code) except -1
-    cdef int tell(self, Py_ssize_t position, DeskOrder order, tuple rest) except -1
+    cdef int tell(self, Py_ssize_t position, DeskOrder order, size_t count=*, a=*, b=*, c=*, d=*,
+                  e=*, f=*) except -1

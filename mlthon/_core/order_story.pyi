@@ -7,7 +7,7 @@ from mlthon._core.dispatch import Dispatcher
 from mlthon._core.enums import TIF, ExecInstructions, GtwRejectCode, OrderType, RequestKind, Side
 from mlthon._core.fixed import Price, Qty
 from mlthon._core.order_messages import NewOrderRequest, OrderReport
-from mlthon._core.recipient import Recipient
+from mlthon._core.recipient import CompiledGateway
 
 # Instruments, exchanges and fills are those of higher layers.
 
@@ -59,7 +59,7 @@ class CalledRecorder(OrderRecorder):
     def __init__(self, record_order: Callable[..., None]) -> None: ...
 
 @final
-class CalledGateway(Recipient):
+class CalledGateway(CompiledGateway):
     def __init__(self, gateway: Any) -> None: ...
 
 @disjoint_base

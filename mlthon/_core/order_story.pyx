@@ -14,24 +14,25 @@ Compiled, because every order passes here several times. Requests and reports ar
 """
 
 import logging
-from collections import deque
 
 from mlthon._core import dispatch
 from mlthon._core.enums import CancelCode, GtwRejectCode, OrderEvent, OrderStatus, RequestKind
 
 cimport cython
 from cpython.object cimport PyObject
+from mlthon._core.chain cimport items_of, join, leave
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
 from mlthon._core.int128 cimport add_overflows, int128
 from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, OrderReport, fields_of
-from mlthon._core.recipient cimport SEND_CANCEL, SEND_NEW, Recipient
+from mlthon._core.recipient cimport SEND_CANCEL, SEND_NEW, CompiledGateway
 
 log = logging.getLogger("mlthon.engine")
 
 cdef enum:
     KEPT_ENDED_ORDERS = 10_000        # for late reports and duplicate ids; the oldest are forgotten
-    MAX_ARGS = 11                     # of a callback about an order
+    ALL_TELL = 2                      # arguments of every callback about an order: exchange and client id
+    MOST_MORE = 6                     # those that `tell` can add
 
 # By what is counted (order_story.pxd).
 cdef tuple COUNT_NAMES = (
@@ -123,8 +124,8 @@ cdef class CalledRecorder(OrderRecorder):
 
 
 @cython.final
-cdef class CalledGateway(Recipient):
-    """A gateway that is not compiled, by its ``send_new(request)`` and ``send_cancel(request)``."""
+cdef class CalledGateway(CompiledGateway):
+    """A gateway that is not compiled, by its ``status``, ``send_new(request)`` and ``send_cancel(request)``."""
 
     cdef object gateway
 
@@ -137,6 +138,9 @@ cdef class CalledGateway(Recipient):
         else:
             self.gateway.send_cancel(first)
         return 0
+
+    cdef object status_now(self):
+        return self.gateway.status
 
 
 cdef class OrderStory:
@@ -153,13 +157,11 @@ cdef class OrderStory:
         self.dispatcher = dispatcher
         self.on_fill = on_fill
         self.on_incomplete = on_incomplete
-        self.requests = gateway if isinstance(gateway, Recipient) else CalledGateway(gateway)
+        self.requests = gateway if isinstance(gateway, CompiledGateway) else CalledGateway(gateway)
         self.recorder = None if record is None else recorder_of(record.record_order)
         self.by_client_id = {}
         self.by_wire_id = {}
         self.by_exchange_id = {}
-        self.open = {}
-        self.ended = deque()
 
     # -- questions -------------------------------------------------------------------------------------------
 
@@ -178,12 +180,14 @@ cdef class OrderStory:
 
     def open_orders(self) -> list:
         """Orders that are not known to have ended, oldest first."""
-        return list(self.open.values())
+        return items_of(&self.open)
 
     # -- requests --------------------------------------------------------------------------------------------
 
     def send_new(self, str client_id not None, NewOrderRequest request not None):
-        """Send a new order; the client id must be new."""
+        """Send a new order; raises ValueError for a client id that is not new."""
+        if client_id in self.by_client_id:
+            raise ValueError(f"client id: expected a new one, got {client_id!r} again")
         self.send_new_order(client_id, request)
 
     def send_cancel(self, DeskOrder order not None):
@@ -195,7 +199,9 @@ cdef class OrderStory:
         self.requests.receive(SEND_NEW, request, None)
         cdef DeskOrder order = DeskOrder.__new__(DeskOrder)
         order.begin(client_id, request)
-        self.by_client_id[client_id] = self.by_wire_id[order.wire_id] = self.open[order.wire_id] = order
+        self.by_client_id[client_id] = self.last = order
+        join(&self.open, &order.place, order)
+        join(&self.unfiled, &order.unfiled, order)
         self.tally[SENT] += 1
         return self.note(STEP_SENT, order, None)
 
@@ -221,7 +227,7 @@ cdef class OrderStory:
         return self.answer_cancel(order) if is_cancel and not order.withdrawal_pending else 0
 
     def on_request_refused(self, kind, str wire_id, code, str reason):
-        cdef DeskOrder order = self.by_wire_id.get(wire_id)
+        cdef DeskOrder order = self.find_order(wire_id, "")
         if order is None:
             return
         if kind is NEW_ORDER:
@@ -285,7 +291,7 @@ cdef class OrderStory:
         self.tally[FILLS] += 1
         self.on_fill(fill)
         leaves = NO_QTY if order.ended else qty_from(order.leaves())
-        self.tell(ON_ORDER_EXECUTION, order, (side, price, qty, leaves, exec_ms, recv_ms))
+        self.tell(ON_ORDER_EXECUTION, order, 6, side, price, qty, leaves, exec_ms, recv_ms)
         if order.ended:
             log.warning("%s: %s was filled after its end was reported", self.exchange.name, order.wire_id)
         elif order.held_end is not None:
@@ -315,7 +321,7 @@ cdef class OrderStory:
 
     cdef int reject_new(self, DeskOrder order, object code, str reason) except -1:
         self.note(STEP_REJECTED, order, code)
-        self.tell(ON_NEW_ORDER_REJECT, order, (code, reason))
+        self.tell(ON_NEW_ORDER_REJECT, order, 2, code, reason)
         return self.end(order, ENDED_REJECTED, "the order was rejected")
 
     cdef int settle_modify(self, DeskOrder order, Price price, Qty qty) except -1:
@@ -329,7 +335,7 @@ cdef class OrderStory:
             return 0
         order.modify_pending = None
         self.note(STEP_MODIFIED, order, None)
-        return self.tell(ON_MODIFY_ORDER_ACK, order, (new_price, new_qty, qty_from(order.leaves())))
+        return self.tell(ON_MODIFY_ORDER_ACK, order, 3, new_price, new_qty, qty_from(order.leaves()))
 
     cdef int settle_resize(self, DeskOrder order, Qty order_qty) except -1:
         """See by a fill whether a pending modify has changed the quantity.
@@ -347,7 +353,7 @@ cdef class OrderStory:
             return 0
         order.modify_pending = None
         self.note(STEP_MODIFY_REJECTED, order, code)
-        self.tell(ON_MODIFY_ORDER_REJECT, order, (code, reason))
+        self.tell(ON_MODIFY_ORDER_REJECT, order, 2, code, reason)
         if order.leaves() == 0 and order.held_end is None and not order.ended:
             self.end(order, ENDED_FILLED, FILLED_FIRST)
         return 0
@@ -355,14 +361,14 @@ cdef class OrderStory:
     cdef int answer_cancel(self, DeskOrder order) except -1:
         if order.cancel_pending:
             order.cancel_pending = False
-            self.tell(ON_CANCEL_ORDER_ACK, order, ())
+            self.tell(ON_CANCEL_ORDER_ACK, order)
         return 0
 
     cdef int refuse_cancel(self, DeskOrder order, object code, str reason) except -1:
         if order.cancel_pending:
             order.cancel_pending = False
             self.note(STEP_CANCEL_REJECTED, order, code)
-            self.tell(ON_CANCEL_ORDER_REJECT, order, (code, reason))
+            self.tell(ON_CANCEL_ORDER_REJECT, order, 2, code, reason)
         return 0
 
     cdef int end_if_fills_complete(self, DeskOrder order) except -1:
@@ -381,13 +387,12 @@ cdef class OrderStory:
         else:
             self.refuse_cancel(order, TOO_LATE, CANCELLED_FIRST)
         self.note(STEP_CANCELLED, order, None)
-        self.tell(ON_ORDER_CANCELLED, order,
-                  (not solicited, report.venue_ms, report.recv_ms, report.cancel_code, report.reason))
+        self.tell(ON_ORDER_CANCELLED, order, 5, not solicited, report.venue_ms, report.recv_ms, report.cancel_code,
+                  report.reason)
         return self.end(order, ENDED_CANCELLED, CANCELLED_FIRST)
 
     cdef int end(self, DeskOrder order, int how, str why_too_late) except -1:
         """Close the books on an order, answering what is still pending for it."""
-        cdef DeskOrder oldest
         order.ended = True
         self.tally[how] += 1
         if how == ENDED_FILLED:
@@ -395,30 +400,50 @@ cdef class OrderStory:
         if order.modify_pending is not None:
             self.refuse_modify(order, TOO_LATE, why_too_late)
         self.refuse_cancel(order, TOO_LATE, why_too_late)
-        del self.open[order.wire_id]
-        self.ended.append(order)
-        if len(self.ended) > KEPT_ENDED_ORDERS:
-            oldest = self.ended.popleft()
-            if oldest is self.last:
-                self.last = None
-            del self.by_wire_id[oldest.wire_id]
-            del self.by_client_id[oldest.client_id]
-            self.by_exchange_id.pop(oldest.exchange_id, None)
-        return 0
+        leave(&self.open, &order.place)
+        join(&self.ended, &order.place, order)
+        return 0 if self.ended.count <= KEPT_ENDED_ORDERS else self.forget(<DeskOrder>self.ended.first.item)
 
     # -- details ---------------------------------------------------------------------------------------------
 
+    cdef int forget(self, DeskOrder order) except -1:
+        """Know nothing more of an order that has ended."""
+        leave(&self.ended, &order.place)
+        if order.is_filed:
+            del self.by_wire_id[order.wire_id]
+            self.by_exchange_id.pop(order.exchange_id, None)
+        else:
+            leave(&self.unfiled, &order.unfiled)
+        if order is self.last:
+            self.last = None
+        del self.by_client_id[order.client_id]
+        return 0
+
     cdef DeskOrder find_order(self, str wire_id, str exchange_id):
-        if self.last is not None and self.last.wire_id is wire_id:
-            return self.last
-        order = self.by_wire_id.get(wire_id)
-        self.last = self.by_exchange_id.get(exchange_id) if order is None else order
+        cdef DeskOrder order = self.last
+        if order is None or order.wire_id is not wire_id:
+            self.file_orders()
+            order = self.by_wire_id.get(wire_id)
+            self.last = self.by_exchange_id.get(exchange_id) if order is None else order
         return self.last
+
+    cdef int file_orders(self) except -1:
+        """Let orders be found by their ids on the wire: those that were sent since somebody asked."""
+        cdef DeskOrder order
+        while self.unfiled.first is not NULL:
+            order = <DeskOrder>self.unfiled.first.item
+            self.by_wire_id[order.wire_id] = order
+            if order.exchange_id:
+                self.by_exchange_id[order.exchange_id] = order
+            leave(&self.unfiled, &order.unfiled)
+            order.is_filed = True
+        return 0
 
     cdef int learn_exchange_id(self, DeskOrder order, str exchange_id) except -1:
         if exchange_id and not order.exchange_id:
             order.exchange_id = exchange_id
-            self.by_exchange_id[exchange_id] = order
+            if order.is_filed:
+                self.by_exchange_id[exchange_id] = order
         return 0
 
     cdef object id_of(self, object instrument):
@@ -430,17 +455,16 @@ cdef class OrderStory:
     cdef int note(self, Step step, DeskOrder order, object code) except -1:
         return 0 if self.recorder is None else self.recorder.record(step, order, 0 if code is None else code.value)
 
-    cdef int tell(self, Py_ssize_t position, DeskOrder order, tuple rest) except -1:
-        """Call back: with the exchange and the client id, then the rest."""
-        cdef PyObject *args[MAX_ARGS + 1]
-        cdef Py_ssize_t count = 2
+    cdef int tell(self, Py_ssize_t position, DeskOrder order, size_t count=0, a=None, b=None, c=None, d=None,
+                  e=None, f=None) except -1:
+        """Call back: with the exchange and the client id, then the first ``count`` of the others."""
+        cdef PyObject *args[1 + ALL_TELL + MOST_MORE]
         if not self.announced:
             return 0
         args[1], args[2] = <PyObject *>self.exchange, <PyObject *>order.client_id
-        for value in rest:
-            count += 1
-            args[count] = <PyObject *>value
-        return self.dispatcher.deliver(position, args, count)
+        args[3], args[4], args[5] = <PyObject *>a, <PyObject *>b, <PyObject *>c
+        args[6], args[7], args[8] = <PyObject *>d, <PyObject *>e, <PyObject *>f
+        return self.dispatcher.deliver(position, args, ALL_TELL + count)
 
 
 cdef OrderRecorder recorder_of(object record_order):

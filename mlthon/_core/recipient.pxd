@@ -17,3 +17,9 @@ cdef class Recipient:
 
 cdef class Caller(Recipient):
     pass
+
+
+cdef class CompiledGateway(Recipient):
+    cdef public object status         # GtwStatus
+
+    cdef object status_now(self)

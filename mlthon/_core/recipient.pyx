@@ -20,3 +20,10 @@ cdef class Caller(Recipient):
     cdef int receive(self, int what, object first, object second) except -1:
         first(*<tuple>second)
         return 0
+
+
+cdef class CompiledGateway(Recipient):
+    """Takes a desk's requests as messages; ``status`` says whether it takes any."""
+
+    cdef object status_now(self):
+        return self.status

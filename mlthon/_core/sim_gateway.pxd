@@ -7,7 +7,7 @@ from mlthon._core.funds cimport Exposure, Funds
 from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, OrderReport
 from mlthon._core.order_story cimport OrderStory
 from mlthon._core.plain_exchange cimport PlainExchange, PlainMarket
-from mlthon._core.recipient cimport Recipient
+from mlthon._core.recipient cimport CompiledGateway, Recipient
 from mlthon._core.replay cimport Replay
 from mlthon._core.request_limits cimport KindLimits, RequestLimits
 from mlthon._core.sim_order cimport SimOrder
@@ -34,7 +34,7 @@ cdef class Listed:
     cdef Qty told_size                # the position last told, or None
 
 
-cdef class SimGateway(Recipient):
+cdef class SimGateway(CompiledGateway):
     cdef PlainExchange exchange
     cdef readonly Funds account
     cdef Replay replay

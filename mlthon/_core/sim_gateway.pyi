@@ -7,7 +7,7 @@ from mlthon._core.funds import Funds
 from mlthon._core.market_event import DepthUpdate
 from mlthon._core.order_messages import CancelOrderRequest, NewOrderRequest, OrderReport
 from mlthon._core.plain_exchange import PlainExchange
-from mlthon._core.recipient import Recipient
+from mlthon._core.recipient import CompiledGateway
 from mlthon._core.replay import Replay
 from mlthon._core.request_limits import RequestLimits
 from mlthon._core.sim_order import SimOrder
@@ -25,7 +25,7 @@ class Way:
 class Listed: ...
 
 @disjoint_base
-class SimGateway(Recipient):
+class SimGateway(CompiledGateway):
     waiting_cancels: dict[Any, Any]
     def __init__(
         self,

@@ -17,7 +17,7 @@ from mlthon._core.order_story cimport OrderStory
 from mlthon._core.plain_exchange cimport PlainExchange
 from mlthon._core.recipient cimport (
     CALL, CANCEL_ACCEPTED, CANCEL_ARRIVED, DEPTH, FILL, FUNDING, NEW_ACCEPTED, NEW_ARRIVED, ORDER, ORDER_ARRIVED,
-    POSITION, SEND_CANCEL, SEND_NEW, TRADE, WALLET, Recipient,
+    POSITION, SEND_CANCEL, SEND_NEW, TRADE, WALLET, CompiledGateway, Recipient,
 )
 from mlthon._core.replay cimport MarketView, Replay
 from mlthon._core.request_limits cimport Allowance, RequestLimits
@@ -129,7 +129,7 @@ cdef class Listed:
     """An instrument, as a gateway's requests name it."""
 
 
-cdef class SimGateway(Recipient):
+cdef class SimGateway(CompiledGateway):
     """New orders and cancels of one account at a simulated exchange, both ways.
 
     ``instruments`` are those of the exchange, by its symbols. The subclass has ``place(request)`` and

@@ -5,13 +5,12 @@ Invariants: no id is returned twice; the number grows by one with each.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.unicode cimport PyUnicode_DecodeASCII
-from libc.string cimport memcpy
+from mlthon._core.ascii_text cimport joined_ascii
 
 cdef enum:
     MAX_LENGTH = 20
     NUMBER_LENGTH = 7                 # room for as many digits; at first six are used, lest ids look short
-    ROOM = 32                         # for any epoch and any 64-bit number: 13 characters each
+    ROOM = 13                         # for any 64-bit number
 
 cdef const char *DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -38,15 +37,13 @@ cdef class WireIds:
         return self.next_id()
 
     cdef str next_id(self):
-        cdef char[ROOM] text
+        cdef char[ROOM] digits
         cdef Py_ssize_t start = ROOM
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(self.head)
         self.count += 1
         cdef unsigned long long rest = self.count
         while rest or start > ROOM - NUMBER_LENGTH + 1:
             start -= 1
-            text[start] = DIGITS[rest % 36]
+            digits[start] = DIGITS[rest % 36]
             rest //= 36
-        start -= size
-        memcpy(text + start, PyBytes_AS_STRING(self.head), size)
-        return PyUnicode_DecodeASCII(text + start, ROOM - start, NULL)
+        return joined_ascii(
+            PyBytes_AS_STRING(self.head), PyBytes_GET_SIZE(self.head), digits + start, ROOM - start)

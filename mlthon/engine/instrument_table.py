@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from mlthon._core.order_entry import Versioned
 from mlthon.basics.defs import Exchange
 from mlthon.errors import InstrumentError
 from mlthon.instruments.instrument import Instrument
@@ -11,7 +12,7 @@ from mlthon.instruments.instrument import Instrument
 __all__ = ["InstrumentTable"]
 
 
-class InstrumentTable:
+class InstrumentTable(Versioned):
     """All instruments of the requested exchanges.
 
     An instrument is named by its id, by its full name (``byt:perp:BTC-USDT``), or by its bare symbol
@@ -20,7 +21,6 @@ class InstrumentTable:
 
     def __init__(self, instruments: Iterable[Instrument] = ()) -> None:
         self._by_id: dict[int, Instrument] = {}
-        self.version = 0  #: another one after every change
         self._by_key: dict[tuple[Exchange, str], list[Instrument]] = {}
         for instrument in instruments:
             self.add(instrument)

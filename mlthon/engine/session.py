@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from mlthon._core.dispatch import Dispatcher
+from mlthon._core.order_entry import SendPermit
 from mlthon.engine.scheduler import Scheduler
 from mlthon.errors import NotLoggedInError, StrategyError, UsageError
 
@@ -35,8 +36,8 @@ class SessionState(enum.Enum):
     CLOSED = "closed"
 
 
-class Session:
-    """Walks a strategy through its life and refuses what is out of turn.
+class Session(SendPermit):
+    """Walks a strategy through its life and refuses what is out of turn: ``may_send`` tells whether requests pass.
 
     ``announce`` tells the strategy, once it has its parameters, the state of gateways and feeds, and opens what it
     has asked for. ``instruments`` returns what on_instruments delivers.
@@ -59,7 +60,6 @@ class Session:
         self._instruments_told = False
         self._stop_deadline: int | None = None
         self.state = SessionState.CREATED
-        self.may_send = False  #: whether requests to venues pass
         self.strategy_name = ""
         self.on_change: Callable[[], None] = lambda: None
 

@@ -232,3 +232,43 @@ def test_random_arrivals_tell_one_story(seed, make_bench, make_recorder):
     expected = Qty(total) if request.side is Side.Buy else -Qty(total)
     assert bench.env.portfolio.position(bench.instruments[0]).size == expected, context
     assert bench.env.desks[BYBIT].open_orders() == []
+
+
+@pytest.mark.parametrize("asked_after", [0, 5_000, None])
+def test_ten_thousand_ended_orders_are_known_by_each_of_their_ids_and_open_ones_besides(
+    make_bench, asked_after
+):
+    class Deaf:
+        def on_framework_connected(self, env):
+            env.login("deaf")
+
+    bench = make_bench(Deaf()).start()
+    [desk] = bench.env.desks.values()
+    requests = []
+    for number in range(10_010):
+        bench.order(f"a{number}")
+        requests.append(bench.gateway.last_new())
+        bench.gateway.asked.clear()
+        bench.gateway.report(requests[-1], OrderStatus.New)
+        if number != 3:
+            bench.gateway.report(requests[-1], OrderStatus.Cancelled)
+        if number == asked_after:
+            assert desk.find("nobody's", "") is None
+
+    def known(number):
+        wire_id = str(requests[number].wire_id.encode(), "ascii")  # as from a socket: another object
+        found = [desk.order(f"a{number}"), desk.find(wire_id, ""), desk.find("", f"x-{wire_id}")]
+        assert len(set(found)) == 1
+        return found[0] is not None
+
+    forgotten = [number for number in range(10_010) if not known(number)]
+    assert forgotten == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+    assert [order.client_id for order in desk.open_orders()] == ["a3"]
+
+
+def test_a_client_id_is_taken_once(bench):
+    bench.order("a")
+    [desk] = bench.env.desks.values()
+    with pytest.raises(ValueError, match="expected a new one, got 'a' again"):
+        desk.send_new("a", bench.gateway.last_new())
+    assert len(bench.gateway.asked) == 1
