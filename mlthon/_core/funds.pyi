@@ -24,6 +24,7 @@ class Funds:
         terms: dict[str, Any],
         leverages: dict[str, MLDecimal],
         mark_price: Callable[[str], Price | None],
+        orders: dict[int, Any],
         history: int,
     ) -> None: ...
     @property

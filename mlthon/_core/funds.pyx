@@ -54,20 +54,20 @@ cdef class Exposure:
             raise OverflowError(f"{qty} at {price} is worth more than can be counted")
         return 0
 
-    cdef int follow(self, SimOrder before, SimOrder order) except -1:
-        """Count what is open of an order, instead of what was counted of it `before`, if it was there."""
-        cdef int128 change = 0
+    cdef int outlay_of(self, SimOrder order, int128 *outlay) except -1:
+        """How much is open of an order; raises OverflowError."""
+        outlay[0] = 0
         if order.is_open and order.price is not None and not order.reduce_only:
-            self.outlay(order.side is BUY, order.price, order.leaves_qty, &change)
-        order.outlay = change
-        self.open_count += order.is_open
-        if before is not None:
-            self.open_count -= before.is_open
-            change = less(change, before.outlay)
-        if order.side is BUY:
-            self.buys = plus(self.buys, change)
+            self.outlay(order.side is BUY, order.price, order.leaves_qty, outlay)
+        return 0
+
+    cdef int count(self, bint is_buy, int128 outlay, int orders) except -1:
+        """Count so much more, and so many more orders; either may be negative."""
+        self.open_count += orders
+        if is_buy:
+            self.buys = plus(self.buys, outlay)
         else:
-            self.sells = plus(self.sells, change)
+            self.sells = plus(self.sells, outlay)
         return 0
 
     cdef int128 held_at_cost(self) except? -1:
@@ -92,11 +92,12 @@ cdef class Funds:
     """An account's money, as far as every new order asks about it.
 
     ``purse`` has ``cash`` by coin and ``positions`` by symbol; ``terms`` are those of every symbol, ``leverages`` of
-    every contract; ``mark_price(symbol)`` is what a position is valued at.
+    every contract, 1 or more; ``mark_price(symbol)`` is what a position is valued at; ``orders`` are those that the
+    exchange keeps, by their ids.
     """
 
     def __init__(self, str name not None, Py_ssize_t index, purse, dict terms not None, dict leverages not None,
-                 mark_price, Py_ssize_t history):
+                 mark_price, dict orders not None, Py_ssize_t history):
         self.name = name
         self.index = index
         self.purse = purse
@@ -104,7 +105,7 @@ cdef class Funds:
         self.terms = terms
         self.leverages = leverages
         self.mark_price = mark_price
-        self.archive = OrderArchive(history)
+        self.archive = OrderArchive(self, orders, history)
         self.settled_in = {}
         self.pairs = [term for term in terms.values() if term.is_spot]
         self.exposures = {
@@ -154,14 +155,17 @@ cdef class Funds:
 
     cdef bint affords(self, Exposure exposure, bint is_buy, int128 outlay) except -1:
         """The same as `can_afford`; raises OverflowError."""
-        cdef int128 held, worse
+        cdef int128 held, worse, available
         if exposure.is_spot:
             spendable = self.wallet(self.terms[exposure.symbol].outlay_coin(side_of(is_buy))).spendable
             return outlay <= (<MLDecimal?>spendable).mantissa
         held = exposure.held_at_cost()
         worse = exposure.worst_value(held, outlay if is_buy else 0, 0 if is_buy else outlay)
         worse = less(worse, exposure.worst_value(held, 0, 0))
-        return worse <= 0 or self.by_leverage(exposure, worse) <= self.available(exposure)
+        if worse <= 0:
+            return True
+        available = self.available(exposure)
+        return worse <= available or self.by_leverage(exposure, worse) <= available
 
     cdef int128 margin_of(self, Exposure exposure) except? -1:
         return self.by_leverage(exposure, exposure.worst_value(exposure.held_at_cost(), 0, 0))

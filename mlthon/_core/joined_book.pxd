@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t
 from mlthon._core.int128 cimport int128
 from mlthon._core.market_event cimport DepthUpdate
 from mlthon._core.market_side cimport MarketSide
+from mlthon._core.order_index cimport OrderIndex
 from mlthon._core.price_book cimport Level, PriceLevelBook
 from mlthon._core.resting_orders cimport Order, Queue, RestingSide
 
@@ -43,7 +44,7 @@ cdef class JoinedBook:
     cdef MarketSide market_asks
     cdef RestingSide client_bids
     cdef RestingSide client_asks
-    cdef dict resting                          # order id -> address of its Order, as an int
+    cdef OrderIndex resting
     cdef Py_ssize_t reduce_only_count          # resting orders that are reduce-only
     cdef int128 *positions                     # by account
     cdef int128 *trial_positions               # as many, for a look-ahead
@@ -60,7 +61,7 @@ cdef class JoinedBook:
 
     cdef MarketSide market(self, int side)
     cdef RestingSide clients(self, int side)
-    cdef Order *find(self, object order_id) except NULL        # KeyError when it does not rest
+    cdef Order *find(self, int64_t order_id) except NULL       # KeyError when it does not rest
 
     # Every fill goes through one of these, and every order leaves the book through one of the others.
     cdef int128 allowed(self, Order *order, const int128 *positions) noexcept

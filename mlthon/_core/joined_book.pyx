@@ -13,6 +13,7 @@ from mlthon._core.fixed cimport Price, price_from, qty_from
 from mlthon._core.int128 cimport INT128_MAX, div_scaled_overflows, int128, mul_scaled_overflows
 from mlthon._core.market_event cimport DepthUpdate, depth_update_from
 from mlthon._core.market_side cimport MarketSide
+from mlthon._core.order_index cimport add_order, drop_order, find_order, free_index
 from mlthon._core.price_book cimport BookSide, Level, Place, PriceLevelBook
 from mlthon._core.resting_orders cimport Order, Queue, RestingSide, free_order, spans
 
@@ -28,12 +29,12 @@ cdef class JoinedBook:
         self.market_asks = MarketSide(False)
         self.client_bids = RestingSide(True)
         self.client_asks = RestingSide(False)
-        self.resting = {}
         self.fills = []
         self.ended = []
 
     def __dealloc__(self):
         cdef int side
+        free_index(&self.resting)
         PyMem_Free(self.positions)
         PyMem_Free(self.trial_positions)
         for side in range(2):
@@ -140,11 +141,11 @@ cdef class JoinedBook:
             raise ValueError(f"account: expected 0 to {self.account_count - 1}, got {account}")
         return qty_from(self.positions[account])
 
-    def leaves_qty(self, order_id):
+    def leaves_qty(self, int64_t order_id):
         """What is open of a resting order; raises KeyError for an order that does not rest."""
         return qty_from(self.find(order_id).leaves)
 
-    def qty_ahead(self, order_id):
+    def qty_ahead(self, int64_t order_id):
         """What must trade at its price before a resting order's turn: anonymous quantity and earlier orders."""
         cdef Order *order = self.find(order_id)
         cdef int128 ahead = order.ahead
@@ -154,12 +155,12 @@ cdef class JoinedBook:
             order = order.previous
         return qty_from(ahead)
 
-    def __contains__(self, order_id):
-        return order_id in self.resting
+    def __contains__(self, int64_t order_id):
+        return find_order(&self.resting, order_id) is not NULL
 
     def __len__(self):
         """How many orders rest."""
-        return len(self.resting)
+        return self.resting.size
 
     cdef MarketSide market(self, int side):
         return self.market_bids if side == 0 else self.market_asks
@@ -167,11 +168,11 @@ cdef class JoinedBook:
     cdef RestingSide clients(self, int side):
         return self.client_bids if side == 0 else self.client_asks
 
-    cdef Order *find(self, object order_id) except NULL:
-        address = self.resting.get(order_id)
-        if address is None:
+    cdef Order *find(self, int64_t order_id) except NULL:
+        cdef Order *order = find_order(&self.resting, order_id)
+        if order is NULL:
             raise KeyError(order_id)
-        return <Order *><size_t>address
+        return order
 
     # -- fills and ends ----------------------------------------------------------------------------------------
 
@@ -245,13 +246,13 @@ cdef class JoinedBook:
         order.ahead = self.market(order.side).shown(order.price)
         order.arrived_after = self.arrivals
         self.clients(order.side).append(order)
-        self.resting[order.order_id] = <size_t>order
+        add_order(&self.resting, order)
         self.reduce_only_count += order.is_reduce_only
         return self.touch(order.side, order.price)
 
     cdef int unlink(self, Order *order) except -1:
         """Take a resting order out of its queue; the caller frees it or lets it enter anew."""
-        del self.resting[order.order_id]
+        drop_order(&self.resting, order.order_id)
         self.reduce_only_count -= order.is_reduce_only
         self.clients(order.side).remove(order)
         return self.touch(order.side, order.price)

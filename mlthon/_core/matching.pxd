@@ -15,7 +15,7 @@ cdef class MatchingEngine(FollowedMarket):
     # A limit order that may rest, of values that are known to be in range: the same as `place`.
     cdef int place_limit(self, int64_t order_id, Py_ssize_t account, int side, int128 price, int128 qty,
                          bint post_only) except -1
-    cdef int cancel_order(self, object order_id) except -1     # KeyError for one that does not rest
+    cdef int cancel_order(self, int64_t order_id) except -1    # KeyError for one that does not rest
     cdef Order *new_entry(self, int64_t order_id, Py_ssize_t account, int side, int128 qty) except NULL
     cdef int check_room(self, Py_ssize_t account) except -1
 

@@ -33,6 +33,7 @@ from mlthon._core.joined_book cimport (
     signed, smaller,
 )
 from mlthon._core.market_side cimport MarketSide
+from mlthon._core.order_index cimport find_order
 from mlthon._core.price_book cimport BookSide, Level
 from mlthon._core.resting_orders cimport Order, Queue, RestingSide, free_order, new_order
 
@@ -103,7 +104,7 @@ cdef class MatchingEngine(FollowedMarket):
         self.enter(order)
         self.finish()
 
-    def amend(self, order_id, Price price not None, Qty leaves_qty not None):
+    def amend(self, int64_t order_id, Price price not None, Qty leaves_qty not None):
         """Change a resting order's price and open quantity.
 
         It keeps its place in the queue when the price stays and the quantity does not grow; otherwise it enters
@@ -123,7 +124,7 @@ cdef class MatchingEngine(FollowedMarket):
             self.enter(order)
         self.finish()
 
-    def cancel(self, order_id):
+    def cancel(self, int64_t order_id):
         """Take a resting order out of the book; raises KeyError for an order that does not rest."""
         self.cancel_order(order_id)
 
@@ -150,7 +151,7 @@ cdef class MatchingEngine(FollowedMarket):
         self.enter(order)
         return self.finish()
 
-    cdef int cancel_order(self, object order_id) except -1:
+    cdef int cancel_order(self, int64_t order_id) except -1:
         cdef Order *order = self.find(order_id)
         self.begin()
         self.unlink(order)
@@ -159,7 +160,7 @@ cdef class MatchingEngine(FollowedMarket):
 
     cdef Order *new_entry(self, int64_t order_id, Py_ssize_t account, int side, int128 qty) except NULL:
         """An order that may enter, as yet without a price."""
-        if order_id <= 0 or order_id in self.resting:
+        if order_id <= 0 or find_order(&self.resting, order_id) is not NULL:
             raise ValueError(f"order_id: expected a new positive id, got {order_id}")
         if not 0 <= account < self.account_count:
             raise ValueError(f"account: expected 0 to {self.account_count - 1}, got {account}")
@@ -173,7 +174,7 @@ cdef class MatchingEngine(FollowedMarket):
 
     cdef int check_room(self, Py_ssize_t account) except -1:
         """Refuse what could make sums overflow later."""
-        if len(self.resting) >= MAX_RESTING:
+        if self.resting.size >= MAX_RESTING:
             raise ValueError(f"orders: expected {MAX_RESTING} at most to rest")
         if not -MAX_POSITION < self.positions[account] < MAX_POSITION:
             raise ValueError(f"position: {qty_from(self.positions[account])} is out of range")

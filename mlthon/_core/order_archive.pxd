@@ -1,18 +1,45 @@
-# An account's orders, for other compiled modules.
+# The orders that an exchange keeps, for other compiled modules.
+#
+# An order may be named by its id, which is unique in the exchange, or by its account's link id; one object per order
+# is what both lead to, and goes on to be so while the order's states come and go.
 
 cimport cython
+from mlthon._core.int128 cimport int128
 from mlthon._core.sim_order cimport SimOrder
 
 
 @cython.final
+cdef class KeptOrder:
+    cdef SimOrder order               # as it is now; None: forgotten
+    cdef void *archive                # its account's, which outlives it
+    cdef object exposure              # what counts it while it is open
+    cdef int128 outlay                # what it counts there
+    cdef void *before                 # neighbours among the archive's open or closed ones
+    cdef void *after
+
+
+cdef struct Chain:                    # of `KeptOrder`s, by their neighbours
+    void *first
+    void *last
+    Py_ssize_t length
+
+
+@cython.final
 cdef class OrderArchive:
+    cdef readonly object account      # whose it is
     cdef readonly object fills        # deques, the oldest first
     cdef readonly object payments
     cdef readonly long long fill_count     # forgotten ones included
     cdef Py_ssize_t history
-    cdef dict open, closed            # by order id
-    cdef object closing               # deque of order ids
-    cdef dict id_of_link
+    cdef dict by_id                   # of all accounts of an exchange: what is kept, by order id
+    cdef dict by_link                 # by link id
+    cdef Chain open, closed           # in order of their ids; in order of their ends
 
-    cdef SimOrder keep(self, SimOrder order)
-    cdef SimOrder known(self, object order_id)
+    cdef KeptOrder begin(self, SimOrder order, object exposure)
+    cdef int close(self, KeptOrder kept) except -1     # its order has ended
+    cdef KeptOrder known(self, object order_id)        # None: unknown or forgotten, or another account's
+
+
+# Whose it is.
+cdef inline OrderArchive archive_of(KeptOrder kept):
+    return <OrderArchive>kept.archive

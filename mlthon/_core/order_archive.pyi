@@ -4,11 +4,16 @@ from typing import Any, final
 
 from mlthon._core.sim_order import SimOrder
 
-# Fills and payments are those of a higher layer.
+# Accounts, fills and payments are those of a higher layer.
+
+@final
+class KeptOrder: ...
 
 @final
 class OrderArchive:
-    def __init__(self, history: int) -> None: ...
+    def __init__(self, account: Any, by_id: dict[int, KeptOrder], history: int) -> None: ...
+    @property
+    def account(self) -> Any: ...
     @property
     def fills(self) -> deque[Any]: ...
     @property

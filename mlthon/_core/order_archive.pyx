@@ -1,7 +1,8 @@
 """An account's orders, found by their ids: the open ones, and as many closed ones as it may remember.
 
-Invariants: an order is in one of `open` and `closed`, or forgotten; `closing` names the closed ones, the first to
-have closed first.
+Invariants: what is in `by_id` stands in one of its archive's chains, `open` or `closed`; what is not is forgotten,
+and shows no order. So whoever walks along a chain, whose links are plain pointers, meets only what `by_id` keeps
+alive.
 """
 
 from collections import deque
@@ -11,15 +12,24 @@ from mlthon._core.sim_order cimport SimOrder
 
 
 @cython.final
-cdef class OrderArchive:
-    """One account's orders, fills and payments. Its link ids are remembered for good: they must never repeat."""
+@cython.no_gc                         # an order is values, and an exposure leads to no order
+@cython.freelist(64)
+cdef class KeptOrder:
+    """An order that an exchange keeps, and what goes with it while its states come and go."""
 
-    def __init__(self, Py_ssize_t history):
+
+@cython.final
+cdef class OrderArchive:
+    """One account's orders, fills and payments. Its link ids are remembered for good: they must never repeat.
+
+    ``by_id`` is shared by all archives of an exchange.
+    """
+
+    def __init__(self, account, dict by_id not None, Py_ssize_t history):
+        self.account = account
+        self.by_id = by_id
         self.history = history
-        self.open = {}
-        self.closed = {}
-        self.closing = deque()
-        self.id_of_link = {}
+        self.by_link = {}
         self.fills = deque(maxlen=history)
         self.payments = deque(maxlen=history)
 
@@ -30,42 +40,80 @@ cdef class OrderArchive:
 
     def open_order(self, order_id):
         """An open order; raises KeyError when it is not."""
-        return self.open[order_id]
+        cdef KeptOrder kept = self.known(order_id)
+        if kept is None or not kept.order.is_open:
+            raise KeyError(order_id)
+        return kept.order
 
     def find(self, order_id=None, link_id=None):
         """An order by the exchange's id or else by the client's; None when it is unknown or forgotten."""
-        if order_id is None:
-            order_id = self.id_of_link.get(link_id or "")
-        return None if order_id is None else self.known(order_id)
+        cdef KeptOrder kept = self.by_link.get(link_id or "") if order_id is None else self.known(order_id)
+        return None if kept is None else kept.order
 
     def is_link_used(self, str link_id not None) -> bool:
         """Whether an order has had that link id."""
-        return link_id in self.id_of_link
+        return link_id in self.by_link
 
     def open_orders(self):
         """The open orders, the oldest first."""
-        return iter([self.open[order_id] for order_id in sorted(self.open)])
+        return iter(orders_of(&self.open))
 
     def closed_orders(self):
         """The closed orders that are remembered, in the order in which they closed."""
-        return iter(self.closed.values())
+        return iter(orders_of(&self.closed))
 
-    cdef SimOrder keep(self, SimOrder order):
-        """Keep the latest state of an order; returns the one before, or None."""
-        cdef SimOrder before
-        if order.is_open:
-            before = self.open.get(order.order_id)
-            self.open[order.order_id] = order
-        else:
-            before = self.open.pop(order.order_id, None)
-            self.closed[order.order_id] = order
-            self.closing.append(order.order_id)
-            if len(self.closing) > self.history:
-                del self.closed[self.closing.popleft()]
-        if before is None and order.link_id:
-            self.id_of_link[order.link_id] = order.order_id
-        return before
+    cdef KeptOrder begin(self, SimOrder order, object exposure):
+        """Keep an order that is new, and open."""
+        cdef KeptOrder kept = KeptOrder.__new__(KeptOrder)
+        kept.order, kept.exposure, kept.archive = order, exposure, <void *>self
+        self.by_id[order.order_id] = kept
+        if order.link_id:
+            self.by_link[order.link_id] = kept
+        append(&self.open, kept)
+        return kept
 
-    cdef SimOrder known(self, object order_id):
-        order = self.open.get(order_id)
-        return <SimOrder>(self.closed.get(order_id) if order is None else order)
+    cdef int close(self, KeptOrder kept) except -1:
+        cdef KeptOrder oldest
+        remove(&self.open, kept)
+        append(&self.closed, kept)
+        if self.closed.length > self.history:
+            oldest = <KeptOrder>self.closed.first
+            remove(&self.closed, oldest)
+            del self.by_id[oldest.order.order_id]
+            oldest.order = None
+        return 0
+
+    cdef KeptOrder known(self, object order_id):
+        cdef KeptOrder kept = self.by_id.get(order_id)
+        return kept if kept is not None and kept.archive is <void *>self else None
+
+
+cdef void append(Chain *chain, KeptOrder kept) noexcept:
+    kept.before, kept.after = chain.last, NULL
+    if chain.last is NULL:
+        chain.first = <void *>kept
+    else:
+        (<KeptOrder>chain.last).after = <void *>kept
+    chain.last = <void *>kept
+    chain.length += 1
+
+
+cdef void remove(Chain *chain, KeptOrder kept) noexcept:
+    if kept.before is NULL:
+        chain.first = kept.after
+    else:
+        (<KeptOrder>kept.before).after = kept.after
+    if kept.after is NULL:
+        chain.last = kept.before
+    else:
+        (<KeptOrder>kept.after).before = kept.before
+    chain.length -= 1
+
+
+cdef list orders_of(const Chain *chain):
+    cdef list orders = []
+    cdef void *each = chain.first
+    while each is not NULL:
+        orders.append((<KeptOrder>each).order)
+        each = (<KeptOrder>each).after
+    return orders

@@ -4,7 +4,7 @@ Whether that is so is all that is judged here. An order with which anything is w
 the Python code behind (`mlthon.sim.exchange`); so is everything that follows when the matching engine says that an
 order has concerned somebody.
 
-Invariants: nothing has happened to an order that is left; an order in `owners` is open.
+Invariant: nothing has happened to an order that is left.
 """
 
 from mlthon._core.enums import TIF, OrderType, Side
@@ -14,6 +14,7 @@ from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.funds cimport Exposure, Funds
 from mlthon._core.int128 cimport int128
 from mlthon._core.matching cimport MatchingEngine
+from mlthon._core.order_archive cimport KeptOrder, archive_of
 from mlthon._core.order_entry cimport OrderRules
 from mlthon._core.outbox cimport Outbox
 from mlthon._core.sim_clock cimport TimeSource
@@ -45,7 +46,19 @@ cdef class OrderKeeper:
         self.outbox = outbox
         self.now_ns = now_ns
         self.clock = TimeSource(now_ns)
-        self.owners = {}
+        self.orders = {}
+
+    def owner(self, order_id):
+        """Whose an open order is; raises KeyError when it is not open."""
+        cdef KeptOrder kept = self.orders[order_id]
+        if not kept.order.is_open:
+            raise KeyError(order_id)
+        return archive_of(kept).account
+
+    def is_open(self, order_id) -> bool:
+        """Whether an order is open."""
+        cdef KeptOrder kept = self.orders.get(order_id)
+        return kept is not None and kept.order.is_open
 
     def new_order(self, account, order, origin=CLIENT):
         """An order as it begins; `put` it to keep it."""
@@ -58,7 +71,8 @@ cdef class OrderKeeper:
 
     def end(self, Funds account not None, SimOrder order not None, state, reason, met_id=0):
         """Keep that an order has ended with quantity left."""
-        return self.end_order(account, order, state.value, reason.value, met_id)
+        cdef KeptOrder kept = self.orders[order.order_id]
+        return self.end_order(kept, state.value, reason.value, met_id)
 
     def tell_quiet(self, PlainMarket market not None, SimOrder order not None):
         """Queue what there is to tell when an order came to rest, changed or ended, and nothing else happened."""
@@ -69,17 +83,33 @@ cdef class OrderKeeper:
         self.tell_changes(market)
 
     cdef int keep(self, Funds account, SimOrder order) except -1:
-        cdef SimOrder before = account.archive.keep(order)
-        (<Exposure>account.exposures[order.symbol]).follow(before, order)
-        if not order.is_open:
-            self.owners.pop(order.order_id, None)
-        elif before is None:
-            self.owners[order.order_id] = account
-        return 0
+        cdef KeptOrder kept = self.orders.get(order.order_id)
+        cdef Exposure exposure
+        cdef int128 outlay
+        if kept is not None:
+            return self.replace(kept, order)
+        exposure = account.exposures[order.symbol]
+        exposure.outlay_of(order, &outlay)
+        return self.begin(account, exposure, order, outlay)
 
-    cdef SimOrder end_order(self, Funds account, SimOrder order, int state_code, int reason_code, object met_id):
-        cdef SimOrder ended = ended_order(order, state_code, reason_code, met_id, self.clock.now())
-        self.keep(account, ended)
+    cdef int begin(self, Funds account, Exposure exposure, SimOrder order, int128 outlay) except -1:
+        """Keep an order that is new, and open; `outlay` is what is open of it."""
+        cdef KeptOrder kept = account.archive.begin(order, exposure)
+        kept.outlay = outlay
+        return exposure.count(order.side is BUY, outlay, 1)
+
+    cdef int replace(self, KeptOrder kept, SimOrder order) except -1:
+        """Keep another state of an order that was open."""
+        cdef Exposure exposure = kept.exposure
+        cdef int128 outlay
+        exposure.outlay_of(order, &outlay)
+        exposure.count(order.side is BUY, outlay - kept.outlay, 0 if order.is_open else -1)
+        kept.order, kept.outlay = order, outlay
+        return 0 if order.is_open else archive_of(kept).close(kept)
+
+    cdef SimOrder end_order(self, KeptOrder kept, int state_code, int reason_code, object met_id):
+        cdef SimOrder ended = ended_order(kept.order, state_code, reason_code, met_id, self.clock.now())
+        self.replace(kept, ended)
         return ended
 
     cdef int tell_of(self, PlainMarket market, SimOrder order) except -1:
@@ -124,16 +154,18 @@ cdef class PlainExchange:
         cdef PlainMarket market = self.markets.get(symbol)
         if market is None:
             return None
-        return self.place_limit(account, market, link_id, side, price, qty, tif, post_only)
+        return self.place_limit(
+            account, market, (<Funds?>account).exposures[symbol], link_id, side, price, qty, tif, post_only)
 
     def cancel_plain(self, Funds account not None, str symbol not None, str link_id not None):
         """End an open order, and return it; None when there is none of that id, and nothing was done."""
         cdef PlainMarket market = self.markets.get(symbol)
         return None if market is None else self.cancel_open(account, market, link_id)
 
-    cdef SimOrder place_limit(self, Funds account, PlainMarket market, str link_id, object side, Price price, Qty qty,
-                              object tif, bint post_only):
-        if not self.is_plain(account, market, link_id, side, price, qty, tif):
+    cdef SimOrder place_limit(self, Funds account, PlainMarket market, Exposure exposure, str link_id, object side,
+                              Price price, Qty qty, object tif, bint post_only):
+        cdef int128 outlay
+        if not self.is_plain(account, market, exposure, link_id, side, price, qty, tif, &outlay):
             return None
         self.keeper.orders_made += 1
         cdef object order_id = self.keeper.orders_made
@@ -142,7 +174,7 @@ cdef class PlainExchange:
             ALLOW, False, price, qty, self.keeper.clock.now())
         market.engine.place_limit(
             order_id, account.index, 0 if side is BUY else 1, price.mantissa, qty.mantissa, post_only)
-        self.keeper.keep(account, placed)
+        self.keeper.begin(account, exposure, placed, outlay)
         if market.engine.is_eventful():
             placed = self.settle_request(account, market, placed, True)
             self.keeper.outbox.pass_on()
@@ -150,32 +182,29 @@ cdef class PlainExchange:
             self.keeper.tell_at_once(market, placed)
         return placed
 
-    cdef bint is_plain(self, Funds account, PlainMarket market, str link_id, object side, Price price, Qty qty,
-                       object tif) except -1:
+    cdef bint is_plain(self, Funds account, PlainMarket market, Exposure exposure, str link_id, object side,
+                       Price price, Qty qty, object tif, int128 *outlay) except -1:
         """Whether an order breaks no rule and is covered. In spot, where funds are locked, others judge that."""
-        cdef int128 outlay
         if market.is_spot or tif is not GTC or (side is not BUY and side is not SELL):
             return False
         if not market.rules.keeps(price.mantissa, qty.mantissa, False):
             return False
-        if link_id and link_id in account.archive.id_of_link:
+        if link_id and link_id in account.archive.by_link:
             return False
-        cdef Exposure exposure = account.exposures[market.symbol]
         if account.count_open(exposure) >= self.max_open_orders:
             return False
         try:
-            exposure.outlay(side is BUY, price, qty, &outlay)
-            return account.affords(exposure, side is BUY, outlay)
+            exposure.outlay(side is BUY, price, qty, outlay)
+            return account.affords(exposure, side is BUY, outlay[0])
         except OverflowError:
             return False
 
     cdef SimOrder cancel_open(self, Funds account, PlainMarket market, str link_id):
-        order_id = account.archive.id_of_link.get(link_id)
-        cdef SimOrder order = None if order_id is None else account.archive.open.get(order_id)
-        if order is None or order.symbol != market.symbol:
+        cdef KeptOrder kept = account.archive.by_link.get(link_id)
+        if kept is None or kept.order is None or not kept.order.is_open or kept.order.symbol != market.symbol:
             return None
-        market.engine.cancel_order(order_id)
-        cdef SimOrder ended = self.keeper.end_order(account, order, IS_CANCELLED, BY_USER, 0)
+        market.engine.cancel_order(kept.order.order_id)
+        cdef SimOrder ended = self.keeper.end_order(kept, IS_CANCELLED, BY_USER, 0)
         if market.engine.is_eventful():
             self.keeper.tell_of(market, ended)
             self.liquidate(market)            # cancels fill nobody, but may move the mark

@@ -235,8 +235,8 @@ cdef class SimGateway(CompiledGateway):
         self.usage = listed.news.count_arrived(self.replay.clock.ns, 1)
         if request.order_type is LIMIT and not request.close_position:
             placed = self.exchange.place_limit(
-                self.account, listed.market, request.wire_id, request.side, request.price, request.qty, request.tif,
-                request.exec_instr is ONLY_POST)
+                self.account, listed.market, listed.exposure, request.wire_id, request.side, request.price,
+                request.qty, request.tif, request.exec_instr is ONLY_POST)
         if placed is None:
             self.place(request)
         else:

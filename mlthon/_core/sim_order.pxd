@@ -3,7 +3,6 @@
 cimport cython
 from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport MLDecimal, Price, Qty
-from mlthon._core.int128 cimport int128
 
 cdef enum StateCode:                  # the values of OrderState
     IS_NEW = 1
@@ -43,7 +42,6 @@ cdef class SimOrder:
     cdef readonly bint is_open
     cdef int state_code
     cdef int reason_code
-    cdef int128 outlay                # what it counts in its account's exposure
     cdef str id_text                  # its id as text, or None until somebody asks
 
     cdef str exchange_id(self)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlthon._core.funds import Funds
+from mlthon._core.order_archive import KeptOrder
 from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -34,11 +35,12 @@ class Account(Funds):
         purse: Purse,
         terms: dict[str, Terms],
         mark_price: Callable[[str], Price | None],
+        orders: dict[int, KeptOrder],
         limits: Limits,
     ) -> None:
         contracts = [symbol for symbol, term in terms.items() if not term.is_spot]
         leverages = dict.fromkeys(contracts, limits.default_leverage)
-        super().__init__(name, index, purse, terms, leverages, mark_price, limits.history)
+        super().__init__(name, index, purse, terms, leverages, mark_price, orders, limits.history)
         self._maintenance_rate = limits.maintenance_rate
 
     def __repr__(self) -> str:

@@ -81,6 +81,8 @@ class SimExchange(PlainExchange):
             raise ConfigError(
                 f"history: expected more than {self.limits.max_open_orders}, got {self.limits.history}"
             )
+        if self.limits.default_leverage < MLDecimal("1"):
+            raise ConfigError(f"default leverage: expected 1 or more, got {self.limits.default_leverage}")
         self.funding_rules = funding or FundingRules()
         self._now_ns = now_ns
         markets = [SymbolMarket(instrument, self.funding_rules, queue_rule) for instrument in instruments]
@@ -114,7 +116,8 @@ class SimExchange(PlainExchange):
         index = len(self._accounts)
         for market in self._markets.values():
             market.engine.add_account()
-        account = Account(name, index, purse, self._terms, self.mark_price, self.limits)
+        orders = self._settlement.orders
+        account = Account(name, index, purse, self._terms, self.mark_price, orders, self.limits)
         self._accounts.append(account)
         return account
 

@@ -60,7 +60,7 @@ class Settlement(OrderKeeper):
         traders: dict[str, Account] = {}
         trades = [] if trade is None else [trade]
         for order_id, price, qty, is_maker, other_id in engine.take_fills():
-            account = self.owners[order_id]
+            account = self.owner(order_id)
             order = self._book(market, account, order_id, price, qty, is_maker, other_id)
             told[order_id] = order
             traders[account.name] = account
@@ -70,9 +70,9 @@ class Settlement(OrderKeeper):
             elif other_id == 0 and trade is None:
                 trades.append(self._public_trade(market, OPPOSITE[order.side], price, qty))
         for order_id, code, met_id in engine.take_ended():
-            if order_id in self.owners:  # else an order by value, all spent: it is filled
+            if self.is_open(order_id):  # else an order by value, all spent: it is filled
                 told[order_id] = self._end_by_engine(order_id, EndReason(code), met_id, placed)
-        if placed is not None and placed.order_id in self.owners and placed.order_id not in engine:
+        if placed is not None and self.is_open(placed.order_id) and placed.order_id not in engine:
             # It has sold all there was for it to sell, and not earned what it was to earn.
             told[placed.order_id] = self._end_by_engine(placed.order_id, EndReason.FundsSpent, 0, placed)
         self._tell(market, told.values(), traders.values(), trades)
@@ -191,7 +191,7 @@ class Settlement(OrderKeeper):
     def _end_by_engine(
         self, order_id: int, reason: EndReason, met_id: int, placed: SimOrder | None
     ) -> SimOrder:
-        account = self.owners[order_id]
+        account: Account = self.owner(order_id)
         order = account.archive.open_order(order_id)
         if reason is EndReason.ValueSpent and not order.by_value:
             reason = EndReason.FundsSpent  # that was the value it could go to
