@@ -1,6 +1,7 @@
-from enum import Enum
+from enum import Enum, EnumType
 
-class MltEnum(Enum): ...  # type: ignore[misc]  # a base: it has no members
+class MltEnumType(EnumType): ...
+class MltEnum(Enum, metaclass=MltEnumType): ...  # type: ignore[misc]  # a base: it has no members
 
 class Side(MltEnum):
     Buy = 1

@@ -3,10 +3,40 @@
 Everything else that is published as an enum lives in `mlthon.basics.defs`, in plain Python.
 """
 
-from enum import Enum
+from enum import Enum, EnumType
+
+cdef extern from *:
+    """
+    /* Before 3.12 EnumType has a __getattr__, for members whose names are taken. For its sake every member is looked
+       for through two hooks in Python, though nearly all stand in their classes as plain attributes. */
+    static getattrofunc mlthon_find_by_hooks;
+
+    static PyObject *mlthon_find_member(PyObject *kind, PyObject *name) {
+        PyObject *found = PyType_Type.tp_getattro(kind, name);
+        if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError))
+            return found;
+        PyErr_Clear();
+        return mlthon_find_by_hooks(kind, name);
+    }
+    static void mlthon_find_members_first(PyTypeObject *enum_type) {
+        mlthon_find_by_hooks = enum_type->tp_getattro;
+        enum_type->tp_getattro = mlthon_find_member;
+        PyType_Modified(enum_type);
+    }
+    """
+    void find_members_first "mlthon_find_members_first"(type enum_type) noexcept
 
 
-class MltEnum(Enum):
+class MltEnumType(EnumType):
+    """The type of all MLThon enums: gives their members as quickly as any class its attributes."""
+
+    __module__ = "mlthon.basics.mlt_enum"
+
+
+find_members_first(MltEnumType)
+
+
+class MltEnum(Enum, metaclass=MltEnumType):
     """Base of all MLThon enums: compare members, never values.
 
     >>> from mlthon.basics.defs import Side
