@@ -5,7 +5,7 @@ from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.int128 cimport int128
-from mlthon._core.price_book cimport Level
+from mlthon._core.price_book cimport Change, Level
 
 cdef enum:
     NUM_CALLBACKS = 36
@@ -74,6 +74,9 @@ cdef class Dispatcher:
 
     # Market data: nothing is built for a callback that the strategy does not define.
     cdef int price_level(self, Py_ssize_t position, const Batch *batch, int side, const Level *level) except -1
+    # The changes of one message, bids first, and whether more callbacks come after them: `more_to_come` is set here.
+    cdef int price_levels(self, const Batch *batch, const Level *levels, const Change *changes, Py_ssize_t bid_count,
+                          Py_ssize_t count, bint more) except -1
     cdef int level(self, Py_ssize_t position, const Batch *batch, int side, int128 level_id,
                    const Level *level) except -1
     cdef int best(self, const Batch *batch, int side, const Level *level) except -1

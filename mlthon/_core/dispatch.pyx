@@ -25,7 +25,7 @@ from libc.string cimport memcpy
 from mlthon._core.enums import Side
 from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
 from mlthon._core.int128 cimport int128
-from mlthon._core.price_book cimport Level
+from mlthon._core.price_book cimport ADDED, DELETED, MODIFIED, Change, Level
 from mlthon._core.python_call cimport (
     Py_DECREF,
     Py_REFCNT,
@@ -300,19 +300,19 @@ cdef class Dispatcher:
         return 0
 
     cdef int price_level(self, Py_ssize_t position, const Batch *batch, int side, const Level *level) except -1:
-        cdef PyObject *args[7]
-        if unlikely(self.state & ~WATCHED or not self.wants(position)):
-            return price_level_as_tuple(self, position, batch, side, level)
-        args[1] = batch.exchange
-        args[2] = batch.instrument_id
-        args[3] = SIDES[side]
-        args[4] = price_of(self, level.price)
-        if position == ON_DELETE_PRICE_LEVEL:
-            args[5] = batch.recv_ts
-            return make(self, position, args, 5)
-        args[5] = qty_of(self, level.qty)
-        args[6] = batch.recv_ts
-        return make(self, position, args, 6)
+        return make_price_level(self, position, batch, side, level)
+
+    cdef int price_levels(self, const Batch *batch, const Level *levels, const Change *changes, Py_ssize_t bid_count,
+                          Py_ssize_t count, bint more) except -1:
+        cdef Py_ssize_t index
+        cdef Change change
+        for index in range(count):
+            change = changes[index]
+            if change == ADDED or change == MODIFIED or change == DELETED:
+                self.more_to_come = more or index < count - 1
+                make_price_level(self, ON_ADD_PRICE_LEVEL + (change - ADDED), batch, index >= bid_count,
+                                 &levels[index])
+        return 0
 
     cdef int level(self, Py_ssize_t position, const Batch *batch, int side, int128 level_id,
                    const Level *level) except -1:
@@ -405,6 +405,23 @@ cdef inline int make(Dispatcher self, Py_ssize_t position, PyObject **args, size
     if unlikely(self.state):
         follow_up(self, position)
     return 0
+
+
+cdef inline int make_price_level(Dispatcher self, Py_ssize_t position, const Batch *batch, int side,
+                                 const Level *level) except -1:
+    cdef PyObject *args[7]
+    if unlikely(self.state & ~WATCHED or not self.wants(position)):
+        return price_level_as_tuple(self, position, batch, side, level)
+    args[1] = batch.exchange
+    args[2] = batch.instrument_id
+    args[3] = SIDES[side]
+    args[4] = price_of(self, level.price)
+    if position == ON_DELETE_PRICE_LEVEL:
+        args[5] = batch.recv_ts
+        return make(self, position, args, 5)
+    args[5] = qty_of(self, level.qty)
+    args[6] = batch.recv_ts
+    return make(self, position, args, 6)
 
 
 cdef inline PyObject *price_of(Dispatcher self, int128 mantissa) except NULL:

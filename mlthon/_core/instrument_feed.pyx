@@ -294,15 +294,10 @@ cdef class InstrumentFeed:
         cdef int side
         cdef const Level *level
         cdef Change change
-        cdef Dispatcher dispatcher = self.dispatcher
         if not self.levels:           # as nearly always: spares each level what level ids need
-            for i in range(count):
-                change = self.changes[i]
-                if self.price_levels and (change == ADDED or change == MODIFIED or change == DELETED):
-                    dispatcher.more_to_come = more or i < count - 1
-                    dispatcher.price_level(ON_ADD_PRICE_LEVEL + (change - ADDED), batch, i >= update.bid_count,
-                                           &update.levels[i])
-            return 0
+            if not self.price_levels:
+                return 0
+            return self.dispatcher.price_levels(batch, update.levels, self.changes, update.bid_count, count, more)
         for i in range(count):
             side = 0 if i < update.bid_count else 1
             level = &update.levels[i]
