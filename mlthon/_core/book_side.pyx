@@ -161,6 +161,9 @@ cdef class BookSide:
 
     cdef Level *find(self, int128 price) noexcept:
         cdef Place place
+        cdef Level *level = self.best()
+        if level is NULL or level.price == price:     # what is asked for singly is mostly where the market trades
+            return level
         return find_place(self, price, &place)
 
     cdef void clear(self) noexcept:
@@ -189,6 +192,11 @@ cdef class BookSide:
     # -- the steps of a change ---------------------------------------------------------------------------------
 
     cdef Level *seek(self, int128 price, Place *place) noexcept:
+        cdef Level *level = self.best()
+        if level is not NULL and level.price == price:
+            place.entry = self.chunk_count - 1
+            place.index = self.chunks[place.entry].size - 1
+            return level
         return find_place(self, price, place)
 
     cdef void set_qty(self, const Place *place, int128 qty) noexcept:

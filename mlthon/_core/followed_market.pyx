@@ -26,7 +26,7 @@ from mlthon._core.fixed cimport qty_from
 from mlthon._core.int128 cimport int128
 from mlthon._core.joined_book cimport MAX_QTY, JoinedBook, reaches, smaller
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, spots_of
-from mlthon._core.market_side cimport MarketSide, may_have_traded, tell
+from mlthon._core.market_side cimport MarketSide, tell
 from mlthon._core.price_book cimport BookSide, Change, Level, Spot
 from mlthon._core.resting_orders cimport Order, Queue, RestingSide, was_there
 
@@ -52,10 +52,7 @@ cdef class FollowedMarket(JoinedBook):
     cdef DepthUpdate follow_depth(self, DepthUpdate update):
         cdef const Level *asks = update.levels + update.bid_count
         cdef Py_ssize_t changed = 0
-        cdef Py_ssize_t index
-        for index in range(update.bid_count + update.ask_count):
-            if update.levels[index].qty > MAX_QTY:
-                raise ValueError(f"depth: qty: {qty_from(update.levels[index].qty)} is beyond {qty_from(MAX_QTY)}")
+        check_qtys(update.levels, update.bid_count + update.ask_count)
         self.begin()
         self.market_seq = update.seq
         self.market_ns = update.venue_ns
@@ -82,14 +79,15 @@ cdef class FollowedMarket(JoinedBook):
     cdef DepthUpdate follow_trade(self, PublicTrade trade):
         cdef int side = 1 - trade.taker_index
         cdef int told = self.times_told(trade)
-        cdef int128 left
-        if trade.qty_mantissa > MAX_QTY:
+        cdef int128 left = trade.qty_mantissa
+        if left > MAX_QTY:
             raise ValueError(f"trade: qty: {trade.qty} is beyond {qty_from(MAX_QTY)}")
         self.begin()
         self.market_ns = trade.venue_ns
         self.last_price_mantissa = trade.price_mantissa
-        left = self.trade_through(side, trade.price_mantissa, trade.qty_mantissa, told)
-        left = self.trade_at(side, trade.price_mantissa, left, told)
+        if self.clients(side).size:
+            left = self.trade_through(side, trade.price_mantissa, left, told)
+            left = self.trade_at(side, trade.price_mantissa, left, told)
         if trade.venue_ns == 0 or trade.venue_ns > self.depth_ns:
             self.market(side).trade_beyond(trade.price_mantissa)
             self.market(side).trade(trade.price_mantissa, left)
@@ -101,10 +99,7 @@ cdef class FollowedMarket(JoinedBook):
     cdef Py_ssize_t tell_side(self, int side, const Level *levels, Py_ssize_t count, Spot *spots) except -1:
         """Set levels of the market's own book, and note where they are; returns how many are not as they were."""
         cdef MarketSide market = self.market(side)
-        cdef Py_ssize_t index
-        for index in range(count):
-            if may_have_traded(market, levels[index].price):
-                market.forget_trades(levels[index].price)
+        market.forget_told(levels, count)
         return market.levels.set_all(levels, count, spots)
 
     cdef int replace_side(self, int side, const Level *levels, Py_ssize_t count) except -1:
@@ -239,6 +234,20 @@ cdef class FollowedMarket(JoinedBook):
             else:
                 clients.advance(queue, passed)
         return passed + qty
+
+
+cdef int check_qtys(const Level *levels, Py_ssize_t count) except -1:
+    """Raise ValueError for a quantity beyond the largest. That none is beyond is found out without a branch each."""
+    cdef Py_ssize_t index
+    cdef bint is_beyond = False
+    for index in range(count):
+        is_beyond |= levels[index].qty > MAX_QTY
+    if not is_beyond:
+        return 0
+    for index in range(count):
+        if levels[index].qty > MAX_QTY:
+            raise ValueError(f"depth: qty: {qty_from(levels[index].qty)} is beyond {qty_from(MAX_QTY)}")
+    return 0
 
 
 cdef bint crosses(const Level *bid, const Level *ask) noexcept:

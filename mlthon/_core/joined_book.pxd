@@ -53,7 +53,7 @@ cdef class JoinedBook:
     cdef bint valued_at_mark                   # positions are, so that a new mark concerns who has one
     cdef int128 last_price_mantissa            # of the last trade, the market's or a client's; 0 before the first
     cdef int128 told_mark                      # what the market's venue marks at; 0: nobody has told
-    cdef int128 seen_mark                      # the mark when `is_eventful` was last asked
+    cdef int128 seen_mark                      # the mark when `is_eventful` last had to know it
     cdef LevelArray touched[2]                 # prices where clients changed what is displayed, without a qty
     cdef LevelArray told                       # scratch
     cdef DepthUpdate changes                   # what the last call changed of what is displayed; None: see `touched`

@@ -4,7 +4,7 @@
 # and `traded` hold only prices that `levels` holds, `taken` and `basis` the same ones.
 
 from mlthon._core.int128 cimport int128
-from mlthon._core.price_book cimport BookSide, Change
+from mlthon._core.price_book cimport BookSide, Change, Level
 
 cdef class MarketSide:
     cdef BookSide levels              # as the market's own messages tell it
@@ -26,6 +26,7 @@ cdef class MarketSide:
     cdef int trade(self, int128 price, int128 qty) except -1   # a public trade; qty beyond matchable is cut
     cdef int trade_beyond(self, int128 price) except -1        # a public trade proves that nothing better is left
     cdef int forget_trades(self, int128 price) except -1       # the market tells the price anew
+    cdef int forget_told(self, const Level *told, Py_ssize_t count) except -1      # the same of several
 
 cdef inline bint is_beyond(MarketSide side, int128 price, int128 than) noexcept:
     return price > than if side.is_bid else price < than

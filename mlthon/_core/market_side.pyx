@@ -60,9 +60,15 @@ cdef class MarketSide:
         return 0
 
     cdef int trade(self, int128 price, int128 qty) except -1:
-        cdef int128 left = self.matchable(price)
+        cdef Place place
+        cdef const Level *traded = self.traded.seek(price, &place)
+        cdef int128 before = 0 if traded is NULL else traded.qty
+        cdef int128 left = self.shown(price) - before
         if left > 0 and qty > 0:
-            self.traded.set(price, qty_at(self.traded, price) + (qty if qty < left else left))
+            if traded is NULL:
+                self.traded.insert(&place, price, min(qty, left))
+            else:
+                self.traded.set_qty(&place, before + min(qty, left))
         if not may_have_traded(self, price):
             self.worst_traded = price
         return 0
@@ -70,17 +76,28 @@ cdef class MarketSide:
     cdef int trade_beyond(self, int128 price) except -1:
         # Trades run ahead of the book: what those before this one have emptied is not looked at again.
         cdef Place place
-        cdef Level *level
+        cdef const Level *level = self.levels.best()
         if is_beyond(self, self.gone_to, price):
-            level = self.levels.seek(self.gone_to, &place)
-            if level is NULL:
-                level = self.levels.next_level(&place)
-            while level is not NULL and is_beyond(self, level.price, price):
-                self.trade(level.price, level.qty)
-                level = self.levels.next_level(&place)
+            if level is not NULL and is_beyond(self, level.price, price):
+                level = self.levels.seek(self.gone_to, &place)
+                if level is NULL:
+                    level = self.levels.next_level(&place)
+                while level is not NULL and is_beyond(self, level.price, price):
+                    self.trade(level.price, level.qty)
+                    level = self.levels.next_level(&place)
             self.gone_to = price
         if not may_have_traded(self, price):
             self.worst_traded = price
+        return 0
+
+    cdef int forget_told(self, const Level *told, Py_ssize_t count) except -1:
+        cdef int128 worst = self.worst_traded         # the compiler cannot know that it is seldom written
+        cdef bint is_bid = self.is_bid
+        cdef Py_ssize_t index
+        for index in range(count):
+            if (told[index].price >= worst) if is_bid else (told[index].price <= worst):
+                self.forget_trades(told[index].price)
+                worst = self.worst_traded
         return 0
 
     cdef int forget_trades(self, int128 price) except -1:
