@@ -215,7 +215,8 @@ class IStratEnv:
     def send_cancel_all(self, exchange: Exchange, instrument_id: InstrumentRef) -> None:
         """Ask the venue to cancel **everybody's** orders of this account on one instrument.
 
-        That includes orders of other strategies and of people. To end your own, cancel them one by one.
+        That includes orders of other strategies and of people. To end your own, cancel them one by one. An order that
+        is sent behind it may be there first, by another connection, and is cancelled as well: wait for the answer.
 
         Answered by ``on_cancel_all_ack`` or ``on_cancel_all_reject``, and by ``on_order_cancelled`` for each
         own order that ends.

@@ -49,6 +49,7 @@ _ABOUT_ORDERS = frozenset(
     {RequestKind.NewOrder, RequestKind.ModifyOrder, RequestKind.CancelOrder, RequestKind.CancelAll}
 )
 _AT_ONCE_NS = 0  # before all that is due: what is refused on this side has no way to go
+_BEHIND_NS = 1  # behind that, and before all else: once a callback and all that is at once has returned
 _ENDLESS = 10_000  # refusals, each of a request that was made when the one before was told
 
 
@@ -318,11 +319,16 @@ class BacktestGateway(SimGateway):
     def _send_in_turn(
         self, kind: RequestKind, instrument: Instrument | None, arrive: Callable[..., None], *args: Any
     ) -> None:
-        """Send a request when its turn has come."""
+        """Send what connectors send by HTTP, when its turn has come; what a callback sends by websocket is first."""
+        self._replay.later(_BEHIND_NS, self._send_in_room, kind, instrument, arrive, *args)
+
+    def _send_in_room(
+        self, kind: RequestKind, instrument: Instrument | None, arrive: Callable[..., None], *args: Any
+    ) -> None:
         now_ns, is_spot = self._now_ns(), isinstance(instrument, Spot)
         wait_ns = self.limits.wait_ns(kind, now_ns, is_spot=is_spot)
         if wait_ns:
-            self._replay.later(now_ns + wait_ns, self._send_in_turn, kind, instrument, arrive, *args)
+            self._replay.later(now_ns + wait_ns, self._send_in_room, kind, instrument, arrive, *args)
         else:
             self._send(kind, is_spot, arrive, *args)
 

@@ -74,6 +74,25 @@ def test_a_cancel_that_a_fill_overtakes_is_refused_and_the_fill_stands():
     assert strategy.last("on_cancel_order_reject")[2] is GtwRejectCode.TooLate
 
 
+def test_an_order_that_is_sent_behind_a_cancel_all_is_there_before_it_and_ends_with_the_others():
+    tape = Tape(book(0, [("100.0", "5")], [("100.1", "3")], whole=True), book(1000, [("99.9", "1")], []))
+
+    def replace(env) -> None:
+        env.send_cancel_all(LINEAR.get_exchange(), LINEAR.get_instrument_id())
+        order("a2", Side.Buy, "100.0", "1")(env)
+        order("a3", Side.Buy, "100.05", "1")(env)  # refused here, off the tick
+
+    strategy, _ = run(tape, (100, order("a1", Side.Buy, "100.0", "1")), (300, replace))
+    told = [(name, args[1]) for name, args in strategy.told if name in STORY]
+    assert told == [
+        ("on_new_order_ack", "a1"),
+        ("on_new_order_reject", "a3"),
+        ("on_new_order_ack", "a2"),
+        ("on_order_cancelled", "a1"),
+        ("on_order_cancelled", "a2"),
+    ]
+
+
 def test_an_amend_that_arrives_after_the_fill_is_refused():
     tape = Tape(
         book(0, [("100.0", "5")], [("100.1", "3")], whole=True),

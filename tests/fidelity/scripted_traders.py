@@ -244,6 +244,8 @@ class BookTrader(_Trader):
             self.amend()
         elif what < 0.45:
             self.cancel()
+        elif what < 0.47:
+            self.cancel_all()
 
     def on_public_trade(self, _e: Exchange, _n: int, side: Side, price: Price, qty: Qty, *_: int) -> None:
         if len(self.best) < 2 or self.best[Side.Buy].is_zero() or self.best[Side.Sell].is_zero():
