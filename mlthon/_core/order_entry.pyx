@@ -165,7 +165,7 @@ cdef class PlainRequests:
         cdef Route route = self.open_route(exchange, ref)
         cdef DeskOrder order = None
         if route is not None and type(client_id) is str:
-            order = route.desk.by_client_id.get(client_id)
+            order = route.desk.order_of(client_id)
         if order is None or order.ended or order.cancel_pending or order.instrument is not route.rules.instrument:
             self.cancel_checked(exchange, ref, client_id)
             return 0

@@ -229,7 +229,7 @@ cdef class OrderMgr:
         cdef Order order = self.find(client_id)
         if order is None:
             return False
-        order.apply_ack(exchange_id or "", told_price, leaves)
+        order.apply_ack("" if exchange_id is None else exchange_id, told_price, leaves)
         return self.retire_if_ended(order)
 
     def apply_new_order_reject(self, client_id) -> bool:

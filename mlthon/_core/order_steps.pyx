@@ -131,29 +131,33 @@ cdef class OrderSteps(OrderRecorder):
     def record_order(self, event, order, code):
         """Write down a step of an order, now: of a `DeskOrder`, or of what has its attributes."""
         cdef int reason = 0 if code is None else code.value
+        cdef Price price
+        cdef Qty qty
         if type(order) is DeskOrder:
             self.record(event.value, order, reason)
             return
         if order.record_row == NO_ROW:
             order.record_row = self.add_order(order.client_id, order.instrument, order.side)
-        self.write(event.value, order.record_row, order.price, order.qty, (<Qty?>order.leaves_qty).mantissa,
-                   order.modify_pending, reason)
+        price, qty = asked_for(order) if event.value == STEP_MODIFY_SENT else (order.price, order.qty)
+        self.write(event.value, order.record_row, price.mantissa, qty.mantissa, (<Qty?>order.leaves_qty).mantissa,
+                   reason)
 
     cdef int record(self, Step step, DeskOrder order, int code) except -1:
+        cdef Price price = order.price
+        cdef Qty qty = order.qty
         if order.record_row == NO_ROW:
             order.record_row = self.add_order(order.client_id, order.instrument, order.side)
-        return self.write(step, order.record_row, order.price, order.qty, order.leaves(), order.modify_pending, code)
+        if step == STEP_MODIFY_SENT:
+            price, qty = asked_for(order)
+        return self.write(step, order.record_row, price.mantissa, qty.mantissa, order.leaves(), code)
 
-    cdef int write(self, Step step, Py_ssize_t number, Price price, Qty qty, int128 leaves_qty,
-                   object modify_pending, int code) except -1:
+    cdef inline int write(self, Step step, Py_ssize_t number, int128 price, int128 qty, int128 leaves_qty,
+                          int code) except -1:
         cdef StepRow *row
-        if step == STEP_MODIFY_SENT and modify_pending is not None:
-            price = modify_pending.new_price or price
-            qty = modify_pending.new_qty or qty
         if self.count == self.room:
             self.grow()
         row = &self.steps[self.count]
-        row.price, row.qty, row.leaves_qty = price.mantissa, qty.mantissa, leaves_qty
+        row.price, row.qty, row.leaves_qty = price, qty, leaves_qty
         row.ns, row.order, row.code, row.event = self.clock.now(), number, code, <signed char>step
         self.count += 1
         return 0
@@ -178,3 +182,11 @@ cdef class OrderSteps(OrderRecorder):
         resize_smart(self.is_buy, number + 1)
         self.is_buy.data.as_schars[number] = side is BUY
         return number
+
+
+cdef tuple asked_for(object order):
+    """The price and the quantity that an order's pending modify wants for it."""
+    modify = order.modify_pending
+    if modify is None:
+        return order.price, order.qty
+    return modify.new_price or order.price, modify.new_qty or order.qty

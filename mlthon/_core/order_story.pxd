@@ -1,6 +1,7 @@
 # The engine's truth about orders, for compiled callers.
 
 cimport cython
+from cpython.object cimport PyObject
 from mlthon._core.chain cimport Chain, Link
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty
@@ -19,6 +20,7 @@ cdef enum Step:                       # the values of OrderEvent
 
 cdef enum:
     NO_ROW = -1
+    RECENT = 256                      # ids that are known on sight
 
 
 @cython.final
@@ -72,7 +74,7 @@ cdef class OrderStory:
     cdef Chain ended                  # in the order in which they ended
     cdef dict by_wire_id, by_exchange_id   # filled when somebody asks
     cdef Chain unfiled                # those that are not in them yet
-    cdef DeskOrder last               # the one asked for last
+    cdef PyObject *recent[RECENT]     # orders by where their ids lie in memory, borrowed; NULL: none
     cdef object last_instrument, last_id
 
     # Requests that nothing is wrong with: they are handed to the gateway, and noted.
@@ -93,6 +95,7 @@ cdef class OrderStory:
     cdef int end_if_fills_complete(self, DeskOrder order) except -1
     cdef int end(self, DeskOrder order, int how, str why_too_late) except -1
     cdef int forget(self, DeskOrder order) except -1
+    cdef DeskOrder order_of(self, str client_id)
     cdef DeskOrder find_order(self, str wire_id, str exchange_id)
     cdef int file_orders(self) except -1
     cdef int learn_exchange_id(self, DeskOrder order, str exchange_id) except -1

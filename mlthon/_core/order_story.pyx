@@ -68,6 +68,7 @@ cdef str CANCELLED_FIRST = "the order was cancelled first"
 
 
 @cython.final
+@cython.no_gc                         # what it is of is values: no cycle leads back from one
 @cython.freelist(64)
 cdef class DeskOrder:
     """One order as the desk knows it."""
@@ -172,7 +173,7 @@ cdef class OrderStory:
 
     def order(self, str client_id):
         """The order of a client id, ended ones included as long as they are remembered; else None."""
-        return self.by_client_id.get(client_id)
+        return self.order_of(client_id)
 
     def find(self, str wire_id, str exchange_id):
         """The order of a wire id, or else of a venue's id; None when there is none."""
@@ -199,7 +200,8 @@ cdef class OrderStory:
         self.requests.receive(SEND_NEW, request, None)
         cdef DeskOrder order = DeskOrder.__new__(DeskOrder)
         order.begin(client_id, request)
-        self.by_client_id[client_id] = self.last = order
+        self.by_client_id[client_id] = order
+        self.recent[place_of(client_id)] = self.recent[place_of(order.wire_id)] = <PyObject *>order
         join(&self.open, &order.place, order)
         join(&self.unfiled, &order.unfiled, order)
         self.tally[SENT] += 1
@@ -414,18 +416,25 @@ cdef class OrderStory:
             self.by_exchange_id.pop(order.exchange_id, None)
         else:
             leave(&self.unfiled, &order.unfiled)
-        if order is self.last:
-            self.last = None
+        for id_text in (order.client_id, order.wire_id):
+            if self.recent[place_of(id_text)] is <PyObject *>order:
+                self.recent[place_of(id_text)] = NULL
         del self.by_client_id[order.client_id]
         return 0
 
+    cdef DeskOrder order_of(self, str client_id):
+        cdef PyObject *recent = self.recent[place_of(client_id)]
+        if recent is not NULL and (<DeskOrder>recent).client_id is client_id:
+            return <DeskOrder>recent
+        return self.by_client_id.get(client_id)
+
     cdef DeskOrder find_order(self, str wire_id, str exchange_id):
-        cdef DeskOrder order = self.last
-        if order is None or order.wire_id is not wire_id:
-            self.file_orders()
-            order = self.by_wire_id.get(wire_id)
-            self.last = self.by_exchange_id.get(exchange_id) if order is None else order
-        return self.last
+        cdef PyObject *recent = self.recent[place_of(wire_id)]
+        if recent is not NULL and (<DeskOrder>recent).wire_id is wire_id:
+            return <DeskOrder>recent
+        self.file_orders()
+        order = self.by_wire_id.get(wire_id)
+        return self.by_exchange_id.get(exchange_id) if order is None else order
 
     cdef int file_orders(self) except -1:
         """Let orders be found by their ids on the wire: those that were sent since somebody asked."""
@@ -440,7 +449,7 @@ cdef class OrderStory:
         return 0
 
     cdef int learn_exchange_id(self, DeskOrder order, str exchange_id) except -1:
-        if exchange_id and not order.exchange_id:
+        if order.exchange_id is not exchange_id and exchange_id and not order.exchange_id:
             order.exchange_id = exchange_id
             if order.is_filed:
                 self.by_exchange_id[exchange_id] = order
@@ -465,6 +474,11 @@ cdef class OrderStory:
         args[3], args[4], args[5] = <PyObject *>a, <PyObject *>b, <PyObject *>c
         args[6], args[7], args[8] = <PyObject *>d, <PyObject *>e, <PyObject *>f
         return self.dispatcher.deliver(position, args, ALL_TELL + count)
+
+
+cdef inline size_t place_of(str id_text) noexcept:
+    """Where an id stands among recent ones: mostly it comes back as the object that was sent."""
+    return (<size_t><PyObject *>id_text >> 4) % RECENT
 
 
 cdef OrderRecorder recorder_of(object record_order):

@@ -5,14 +5,12 @@ Invariants: no id is returned twice; the number grows by one with each.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.string cimport memset
 from mlthon._core.ascii_text cimport joined_ascii
 
 cdef enum:
     MAX_LENGTH = 20
     NUMBER_LENGTH = 7                 # room for as many digits; at first six are used, lest ids look short
-    ROOM = 13                         # for any 64-bit number
-
-cdef const char *DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @cython.final
@@ -31,19 +29,19 @@ cdef class WireIds:
             raise ValueError(f"run epoch: expected 1 to {MAX_LENGTH - NUMBER_LENGTH} alphanumerics, got {epoch!r}")
         self.epoch = epoch
         self.head = epoch.encode()
+        memset(self.digits, c"0", ROOM)
+        self.start = ROOM - NUMBER_LENGTH + 1
 
     def next(self) -> str:
         """Return an id never returned before."""
         return self.next_id()
 
     cdef str next_id(self):
-        cdef char[ROOM] digits
-        cdef Py_ssize_t start = ROOM
-        self.count += 1
-        cdef unsigned long long rest = self.count
-        while rest or start > ROOM - NUMBER_LENGTH + 1:
-            start -= 1
-            digits[start] = DIGITS[rest % 36]
-            rest //= 36
+        cdef Py_ssize_t place = ROOM - 1
+        while self.digits[place] == c"z":
+            self.digits[place] = c"0"
+            place -= 1
+        self.digits[place] = c"a" if self.digits[place] == c"9" else self.digits[place] + 1
+        self.start = min(self.start, place)
         return joined_ascii(
-            PyBytes_AS_STRING(self.head), PyBytes_GET_SIZE(self.head), digits + start, ROOM - start)
+            PyBytes_AS_STRING(self.head), PyBytes_GET_SIZE(self.head), self.digits + self.start, ROOM - self.start)
