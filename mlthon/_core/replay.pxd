@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 from mlthon._core.arrivals cimport ArrivalQueue
+from mlthon._core.event_ring cimport EventRing
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.instrument_feed cimport InstrumentFeed
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
@@ -29,6 +30,7 @@ cdef class MarketView:
     cdef public bint shows_book       # somebody has asked for the book: else no depth is sent
     cdef public bint only_best        # it is sent the best levels alone, as a snapshot whenever they change
     cdef FollowedMarket engine        # of the market it is of
+    cdef EventRing bests
     cdef DepthUpdate best             # what was sent of them last
     cdef object instrument_id
     cdef object listener              # FeedListener
@@ -57,9 +59,7 @@ cdef class Lane:
     cdef Market market
     cdef int64_t next_ns              # when its next event is there
     cdef TapeCursor cursor            # None: `events`
-    cdef DepthUpdate update           # what the cursor fills
-    cdef PublicTrade trade
-    cdef OrderChange change
+    cdef EventRing updates, trades, changes           # what the cursor fills
     cdef RateUpdate rate
     cdef object events                # iterator of (gap_ns, event)
     cdef object event                 # what comes next

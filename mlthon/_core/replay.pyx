@@ -14,8 +14,9 @@ from libc.string cimport memcmp, memcpy
 
 from mlthon._core.arrivals cimport ArrivalQueue
 from mlthon._core.book_side cimport BookSide, Level, Place
+from mlthon._core.event_ring cimport EventRing
 from mlthon._core.followed_market cimport FollowedMarket
-from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from, public_trade_from
+from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from
 from mlthon._core.news_queue cimport NewsQueue
 from mlthon._core.order_change cimport OrderChange, RateUpdate
 from mlthon._core.price_book cimport PriceLevelBook
@@ -53,8 +54,8 @@ cdef class MarketView:
         self.delay = delay if constant_ns is None else None
         self.delay_ns = 0 if constant_ns is None else constant_ns
         self.ask_anew = ask_anew
-        self.best = DepthUpdate([], [])
-        self.best.reserve(2)
+        self.bests = EventRing(DepthUpdate)
+        self.best = self.bests.free()
 
     def open(self, *, bint book, bint trades, bint orders):
         """Say what is wanted; called again, with more."""
@@ -69,7 +70,7 @@ cdef class MarketView:
         self.feed = None
 
     cdef DepthUpdate moved_best(self):
-        """The best displayed levels, if they are others than those last sent; borrowed until the next call."""
+        """The best displayed levels, if they are others than those last sent."""
         cdef DepthUpdate best = self.best
         cdef Level[2] now
         cdef int side
@@ -84,6 +85,8 @@ cdef class MarketView:
         if best.bid_count == count[0] and best.ask_count == count[1] and \
                 memcmp(best.levels, now, (count[0] + count[1]) * sizeof(Level)) == 0:
             return None
+        best = self.best = self.bests.free()
+        best.reserve(2)
         memcpy(best.levels, now, sizeof(now))
         best.bid_count, best.ask_count = count[0], count[1]
         best.is_snapshot = True
@@ -173,7 +176,7 @@ cdef class Market:
 cdef class Lane:
     """One tape being played into one market: a cursor, or an iterator of ``(gap_ns, event)``.
 
-    `next_ns` is when its next event is there. A cursor's events are read into the same two objects over and over.
+    `next_ns` is when its next event is there. A cursor's events are read into objects that nobody holds any more.
     """
 
     def __init__(self, source, Market market not None):
@@ -181,9 +184,9 @@ cdef class Lane:
         if isinstance(source, TapeCursor):
             self.cursor = source
             self.cursor.reads_ids = False             # nobody here looks at them
-            self.update = DepthUpdate([], [])
-            self.trade = public_trade_from(0, 0, 0)
-            self.change = OrderChange.__new__(OrderChange)
+            self.updates = EventRing(DepthUpdate)
+            self.trades = EventRing(PublicTrade)
+            self.changes = EventRing(OrderChange)
             self.rate = RateUpdate.__new__(RateUpdate)
         else:
             self.events = iter(source)
@@ -219,18 +222,18 @@ cdef class Lane:
         raise TapeError(f"market: expected (nanoseconds since the last event, event), got {following!r:.200}")
 
     cdef object take(self):
-        """The next event, borrowed until the one after it is taken."""
+        """The next event. Whoever holds it keeps it as it is; but of a rate there is only one, to be looked at."""
         cdef object event = self.event
         if self.cursor is not None:
             if self.cursor.next_kind == DEPTH:
-                self.cursor.read_depth(self.update)
-                event = self.update
+                event = self.updates.free()
+                self.cursor.read_depth(event)
             elif self.cursor.next_kind == TRADE:
-                self.cursor.read_trade(self.trade)
-                event = self.trade
+                event = self.trades.free()
+                self.cursor.read_trade(event)
             elif ORDER_ADD <= self.cursor.next_kind <= ORDER_DELETE:
-                self.cursor.read_order(self.change)
-                event = self.change
+                event = self.changes.free()
+                self.cursor.read_order(event)
             else:
                 self.cursor.read_rate(self.rate)
                 event = self.rate
@@ -288,7 +291,7 @@ cdef class Replay:
         self.add_private(due_ns, self.caller, CALL, function, args)
 
     def send(self, MarketView view not None, news):
-        """Send market data to the strategy: an event, which is copied, or a function to call when it arrives."""
+        """Send market data to the strategy: an event, which is held, or a function to call when it arrives."""
         self.send_change(view, news)
 
     cdef int send_change(self, MarketView view, object news) except -1:
@@ -440,12 +443,6 @@ cdef class Replay:
         view.line.last_ns = due_ns
         if due_ns > self.last_news_ns:
             self.last_news_ns = due_ns
-        if isinstance(news, DepthUpdate):
-            news = (<DepthUpdate>news).copy()
-        elif isinstance(news, PublicTrade):
-            news = (<PublicTrade>news).copy()
-        elif isinstance(news, OrderChange):
-            news = copy_of(news)
         self.news.put(due_ns, view, news)
         self.due_ns[NEWS] = self.news.next_ns
         return 0
@@ -517,14 +514,3 @@ cdef int copy_side(BookSide side, Level *into) noexcept:
         count += 1
         level = side.next_level(&place)
     return 0
-
-
-cdef OrderChange copy_of(OrderChange change):
-    """A change of its own: a cursor fills one object over and over."""
-    cdef OrderChange twin = OrderChange.__new__(OrderChange)
-    twin.venue_ns, twin.recv_ns, twin.seq = change.venue_ns, change.recv_ns, change.seq
-    twin.order_id = change.order_id
-    twin.is_snapshot, twin.is_first, twin.is_last = change.is_snapshot, change.is_first, change.is_last
-    twin.action_index, twin.side_index = change.action_index, change.side_index
-    twin.price_mantissa, twin.qty_mantissa = change.price_mantissa, change.qty_mantissa
-    return twin
