@@ -12,6 +12,14 @@ from mlthon._core.tape_orders cimport Effect
 
 
 @cython.final
+cdef class Milliseconds:
+    cdef int64_t ms
+    cdef object told
+
+    cdef object of(self, int64_t ns)
+
+
+@cython.final
 cdef class InstrumentFeed:
     cdef readonly object exchange
     cdef readonly object instrument_id
@@ -24,6 +32,7 @@ cdef class InstrumentFeed:
     cdef int level_id_decimals_
     cdef int128 level_id_unit
     cdef Level told_bid, told_ask
+    cdef Milliseconds recv_ms, exec_ms
     cdef Change *changes                  # what each level of the message being applied did
     cdef Py_ssize_t changes_capacity
 

@@ -35,6 +35,21 @@ cdef int64_t NS_PER_MS = 1_000_000
 
 
 @cython.final
+cdef class Milliseconds:
+    """A time as callbacks are told it: the last one over again while it is the same, as it is of most trades."""
+
+    def __cinit__(self):
+        self.told = 0
+
+    cdef object of(self, int64_t ns):
+        cdef int64_t ms = ns // NS_PER_MS
+        if ms != self.ms:
+            self.ms = ms
+            self.told = ms
+        return self.told
+
+
+@cython.final
 cdef class InstrumentFeed:
     """The book of one instrument and the callbacks its changes cause.
 
@@ -49,6 +64,8 @@ cdef class InstrumentFeed:
         self.exchange = exchange
         self.instrument_id = instrument_id
         self.book = PriceLevelBook()
+        self.recv_ms = Milliseconds()
+        self.exec_ms = Milliseconds()
         self.forget_told()
 
     @property
@@ -141,7 +158,7 @@ cdef class InstrumentFeed:
         if left == 0 or not self.trades or not self.dispatcher.wants(ON_PUBLIC_TRADE):
             return
         trade = trades[0]
-        cdef object recv_ms = trade.recv_ns // NS_PER_MS
+        cdef object recv_ms = self.recv_ms.of(trade.recv_ns)
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             for trade in trades:
@@ -149,7 +166,7 @@ cdef class InstrumentFeed:
                 level.price = trade.price_mantissa
                 level.qty = trade.qty_mantissa
                 self.dispatcher.more_to_come = left > 0
-                self.dispatcher.public_trade(&batch, trade.taker_index, &level, trade.venue_ns // NS_PER_MS)
+                self.dispatcher.public_trade(&batch, trade.taker_index, &level, self.exec_ms.of(trade.venue_ns))
         finally:
             self.dispatcher.end_batch()
 
@@ -162,11 +179,11 @@ cdef class InstrumentFeed:
             return 0
         level.price = trade.price_mantissa
         level.qty = trade.qty_mantissa
-        cdef object recv_ms = recv_ns // NS_PER_MS
+        cdef object recv_ms = self.recv_ms.of(recv_ns)
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             self.dispatcher.more_to_come = False
-            self.dispatcher.public_trade(&batch, trade.taker_index, &level, trade.venue_ns // NS_PER_MS)
+            self.dispatcher.public_trade(&batch, trade.taker_index, &level, self.exec_ms.of(trade.venue_ns))
         finally:
             self.dispatcher.end_batch()
         return 0
@@ -186,7 +203,7 @@ cdef class InstrumentFeed:
         cdef int128 price = 0
         if self.order_book is None:
             return 0
-        cdef object recv_ms = recv_ns // NS_PER_MS
+        cdef object recv_ms = self.recv_ms.of(recv_ns)
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             if change.is_snapshot and change.is_first:
@@ -259,7 +276,7 @@ cdef class InstrumentFeed:
         cdef Py_ssize_t changes = self.count_to_tell(update.bid_count + update.ask_count)
         if changes == 0 and not bid_moved and not ask_moved:
             return 0
-        cdef object recv_ms = recv_ns // NS_PER_MS
+        cdef object recv_ms = self.recv_ms.of(recv_ns)
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             self.tell_changes(update, changes, bid_moved or ask_moved, &batch)
