@@ -1,17 +1,25 @@
 """Messages on their way, each with the time at which it arrives; of those of one time, the first sent arrives first.
 
-A binary heap of times, over slots of objects: in steady state neither sending nor delivering makes an object.
+What comes on one line comes in order of time; on several, each with its own delay, it nearly does. So a message is
+put behind those that arrive before it or with it, which are mostly all.
 
-Invariants: no heap entry is earlier than the one it hangs from; a slot belongs to one entry, or is free.
+A ring of times and one of objects, which grow when they are full: neither sending nor delivering makes an object.
+
+Invariants: times never fall; of the rings, `size` places from `first` on are in use, the others hold None.
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport INT64_MAX, int64_t
-from mlthon._core.due_heap cimport Due, heap_add, heap_drop_first
+
+cdef extern from "Python.h":
+    PyObject **items_of "PySequence_Fast_ITEMS" (list objects) noexcept
 
 cdef enum:
     FIRST_ROOM = 64
+    OBJECTS = 3                       # of a message: recipient, first, second
 
 
 @cython.final
@@ -20,54 +28,83 @@ cdef class ArrivalQueue:
 
     def __cinit__(self):
         self.next_ns = INT64_MAX
-        self.recipients, self.firsts, self.seconds = [], [], []
+        self.objects = []
 
     def __dealloc__(self):
-        PyMem_Free(self.heap)
-        PyMem_Free(self.free_slots)
+        PyMem_Free(self.arrivals)
 
     cdef int put(self, int64_t due_ns, Recipient recipient, int what, object first, object second) except -1:
-        cdef Due due
+        cdef Py_ssize_t at
         if self.size == self.room:
             self.make_room()
-        self.last_number += 1
-        due = Due(due_ns, self.last_number, what, self.free_slots[self.room - self.size - 1])
-        self.recipients[due.slot] = recipient
-        self.firsts[due.slot] = first
-        self.seconds[due.slot] = second
-        heap_add(self.heap, self.size, &due)
+        at = (self.first + self.size) & (self.room - 1)
+        if due_ns < self.next_ns:
+            self.next_ns = due_ns
+        if self.size and self.arrivals[(at - 1) & (self.room - 1)].due_ns > due_ns:
+            at = self.open_place(at, due_ns)
+        self.arrivals[at] = Arrival(due_ns, what)
+        cdef PyObject **place = items_of(self.objects) + OBJECTS * at
+        fill(place, recipient)
+        fill(place + 1, first)
+        fill(place + 2, second)
         self.size += 1
-        self.next_ns = self.heap[0].due_ns
         return 0
 
     cdef int deliver_first(self) except -1:
-        cdef int what = self.heap[0].what
-        cdef int slot = self.heap[0].slot
-        cdef Recipient recipient = <Recipient>self.recipients[slot]
-        cdef object first = self.firsts[slot]
-        cdef object second = self.seconds[slot]
-        self.recipients[slot] = self.firsts[slot] = self.seconds[slot] = None
-        heap_drop_first(self.heap, self.size)
+        cdef Py_ssize_t at = self.first
+        cdef int what = self.arrivals[at].what
+        cdef PyObject **place = items_of(self.objects) + OBJECTS * at
+        cdef Recipient recipient = <Recipient>take(place)
+        cdef object first = take(place + 1)
+        cdef object second = take(place + 2)
+        self.first = (at + 1) & (self.room - 1)
         self.size -= 1
-        self.free_slots[self.room - self.size - 1] = slot
-        self.next_ns = self.heap[0].due_ns if self.size else INT64_MAX
+        self.next_ns = self.arrivals[self.first].due_ns if self.size else INT64_MAX
         return recipient.receive(what, first, second)
 
+    cdef Py_ssize_t open_place(self, Py_ssize_t at, int64_t due_ns) except -1:
+        """Move what arrives later one place on; returns the place that is free then."""
+        cdef PyObject **places = items_of(self.objects)
+        cdef Py_ssize_t before, each
+        while at != self.first:
+            before = (at - 1) & (self.room - 1)
+            if self.arrivals[before].due_ns <= due_ns:
+                break
+            self.arrivals[at] = self.arrivals[before]
+            for each in range(OBJECTS):
+                fill(places + OBJECTS * at + each, take(places + OBJECTS * before + each))
+            at = before
+        return at
+
     cdef int make_room(self) except -1:
-        """Double the heap and the slots; called when no slot is free."""
+        """Double the rings, with what is on its way at their beginning."""
         cdef Py_ssize_t room = self.room * 2 if self.room else FIRST_ROOM
-        cdef Py_ssize_t slot
-        cdef Due *heap = <Due *>PyMem_Realloc(self.heap, room * sizeof(Due))
-        if heap is NULL:
+        cdef Py_ssize_t split = OBJECTS * self.first
+        cdef Py_ssize_t index
+        cdef Arrival *arrivals = <Arrival *>PyMem_Malloc(room * sizeof(Arrival))
+        if arrivals is NULL:
             raise MemoryError(f"no memory for {room} messages on their way")
-        self.heap = heap
-        cdef int *free_slots = <int *>PyMem_Realloc(self.free_slots, room * sizeof(int))
-        if free_slots is NULL:
-            raise MemoryError(f"no memory for {room} messages on their way")
-        self.free_slots = free_slots
-        for objects in (self.recipients, self.firsts, self.seconds):
-            (<list>objects).extend([None] * (room - self.room))
-        for slot in range(self.room, room):
-            free_slots[slot - self.room] = <int>slot
+        for index in range(self.size):
+            arrivals[index] = self.arrivals[(self.first + index) & (self.room - 1)]
+        PyMem_Free(self.arrivals)
+        self.arrivals = arrivals
+        self.objects = self.objects[split:] + self.objects[:split] + [None] * (OBJECTS * (room - self.size))
+        self.first = 0
         self.room = room
         return 0
+
+
+cdef inline void fill(PyObject **place, object value) noexcept:
+    """Put something where None is."""
+    Py_INCREF(value)
+    place[0] = <PyObject *>value
+    Py_DECREF(None)
+
+
+cdef inline object take(PyObject **place):
+    """Take something away, and leave None."""
+    cdef object value = <object>place[0]
+    Py_INCREF(None)
+    place[0] = <PyObject *>None
+    Py_DECREF(value)
+    return value

@@ -7,7 +7,6 @@ from libc.stdint cimport int64_t, uint64_t
 cdef struct Due:
     int64_t due_ns
     uint64_t number                   # order of arrival
-    int what, slot                    # the owner's; no part of the order
 
 
 cdef inline bint is_earlier(const Due *a, const Due *b) noexcept:

@@ -57,6 +57,7 @@ cdef class JoinedBook:
     cdef LevelArray touched[2]                 # prices where clients changed what is displayed, without a qty
     cdef LevelArray told                       # scratch
     cdef DepthUpdate changes                   # what the last call changed of what is displayed; None: see `touched`
+    cdef bint is_watched                       # somebody wants to know what is displayed
     cdef PriceLevelBook kept                   # the displayed book, or None until it is asked for
 
     cdef MarketSide market(self, int side)

@@ -4,6 +4,7 @@
 # is what both lead to, and goes on to be so while the order's states come and go.
 
 cimport cython
+from mlthon._core.chain cimport Chain, Link
 from mlthon._core.int128 cimport int128
 from mlthon._core.sim_order cimport SimOrder
 
@@ -14,14 +15,7 @@ cdef class KeptOrder:
     cdef void *archive                # its account's, which outlives it
     cdef object exposure              # what counts it while it is open
     cdef int128 outlay                # what it counts there
-    cdef void *before                 # neighbours among the archive's open or closed ones
-    cdef void *after
-
-
-cdef struct Chain:                    # of `KeptOrder`s, by their neighbours
-    void *first
-    void *last
-    Py_ssize_t length
+    cdef Link link                    # among the archive's open ones, or the closed
 
 
 @cython.final
@@ -33,7 +27,7 @@ cdef class OrderArchive:
     cdef Py_ssize_t history
     cdef dict by_id                   # of all accounts of an exchange: what is kept, by order id
     cdef dict by_link                 # by link id
-    cdef Chain open, closed           # in order of their ids; in order of their ends
+    cdef Chain open, closed           # of `KeptOrder`s: in order of their ids; in order of their ends
 
     cdef KeptOrder begin(self, SimOrder order, object exposure)
     cdef int close(self, KeptOrder kept) except -1     # its order has ended

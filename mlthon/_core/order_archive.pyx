@@ -1,13 +1,13 @@
 """An account's orders, found by their ids: the open ones, and as many closed ones as it may remember.
 
-Invariants: what is in `by_id` stands in one of its archive's chains, `open` or `closed`; what is not is forgotten,
-and shows no order. So whoever walks along a chain, whose links are plain pointers, meets only what `by_id` keeps
-alive.
+Invariant: what is in `by_id` stands in one of its archive's chains, `open` or `closed`; what is not is forgotten, and
+shows no order.
 """
 
 from collections import deque
 
 cimport cython
+from mlthon._core.chain cimport items_of, join, leave
 from mlthon._core.sim_order cimport SimOrder
 
 
@@ -56,11 +56,11 @@ cdef class OrderArchive:
 
     def open_orders(self):
         """The open orders, the oldest first."""
-        return iter(orders_of(&self.open))
+        return iter([(<KeptOrder>kept).order for kept in items_of(&self.open)])
 
     def closed_orders(self):
         """The closed orders that are remembered, in the order in which they closed."""
-        return iter(orders_of(&self.closed))
+        return iter([(<KeptOrder>kept).order for kept in items_of(&self.closed)])
 
     cdef KeptOrder begin(self, SimOrder order, object exposure):
         """Keep an order that is new, and open."""
@@ -69,16 +69,16 @@ cdef class OrderArchive:
         self.by_id[order.order_id] = kept
         if order.link_id:
             self.by_link[order.link_id] = kept
-        append(&self.open, kept)
+        join(&self.open, &kept.link, kept)
         return kept
 
     cdef int close(self, KeptOrder kept) except -1:
         cdef KeptOrder oldest
-        remove(&self.open, kept)
-        append(&self.closed, kept)
-        if self.closed.length > self.history:
-            oldest = <KeptOrder>self.closed.first
-            remove(&self.closed, oldest)
+        leave(&self.open, &kept.link)
+        join(&self.closed, &kept.link, kept)
+        if self.closed.count > self.history:
+            oldest = <KeptOrder>self.closed.first.item
+            leave(&self.closed, &oldest.link)
             del self.by_id[oldest.order.order_id]
             oldest.order = None
         return 0
@@ -86,34 +86,3 @@ cdef class OrderArchive:
     cdef KeptOrder known(self, object order_id):
         cdef KeptOrder kept = self.by_id.get(order_id)
         return kept if kept is not None and kept.archive is <void *>self else None
-
-
-cdef void append(Chain *chain, KeptOrder kept) noexcept:
-    kept.before, kept.after = chain.last, NULL
-    if chain.last is NULL:
-        chain.first = <void *>kept
-    else:
-        (<KeptOrder>chain.last).after = <void *>kept
-    chain.last = <void *>kept
-    chain.length += 1
-
-
-cdef void remove(Chain *chain, KeptOrder kept) noexcept:
-    if kept.before is NULL:
-        chain.first = kept.after
-    else:
-        (<KeptOrder>kept.before).after = kept.after
-    if kept.after is NULL:
-        chain.last = kept.before
-    else:
-        (<KeptOrder>kept.after).before = kept.before
-    chain.length -= 1
-
-
-cdef list orders_of(const Chain *chain):
-    cdef list orders = []
-    cdef void *each = chain.first
-    while each is not NULL:
-        orders.append((<KeptOrder>each).order)
-        each = (<KeptOrder>each).after
-    return orders

@@ -15,12 +15,12 @@ cdef class Outbox:
     cdef Py_ssize_t event_first       # the first of the event under way
     cdef Py_ssize_t room
     cdef bint delivering
+    cdef bint wants_depth             # of every symbol: somebody may publish it. Else see `JoinedBook.is_watched`
 
     # At once, where nothing waits and nothing is being delivered; else the same as posting. Deliver afterwards.
     cdef int tell_order(self, SimOrder order) except -1
     cdef int post_order(self, SimOrder order) except -1
     cdef int post_depth(self, str symbol, DepthUpdate update) except -1
-    cdef bint wants_depth(self, str symbol) except -1      # whether anybody does: it need not be posted else
     cdef int post(self, int kind, object first, object second) except -1
     cdef int pass_on(self) except -1
     cdef int make_room(self) except -1

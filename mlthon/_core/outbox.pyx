@@ -53,7 +53,10 @@ cdef class Outbox:
 
     def attach(self, listener):
         """Tell a listener of everything from now on, after those that are there already."""
-        self.listeners += (listener if isinstance(listener, Recipient) else CalledListener(listener),)
+        if not isinstance(listener, Recipient):
+            listener = CalledListener(listener)
+            self.wants_depth = True
+        self.listeners += (listener,)
 
     def deliver(self):
         """Deliver all that is queued, unless a delivery is under way, which then does.
@@ -62,7 +65,7 @@ cdef class Outbox:
         """
         self.pass_on()
 
-    def on_order(self, order):
+    def on_order(self, SimOrder order not None):
         self.post(ORDER, order, None)
 
     def on_fill(self, fill):
@@ -105,12 +108,6 @@ cdef class Outbox:
                 self.seconds[index] = merged(self.seconds[index], update)
                 return 0
         return self.post(DEPTH, symbol, update)
-
-    cdef bint wants_depth(self, str symbol) except -1:
-        for listener in self.listeners:
-            if (<Recipient>listener).wants_depth(symbol):
-                return True
-        return False
 
     cdef int post(self, int kind, object first, object second) except -1:
         if not self.listeners:

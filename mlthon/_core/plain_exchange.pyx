@@ -10,6 +10,7 @@ Invariant: nothing has happened to an order that is left.
 from mlthon._core.enums import TIF, OrderType, Side
 from mlthon._core.sim_order import Origin, SelfTrade, SimOrder
 
+from cpython.object cimport PyObject
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.funds cimport Exposure, Funds
 from mlthon._core.int128 cimport int128
@@ -18,7 +19,10 @@ from mlthon._core.order_archive cimport KeptOrder, archive_of
 from mlthon._core.order_entry cimport OrderRules
 from mlthon._core.outbox cimport Outbox
 from mlthon._core.sim_clock cimport TimeSource
-from mlthon._core.sim_order cimport BY_USER, IS_CANCELLED, SimOrder, begin_order, ended_order
+from mlthon._core.sim_order cimport BY_USER, IS_CANCELLED, SimOrder, begin_order
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *value) noexcept        # cpython.ref has it for an object, which counts one more
 
 cdef object BUY = Side.Buy
 cdef object SELL = Side.Sell
@@ -108,9 +112,11 @@ cdef class OrderKeeper:
         return 0 if order.is_open else archive_of(kept).close(kept)
 
     cdef SimOrder end_order(self, KeptOrder kept, int state_code, int reason_code, object met_id):
-        cdef SimOrder ended = ended_order(kept.order, state_code, reason_code, met_id, self.clock.now())
-        self.replace(kept, ended)
-        return ended
+        if Py_REFCNT(<PyObject *>kept.order) > 1:
+            kept.order = kept.order.twin()    # somebody has the order as it was
+        kept.order.end(state_code, reason_code, met_id, self.clock.now())
+        self.replace(kept, kept.order)
+        return kept.order
 
     cdef int tell_of(self, PlainMarket market, SimOrder order) except -1:
         self.outbox.post_order(order)
@@ -131,7 +137,7 @@ cdef class OrderKeeper:
 
     cdef bint is_news(self, PlainMarket market) except -1:
         """Whether the engine's last call changed what somebody wants to see."""
-        return market.engine.has_changes() and self.outbox.wants_depth(market.symbol)
+        return (market.engine.is_watched or self.outbox.wants_depth) and market.engine.has_changes()
 
 
 cdef class PlainExchange:

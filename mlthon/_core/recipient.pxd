@@ -7,12 +7,13 @@ cdef enum Message:
     SEND_NEW, SEND_CANCEL
     # What arrives at an end of the way between a gateway and its exchange.
     NEW_ARRIVED, CANCEL_ARRIVED, ORDER_ARRIVED, NEW_ACCEPTED, CANCEL_ACCEPTED
+    # Market data that arrives at a strategy's side.
+    NEWS_ARRIVED
     # A Python function to be called: the content is (function, args).
     CALL
 
 cdef class Recipient:
     cdef int receive(self, int what, object first, object second) except -1
-    cdef bint wants_depth(self, str symbol) except -1      # whether it is to be sent DEPTH of a symbol
 
 
 cdef class Caller(Recipient):

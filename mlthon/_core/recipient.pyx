@@ -10,9 +10,6 @@ cdef class Recipient:
     cdef int receive(self, int what, object first, object second) except -1:
         raise NotImplementedError(f"{type(self).__name__} takes no messages of kind {what}")
 
-    cdef bint wants_depth(self, str symbol) except -1:
-        return True
-
 
 cdef class Caller(Recipient):
     """Calls what it is sent, a function with its arguments."""

@@ -6,7 +6,6 @@ from mlthon._core.event_ring cimport EventRing
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.instrument_feed cimport InstrumentFeed
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
-from mlthon._core.news_queue cimport NewsQueue
 from mlthon._core.order_change cimport OrderChange, RateUpdate
 from mlthon._core.recipient cimport Caller, Recipient
 from mlthon._core.sim_clock cimport SimClock
@@ -22,12 +21,13 @@ cdef enum:                            # the order of what is due at the same tim
     RANKS = 5
 
 cdef class FeedLine:
+    cdef SimClock clock
     cdef int64_t last_ns              # when the last of what was sent on it arrives
 
-cdef class MarketView:
+cdef class MarketView(Recipient):
     cdef FeedLine line
     cdef public bint is_lost          # the strategy's book is to be given anew, when it is not displayed crossed
-    cdef public bint shows_book       # somebody has asked for the book: else no depth is sent
+    cdef bint shows_book              # somebody has asked for the book: else no depth is sent
     cdef public bint only_best        # it is sent the best levels alone, as a snapshot whenever they change
     cdef FollowedMarket engine        # of the market it is of
     cdef EventRing bests
@@ -77,7 +77,7 @@ cdef class Replay:
     cdef int64_t[RANKS] due_ns        # when the next of each rank is due
     cdef ArrivalQueue private
     cdef Caller caller
-    cdef NewsQueue news               # by `MarketView`: events, and functions to call
+    cdef ArrivalQueue news            # to `MarketView`s: events, and functions to call
     cdef int64_t last_news_ns         # when the last of the news is due, on any line
     cdef object scheduler
     cdef object dispatcher
@@ -98,7 +98,5 @@ cdef class Replay:
     cdef int play_order(self, Market market, OrderChange change) except -1
     cdef int pass_on(self, MarketView view, object news) except -1
     cdef int send_news(self, MarketView view, object news) except -1
-    cdef int64_t earliest(self) noexcept
-    cdef bint do_next(self, int64_t until_ns) except -1
-    cdef int deliver_next(self) except -1
-    cdef int tell_next(self) except -1
+    cdef int next_rank(self) noexcept
+    cdef bint do_next(self, int rank, int64_t until_ns) except -1

@@ -5,6 +5,7 @@ from mlthon._core.followed_market import FollowedMarket
 from mlthon._core.instrument_feed import InstrumentFeed
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.order_change import OrderChange, RateUpdate
+from mlthon._core.recipient import Recipient
 from mlthon._core.sim_clock import SimClock
 from mlthon._core.tape_cursor import TapeCursor
 from mlthon._core.tape_orders import TapeOrders
@@ -34,12 +35,11 @@ class _Deliverer(Protocol):
 
 @final
 class FeedLine:
-    def __init__(self) -> None: ...
+    def __init__(self, clock: SimClock) -> None: ...
 
 @final
-class MarketView:
+class MarketView(Recipient):
     is_lost: bool
-    shows_book: bool
     only_best: bool
     def __init__(
         self,
@@ -49,6 +49,7 @@ class MarketView:
         ask_anew: Callable[[], object],
         line: FeedLine,
     ) -> None: ...
+    def show_book(self) -> None: ...
     def open(self, *, book: bool, trades: bool, orders: bool) -> None: ...
     def close(self) -> None: ...
 

@@ -17,10 +17,9 @@ from mlthon._core.book_side cimport BookSide, Level, Place
 from mlthon._core.event_ring cimport EventRing
 from mlthon._core.followed_market cimport FollowedMarket
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, depth_update_from
-from mlthon._core.news_queue cimport NewsQueue
 from mlthon._core.order_change cimport OrderChange, RateUpdate
 from mlthon._core.price_book cimport PriceLevelBook
-from mlthon._core.recipient cimport CALL, Caller, Recipient
+from mlthon._core.recipient cimport CALL, NEWS_ARRIVED, Caller, Recipient
 from mlthon._core.sim_clock cimport SimClock
 from mlthon._core.tape_cursor cimport BROKEN, DEPTH, END, ORDER_ADD, ORDER_DELETE, TRADE, TapeCursor
 from mlthon._core.tape_orders cimport TapeOrders
@@ -35,9 +34,12 @@ cdef tuple EVENTS = (DepthUpdate, PublicTrade, OrderChange, RateUpdate)
 cdef class FeedLine:
     """The connection to one exchange's market data: on it, nothing overtakes."""
 
+    def __init__(self, SimClock clock not None):
+        self.clock = clock
+
 
 @cython.final
-cdef class MarketView:
+cdef class MarketView(Recipient):
     """What a strategy sees of one market, and how long that takes to reach it, on the line that its exchange has.
 
     ``listener`` is told whole messages (`FeedListener`), and asked for the book's own entrance, which takes the short
@@ -56,6 +58,10 @@ cdef class MarketView:
         self.ask_anew = ask_anew
         self.bests = EventRing(DepthUpdate)
         self.best = self.bests.free()
+
+    def show_book(self):
+        """Send what is displayed from now on; the market has to be watched."""
+        self.shows_book = self.engine.is_watched = True
 
     def open(self, *, bint book, bint trades, bint orders):
         """Say what is wanted; called again, with more."""
@@ -92,6 +98,9 @@ cdef class MarketView:
         best.is_snapshot = True
         best.venue_ns, best.seq = self.engine.market_ns, self.engine.market_seq
         return best
+
+    cdef int receive(self, int what, object first, object second) except -1:
+        return self.tell(first, self.line.clock.ns)
 
     cdef int64_t arrival_ns(self, int64_t now_ns) except -1:
         """When what is sent now would arrive."""
@@ -253,7 +262,7 @@ cdef class Replay:
         self.lanes = []
         self.private = ArrivalQueue()
         self.caller = Caller()
-        self.news = NewsQueue()
+        self.news = ArrivalQueue()
         self.due_ns[:] = [NEVER, NEVER, NEVER, NEVER, NEVER]
 
     # -- what takes part ---------------------------------------------------------------------------------------
@@ -327,13 +336,13 @@ cdef class Replay:
     def play(self, int64_t until_ns=NEVER):
         """Play until the tapes end and the last of their news has arrived, or until a time, or a failure."""
         cdef Lane lane = self.first()
-        cdef int64_t due_ns
+        cdef int rank
         while not self.stopped:
-            due_ns = self.earliest()
-            if self.woken or due_ns <= lane.next_ns or lane.next_ns > until_ns:
+            rank = self.next_rank()
+            if self.woken or self.due_ns[rank] <= lane.next_ns or lane.next_ns > until_ns:
                 if lane.next_ns == NEVER:     # what is on its way arrives, and no more
                     until_ns = min(until_ns, max(self.last_news_ns, self.clock.ns))
-                if not self.do_next(until_ns):
+                if not self.do_next(rank, until_ns):
                     return
             else:
                 if lane.next_ns > self.clock.ns:
@@ -344,7 +353,7 @@ cdef class Replay:
     def play_quietly(self, int64_t until_ns, is_done):
         """Let pass what is due, without a tape, until a time, or until `is_done()`."""
         while not is_done():
-            if not self.do_next(until_ns):
+            if not self.do_next(self.next_rank(), until_ns):
                 self.clock.ns = max(self.clock.ns, until_ns)
                 return
 
@@ -430,7 +439,8 @@ cdef class Replay:
                 news = view.moved_best()
                 if news is None:
                     return 0
-        if view.delay is None and view.delay_ns == 0 and not self.woken and self.earliest() > self.clock.ns:
+        cdef int64_t due_ns = self.due_ns[self.next_rank()]
+        if view.delay is None and view.delay_ns == 0 and not self.woken and due_ns > self.clock.ns:
             view.tell(news, self.clock.ns)
         else:
             self.send_news(view, news)
@@ -443,40 +453,38 @@ cdef class Replay:
         view.line.last_ns = due_ns
         if due_ns > self.last_news_ns:
             self.last_news_ns = due_ns
-        self.news.put(due_ns, view, news)
+        self.news.put(due_ns, view, NEWS_ARRIVED, news, None)
         self.due_ns[NEWS] = self.news.next_ns
         return 0
 
-    cdef int64_t earliest(self) noexcept:
-        """When something is due besides the tapes."""
-        cdef int64_t due_ns = self.due_ns[0]
+    cdef inline int next_rank(self) noexcept:
+        """Of which rank is what is due first, besides the tapes."""
+        cdef int first = 0
         cdef int rank
         for rank in range(1, RANKS):
-            if self.due_ns[rank] < due_ns:
-                due_ns = self.due_ns[rank]
-        return due_ns
+            if self.due_ns[rank] < self.due_ns[first]:
+                first = rank
+        return first
 
-    cdef bint do_next(self, int64_t until_ns) except -1:
-        """Do the one thing that is due first; False when nothing is due by then."""
-        cdef int64_t due_ns
-        cdef int rank = 0
+    cdef bint do_next(self, int rank, int64_t until_ns) except -1:
+        """Do the one thing that is due first, which is of a rank; False when nothing is due by then."""
+        cdef int64_t due_ns = self.due_ns[rank]
         if self.woken:
             self.woken = False
             self.dispatcher.deliver_waiting()
             if self.dispatcher.failure is not None:
                 self.stopped = True
             return True
-        due_ns = self.earliest()
         if due_ns == NEVER or due_ns > until_ns:
             return False
-        while self.due_ns[rank] != due_ns:
-            rank += 1
         if due_ns > self.clock.ns:
             self.clock.ns = due_ns
         if rank == NEWS:
-            self.tell_next()
+            self.news.deliver_first()
+            self.due_ns[NEWS] = self.news.next_ns
         elif rank == PRIVATE:
-            self.deliver_next()
+            self.private.deliver_first()
+            self.due_ns[PRIVATE] = self.private.next_ns
         elif rank == TIMER:
             self.scheduler.fire_due()
             self.timers_changed()
@@ -486,20 +494,6 @@ cdef class Replay:
         else:
             self.sampler.sample(self.clock.ns)
         return True
-
-    cdef int deliver_next(self) except -1:
-        self.private.deliver_first()
-        self.due_ns[PRIVATE] = self.private.next_ns
-        return 0
-
-    cdef int tell_next(self) except -1:
-        cdef MarketView view
-        cdef object news
-        view = self.news.recipient()
-        news = self.news.take()
-        self.due_ns[NEWS] = self.news.next_ns
-        view.tell(news, self.clock.ns)
-        return 0
 
 
 cdef int copy_side(BookSide side, Level *into) noexcept:

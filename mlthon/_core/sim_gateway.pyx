@@ -171,17 +171,17 @@ cdef class SimGateway(CompiledGateway):
 
     cdef int receive(self, int what, object first, object second) except -1:
         if what == SEND_NEW:
-            self.take_new(first)
+            self.take_new(<NewOrderRequest>first)
         elif what == SEND_CANCEL:
-            self.take_cancel(first)
+            self.take_cancel(<CancelOrderRequest>first)
         elif what == NEW_ARRIVED:
-            self.new_arrived(first)
+            self.new_arrived(<NewOrderRequest>first)
         elif what == CANCEL_ARRIVED:
-            self.cancel_arrived(first)
+            self.cancel_arrived(<CancelOrderRequest>first)
         elif what == ORDER_ARRIVED:
-            self.order_arrived(first)
+            self.order_arrived(<SimOrder>first)
         elif what == NEW_ACCEPTED or what == CANCEL_ACCEPTED:
-            self.listener.accept((<SimOrder?>first).link_id, (<SimOrder>first).exchange_id(), what == CANCEL_ACCEPTED)
+            self.listener.accept((<SimOrder>first).link_id, (<SimOrder>first).exchange_id(), what == CANCEL_ACCEPTED)
         else:
             self.hear(what, first, second)
         return 0
@@ -189,7 +189,7 @@ cdef class SimGateway(CompiledGateway):
     cdef int hear(self, int what, object first, object second) except -1:
         """The exchange tells something."""
         if what == ORDER:
-            self.report_order(first)
+            self.report_order(<SimOrder>first)
         elif what == DEPTH:
             self.show_depth(first, second)
         elif what == FILL:
@@ -299,10 +299,6 @@ cdef class SimGateway(CompiledGateway):
             listed.told_size = size
             self.back.put(self.replay.caller, CALL, self.listener.on_position, (listed.instrument, size))
         return 0
-
-    cdef bint wants_depth(self, str symbol) except -1:
-        cdef MarketView view = self.views.get(symbol)
-        return view is not None and view.shows_book
 
     cdef int show_depth(self, str symbol, object update) except -1:
         cdef MarketView view = self.views.get(symbol)

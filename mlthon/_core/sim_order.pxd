@@ -46,11 +46,12 @@ cdef class SimOrder:
 
     cdef str exchange_id(self)
     cdef SimOrder twin(self)
+    # Change it to what it is once it has ended with quantity left. For who has made it, and shown it to nobody.
+    cdef int end(self, int state_code, int reason_code, object met_order_id, int64_t updated_ns) except -1
 
 
-# An order before anything has happened to it, and one that has ended with quantity left.
+# An order before anything has happened to it.
 cdef SimOrder begin_order(
     object order_id, str link_id, str account, str symbol, object origin, object side, object order_type, object tif,
     bint post_only, bint reduce_only, object self_trade, bint by_value, Price price, Qty qty, int64_t now_ns,
 )
-cdef SimOrder ended_order(SimOrder order, int state_code, int reason_code, object met_order_id, int64_t updated_ns)

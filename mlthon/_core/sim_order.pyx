@@ -131,7 +131,9 @@ cdef class SimOrder:
 
     def ended(self, state, end_reason, met_order_id, updated_ns):
         """The order once it has ended with quantity left."""
-        return ended_order(self, state.value, end_reason.value, met_order_id, updated_ns)
+        cdef SimOrder ended = self.twin()
+        ended.end(state.value, end_reason.value, met_order_id, updated_ns)
+        return ended
 
     def replace(self, **changes):
         """The order with other values in some fields; raises TypeError for a name that is none."""
@@ -202,6 +204,11 @@ cdef class SimOrder:
         twin.is_open, twin.id_text = self.is_open, self.id_text
         return twin
 
+    cdef int end(self, int state_code, int reason_code, object met_order_id, int64_t updated_ns) except -1:
+        self.leaves_qty, self.state_code, self.reason_code = NO_QTY, state_code, reason_code
+        self.met_order_id, self.updated_ns, self.is_open = met_order_id, updated_ns, False
+        return 0
+
 
 def restore_sim_order(values):
     """Rebuild a pickled `SimOrder`."""
@@ -226,10 +233,3 @@ cdef SimOrder begin_order(
     order.state_code, order.reason_code, order.met_order_id, order.is_open = IS_NEW, NOT_ENDED, 0, True
     order.created_ns = order.updated_ns = now_ns
     return order
-
-
-cdef SimOrder ended_order(SimOrder order, int state_code, int reason_code, object met_order_id, int64_t updated_ns):
-    cdef SimOrder ended = order.twin()
-    ended.leaves_qty, ended.state_code, ended.reason_code = NO_QTY, state_code, reason_code
-    ended.met_order_id, ended.updated_ns, ended.is_open = met_order_id, updated_ns, False
-    return ended

@@ -67,7 +67,7 @@ cdef class TimerQueue:
     cdef int push(self, int64_t due_ns, uint64_t number) except -1:
         cdef Py_ssize_t capacity
         cdef Due *grown
-        cdef Due due = Due(due_ns, number, 0, 0)
+        cdef Due due = Due(due_ns, number)
         if self.size == self.capacity:
             capacity = self.capacity * 2 if self.capacity else 16
             grown = <Due *> PyMem_Realloc(self.heap, capacity * sizeof(Due))

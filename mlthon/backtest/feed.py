@@ -33,7 +33,7 @@ class BacktestFeed:
         self._replay = replay
         self._latency = latency
         self._listener: FeedListener | None = None
-        self._line = FeedLine()
+        self._line = FeedLine(replay.clock)
         self.views: dict[str, MarketView] = {}  #: what strategies see, by symbol; changes while it goes
         self._books: dict[str, set[MDSub]] = {}  # the kinds that are subscribed
 
@@ -95,7 +95,8 @@ class BacktestFeed:
         books |= subs & _BOOKS
         view.only_best = books == {MDSub.BBO}
         wants_book, orders = bool(subs & _BOOKS), self._markets[symbol].orders
-        view.shows_book = bool(books)
+        if wants_book:
+            view.show_book()
         wants_orders = MDSub.OrderBook in subs
         send(
             view,
