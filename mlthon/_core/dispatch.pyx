@@ -269,7 +269,8 @@ cdef class Dispatcher:
             return invoke(self, position, as_tuple(args, count))
         started = ticks_now()
         call(self, position, args, count)
-        watch(self, CALLBACKS[position], started)
+        if unlikely(ticks_now() - started >= self.slow_ticks):
+            watch(self, CALLBACKS[position], started)
         if unlikely(self.state & WAITING):
             self.deliver_waiting()
         return 0

@@ -28,6 +28,10 @@ cdef object GTC = TIF.GTC
 cdef object LIMIT = OrderType.Limit
 cdef object MARKET = OrderType.Market
 cdef object NO_INSTRUCTIONS = ExecInstructions.Unset
+cdef object SIDES = Side              # the classes, where they are looked at often
+cdef object ORDER_TYPES = OrderType
+cdef object TIFS = TIF
+cdef object EXEC_INSTRUCTIONS = ExecInstructions
 
 
 cdef class OrderMgr:
@@ -111,12 +115,12 @@ cdef class OrderMgr:
                 raise TypeError("give instrument_id or its older name symbol, not both")
             instrument_id = symbol
         check_instrument(instrument_id)
-        check_member(Side, "side", side)
-        check_member(OrderType, "order_type", order_type)
+        check_member(SIDES, "side", side)
+        check_member(ORDER_TYPES, "order_type", order_type)
         cdef Price limit = price_for(price, order_type)
         cdef Qty amount = positive("qty", qty)
-        check_member(TIF, "tif", tif)
-        check_member(ExecInstructions, "exec_instr", exec_instr)
+        check_member(TIFS, "tif", tif)
+        check_member(EXEC_INSTRUCTIONS, "exec_instr", exec_instr)
         if self.is_cancel_all_pending(instrument_id):
             return None
         cdef Order order = new_order(None, "", instrument_id, side, limit, amount, order_type, tif, exec_instr,
@@ -206,12 +210,12 @@ cdef class OrderMgr:
             if not isinstance(text, str):
                 raise TypeError(f"{name}: expected a str, got {text!r}")
         check_instrument(instrument_id)
-        check_member(Side, "side", side)
+        check_member(SIDES, "side", side)
         cdef Price limit = Price(price)
         cdef Qty amount = positive("qty", qty)
-        check_member(OrderType, "order_type", order_type)
-        check_member(TIF, "tif", tif)
-        check_member(ExecInstructions, "exec_instr", exec_instr)
+        check_member(ORDER_TYPES, "order_type", order_type)
+        check_member(TIFS, "tif", tif)
+        check_member(EXEC_INSTRUCTIONS, "exec_instr", exec_instr)
         cdef Order order = new_order(client_id, exchange_id, instrument_id, side, limit, amount, order_type, tif,
                                      exec_instr, nullable_attachment)
         return order if self.keep(order) else None
@@ -391,13 +395,13 @@ cdef class OrderMgr:
 # -- arguments ----------------------------------------------------------------------------------------------------
 
 
-cdef int check_instrument(object value) except -1:
+cdef inline int check_instrument(object value) except -1:
     if not isinstance(value, (int, str)) or isinstance(value, bool):
         raise TypeError(f"instrument_id: expected an int or a symbol as str, got {value!r}")
     return 0
 
 
-cdef int check_member(object kind, str name, object value) except -1:
+cdef inline int check_member(object kind, str name, object value) except -1:
     if type(value) is not kind:
         raise TypeError(f"{name}: expected {kind.__name__}.*, got {value!r}")
     return 0

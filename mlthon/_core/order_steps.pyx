@@ -10,7 +10,7 @@ from mlthon._core.enums import Side
 
 cimport cython
 from cpython.array cimport array, resize_smart
-from cpython.mem cimport PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.fixed_column cimport FixedColumn
@@ -20,7 +20,8 @@ from mlthon._core.sim_clock cimport TimeSource
 from mlthon._core.text_column cimport TextColumn
 
 cdef enum:
-    FIRST_ROOM = 64
+    BLOCK_BITS = 10                   # so many steps are in a block, as a power of two
+    BLOCK = 1 << BLOCK_BITS
 
 cdef object BUY = Side.Buy
 
@@ -44,8 +45,8 @@ cdef class OrderSteps(OrderRecorder):
 
     cdef readonly TextColumn client_ids
     cdef readonly array instruments, is_buy
-    cdef StepRow *steps
-    cdef Py_ssize_t count, room
+    cdef StepRow **blocks             # where they are written stays where it is, so nothing is ever copied
+    cdef Py_ssize_t count, block_count
     cdef dict numbers
     cdef TimeSource clock
     cdef object last_instrument       # the one of the last order, and its number
@@ -58,7 +59,10 @@ cdef class OrderSteps(OrderRecorder):
         self.client_ids = TextColumn()
 
     def __dealloc__(self):
-        PyMem_Free(self.steps)
+        cdef Py_ssize_t index
+        for index in range(self.block_count):
+            PyMem_Free(self.blocks[index])
+        PyMem_Free(self.blocks)
 
     def __len__(self):
         return self.count
@@ -69,7 +73,7 @@ cdef class OrderSteps(OrderRecorder):
         cdef array column = array("q", bytes(8 * self.count))
         cdef Py_ssize_t row
         for row in range(self.count):
-            column.data.as_longlongs[row] = self.steps[row].ns
+            column.data.as_longlongs[row] = self.step(row).ns
         return column
 
     @property
@@ -78,7 +82,7 @@ cdef class OrderSteps(OrderRecorder):
         cdef array column = array("b", bytes(self.count))
         cdef Py_ssize_t row
         for row in range(self.count):
-            column.data.as_schars[row] = self.steps[row].event
+            column.data.as_schars[row] = self.step(row).event
         return column
 
     @property
@@ -87,7 +91,7 @@ cdef class OrderSteps(OrderRecorder):
         cdef array column = array("q", bytes(8 * self.count))
         cdef Py_ssize_t row
         for row in range(self.count):
-            column.data.as_longlongs[row] = self.steps[row].order
+            column.data.as_longlongs[row] = self.step(row).order
         return column
 
     @property
@@ -96,7 +100,7 @@ cdef class OrderSteps(OrderRecorder):
         cdef array column = array("i", bytes(sizeof(int) * self.count))
         cdef Py_ssize_t row
         for row in range(self.count):
-            column.data.as_ints[row] = self.steps[row].code
+            column.data.as_ints[row] = self.step(row).code
         return column
 
     @property
@@ -105,7 +109,7 @@ cdef class OrderSteps(OrderRecorder):
         cdef FixedColumn column = FixedColumn()
         cdef Py_ssize_t row
         for row in range(self.count):
-            column.add(self.steps[row].price)
+            column.add(self.step(row).price)
         return column
 
     @property
@@ -114,7 +118,7 @@ cdef class OrderSteps(OrderRecorder):
         cdef FixedColumn column = FixedColumn()
         cdef Py_ssize_t row
         for row in range(self.count):
-            column.add(self.steps[row].qty)
+            column.add(self.step(row).qty)
         return column
 
     @property
@@ -123,7 +127,7 @@ cdef class OrderSteps(OrderRecorder):
         cdef FixedColumn column = FixedColumn()
         cdef Py_ssize_t row
         for row in range(self.count):
-            column.add(self.steps[row].leaves_qty)
+            column.add(self.step(row).leaves_qty)
         return column
 
     # -- writing -----------------------------------------------------------------------------------------------
@@ -154,20 +158,27 @@ cdef class OrderSteps(OrderRecorder):
     cdef inline int write(self, Step step, Py_ssize_t number, int128 price, int128 qty, int128 leaves_qty,
                           int code) except -1:
         cdef StepRow *row
-        if self.count == self.room:
+        if self.count == self.block_count << BLOCK_BITS:
             self.grow()
-        row = &self.steps[self.count]
+        row = self.step(self.count)
         row.price, row.qty, row.leaves_qty = price, qty, leaves_qty
         row.ns, row.order, row.code, row.event = self.clock.now(), number, code, <signed char>step
         self.count += 1
         return 0
 
+    cdef inline StepRow *step(self, Py_ssize_t row) noexcept:
+        return &self.blocks[row >> BLOCK_BITS][row & (BLOCK - 1)]
+
     cdef int grow(self) except -1:
-        cdef Py_ssize_t room = 2 * self.room if self.room else FIRST_ROOM
-        cdef StepRow *steps = <StepRow *>PyMem_Realloc(self.steps, room * sizeof(StepRow))
-        if steps is NULL:
-            raise MemoryError(f"no memory for {room} steps of orders")
-        self.steps, self.room = steps, room
+        """Make room for another block of steps."""
+        cdef StepRow **blocks = <StepRow **>PyMem_Realloc(self.blocks, (self.block_count + 1) * sizeof(StepRow *))
+        if blocks is NULL:
+            raise MemoryError
+        self.blocks = blocks
+        blocks[self.block_count] = <StepRow *>PyMem_Malloc(BLOCK * sizeof(StepRow))
+        if blocks[self.block_count] is NULL:
+            raise MemoryError(f"no memory for steps of orders, of which there are {self.count}")
+        self.block_count += 1
         return 0
 
     cdef Py_ssize_t add_order(self, str client_id, object instrument, object side) except -1:

@@ -2,6 +2,7 @@
 
 cimport cython
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
 from mlthon._core.chain cimport Chain, Link
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty
@@ -76,6 +77,8 @@ cdef class OrderStory:
     cdef Chain unfiled                # those that are not in them yet
     cdef PyObject *recent[RECENT]     # orders by where their ids lie in memory, borrowed; NULL: none
     cdef object last_instrument, last_id
+    cdef int64_t last_ms
+    cdef object last_ms_told          # the same as an int; None: none yet
 
     # Requests that nothing is wrong with: they are handed to the gateway, and noted.
     cdef int send_new_order(self, str client_id, NewOrderRequest request) except -1
@@ -100,6 +103,7 @@ cdef class OrderStory:
     cdef int file_orders(self) except -1
     cdef int learn_exchange_id(self, DeskOrder order, str exchange_id) except -1
     cdef object id_of(self, object instrument)
+    cdef object ms_as_int(self, int64_t ms)
     cdef int note(self, Step step, DeskOrder order, object code) except -1
     cdef int tell(self, Py_ssize_t position, DeskOrder order, size_t count=*, a=*, b=*, c=*, d=*,
                   e=*, f=*) except -1

@@ -20,12 +20,13 @@ from mlthon._core.enums import CancelCode, GtwRejectCode, OrderEvent, OrderStatu
 
 cimport cython
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
 from mlthon._core.chain cimport items_of, join, leave
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
 from mlthon._core.int128 cimport add_overflows, int128
 from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, OrderReport, fields_of
-from mlthon._core.recipient cimport SEND_CANCEL, SEND_NEW, CompiledGateway
+from mlthon._core.recipient cimport CompiledGateway
 
 log = logging.getLogger("mlthon.engine")
 
@@ -133,11 +134,12 @@ cdef class CalledGateway(CompiledGateway):
     def __init__(self, gateway):
         self.gateway = gateway
 
-    cdef int receive(self, int what, object first, object second) except -1:
-        if what == SEND_NEW:
-            self.gateway.send_new(first)
-        else:
-            self.gateway.send_cancel(first)
+    cdef int take_new(self, NewOrderRequest request) except -1:
+        self.gateway.send_new(request)
+        return 0
+
+    cdef int take_cancel(self, CancelOrderRequest request) except -1:
+        self.gateway.send_cancel(request)
         return 0
 
     cdef object status_now(self):
@@ -196,8 +198,7 @@ cdef class OrderStory:
         self.send_cancel_order(order)
 
     cdef int send_new_order(self, str client_id, NewOrderRequest request) except -1:
-        # What the gateway refuses to take was never sent; answers come later.
-        self.requests.receive(SEND_NEW, request, None)
+        self.requests.take_new(request)
         cdef DeskOrder order = DeskOrder.__new__(DeskOrder)
         order.begin(client_id, request)
         self.by_client_id[client_id] = order
@@ -212,7 +213,7 @@ cdef class OrderStory:
         request.wire_id, request.exchange_id = order.wire_id, order.exchange_id
         request.instrument = order.instrument
         order.cancel_pending = order.cancel_asked = True
-        self.requests.receive(SEND_CANCEL, request, None)
+        self.requests.take_cancel(request)
         return self.note(STEP_CANCEL_SENT, order, None)
 
     # -- the fate of requests --------------------------------------------------------------------------------
@@ -389,8 +390,9 @@ cdef class OrderStory:
         else:
             self.refuse_cancel(order, TOO_LATE, CANCELLED_FIRST)
         self.note(STEP_CANCELLED, order, None)
-        self.tell(ON_ORDER_CANCELLED, order, 5, not solicited, report.venue_ms, report.recv_ms, report.cancel_code,
-                  report.reason)
+        venue_ms = self.ms_as_int(report.venue_ms)
+        recv_ms = self.ms_as_int(report.recv_ms)
+        self.tell(ON_ORDER_CANCELLED, order, 5, not solicited, venue_ms, recv_ms, report.cancel_code, report.reason)
         return self.end(order, ENDED_CANCELLED, CANCELLED_FIRST)
 
     cdef int end(self, DeskOrder order, int how, str why_too_late) except -1:
@@ -461,7 +463,13 @@ cdef class OrderStory:
             self.last_instrument, self.last_id = instrument, instrument.get_instrument_id()
         return self.last_id
 
-    cdef int note(self, Step step, DeskOrder order, object code) except -1:
+    cdef object ms_as_int(self, int64_t ms):
+        """A time as it is told; many are the one told before."""
+        if ms != self.last_ms or self.last_ms_told is None:
+            self.last_ms, self.last_ms_told = ms, ms
+        return self.last_ms_told
+
+    cdef inline int note(self, Step step, DeskOrder order, object code) except -1:
         return 0 if self.recorder is None else self.recorder.record(step, order, 0 if code is None else code.value)
 
     cdef int tell(self, Py_ssize_t position, DeskOrder order, size_t count=0, a=None, b=None, c=None, d=None,

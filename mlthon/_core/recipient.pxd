@@ -1,10 +1,10 @@
 # Whom compiled code tells something, for compiled modules.
 
+from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest
+
 cdef enum Message:
     # What a simulated exchange tells; `Outbox` names the listeners' methods in this order.
     ORDER, FILL, FUNDING, POSITION, WALLET, DEPTH, TRADE
-    # Requests that a desk hands to a gateway.
-    SEND_NEW, SEND_CANCEL
     # What arrives at an end of the way between a gateway and its exchange.
     NEW_ARRIVED, CANCEL_ARRIVED, ORDER_ARRIVED, NEW_ACCEPTED, CANCEL_ACCEPTED
     # Market data that arrives at a strategy's side.
@@ -24,3 +24,6 @@ cdef class CompiledGateway(Recipient):
     cdef public object status         # GtwStatus
 
     cdef object status_now(self)
+    # A request: what the gateway refuses by raising was never sent; answers come later.
+    cdef int take_new(self, NewOrderRequest request) except -1
+    cdef int take_cancel(self, CancelOrderRequest request) except -1

@@ -3,6 +3,8 @@
 Whoever is not compiled is wrapped by the one who tells it (`outbox`, `order_story`).
 """
 
+from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest
+
 
 cdef class Recipient:
     """Made of subclasses only."""
@@ -20,7 +22,13 @@ cdef class Caller(Recipient):
 
 
 cdef class CompiledGateway(Recipient):
-    """Takes a desk's requests as messages; ``status`` says whether it takes any."""
+    """Takes a desk's requests, without Python in between; ``status`` says whether it takes any."""
 
     cdef object status_now(self):
         return self.status
+
+    cdef int take_new(self, NewOrderRequest request) except -1:
+        raise NotImplementedError(f"{type(self).__name__} takes no new orders")
+
+    cdef int take_cancel(self, CancelOrderRequest request) except -1:
+        raise NotImplementedError(f"{type(self).__name__} takes no cancels")

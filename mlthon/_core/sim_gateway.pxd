@@ -52,8 +52,6 @@ cdef class SimGateway(CompiledGateway):
     cdef dict by_symbol
 
     cdef int hear(self, int what, object first, object second) except -1
-    cdef int take_new(self, NewOrderRequest request) except -1
-    cdef int take_cancel(self, CancelOrderRequest request) except -1
     cdef int new_arrived(self, NewOrderRequest request) except -1
     cdef int cancel_arrived(self, CancelOrderRequest request) except -1
     cdef int tell_new_usage(self) except -1

@@ -17,7 +17,7 @@ from mlthon._core.order_story cimport OrderStory
 from mlthon._core.plain_exchange cimport PlainExchange
 from mlthon._core.recipient cimport (
     CALL, CANCEL_ACCEPTED, CANCEL_ARRIVED, DEPTH, FILL, FUNDING, NEW_ACCEPTED, NEW_ARRIVED, ORDER, ORDER_ARRIVED,
-    POSITION, SEND_CANCEL, SEND_NEW, TRADE, WALLET, CompiledGateway, Recipient,
+    POSITION, TRADE, WALLET, CompiledGateway, Recipient,
 )
 from mlthon._core.replay cimport MarketView, Replay
 from mlthon._core.request_limits cimport Allowance, RequestLimits
@@ -170,11 +170,7 @@ cdef class SimGateway(CompiledGateway):
         self.listener = listener
 
     cdef int receive(self, int what, object first, object second) except -1:
-        if what == SEND_NEW:
-            self.take_new(<NewOrderRequest>first)
-        elif what == SEND_CANCEL:
-            self.take_cancel(<CancelOrderRequest>first)
-        elif what == NEW_ARRIVED:
+        if what == NEW_ARRIVED:
             self.new_arrived(<NewOrderRequest>first)
         elif what == CANCEL_ARRIVED:
             self.cancel_arrived(<CancelOrderRequest>first)
