@@ -5,7 +5,7 @@ from typing_extensions import disjoint_base
 
 from mlthon._core.enums import Side
 from mlthon._core.fixed import MLDecimal, Price
-from mlthon._core.order_archive import OrderArchive
+from mlthon._core.order_archive import KeptOrders, OrderArchive
 
 # Purses and terms are those of a higher layer.
 
@@ -24,7 +24,7 @@ class Funds:
         terms: dict[str, Any],
         leverages: dict[str, MLDecimal],
         mark_price: Callable[[str], Price | None],
-        orders: dict[int, Any],
+        orders: KeptOrders,
         history: int,
     ) -> None: ...
     @property

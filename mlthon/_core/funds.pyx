@@ -11,7 +11,7 @@ from mlthon._core.holding cimport Holding
 from mlthon._core.int128 cimport (
     add_overflows, div_scaled_overflows, int128, mul_scaled_overflows, sub_overflows,
 )
-from mlthon._core.order_archive cimport OrderArchive
+from mlthon._core.order_archive cimport KeptOrders, OrderArchive
 from mlthon._core.sim_order cimport SimOrder
 
 cdef object BUY = Side.Buy
@@ -93,11 +93,11 @@ cdef class Funds:
 
     ``purse`` has ``cash`` by coin and ``positions`` by symbol; ``terms`` are those of every symbol, ``leverages`` of
     every contract, 1 or more; ``mark_price(symbol)`` is what a position is valued at; ``orders`` are those that the
-    exchange keeps, by their ids.
+    exchange keeps.
     """
 
     def __init__(self, str name not None, Py_ssize_t index, purse, dict terms not None, dict leverages not None,
-                 mark_price, dict orders not None, Py_ssize_t history):
+                 mark_price, KeptOrders orders not None, Py_ssize_t history):
         self.name = name
         self.index = index
         self.purse = purse

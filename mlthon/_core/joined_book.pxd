@@ -4,10 +4,10 @@
 # a position is what its account's fills sum to.
 
 from libc.stdint cimport int64_t
+from mlthon._core.id_table cimport IdTable
 from mlthon._core.int128 cimport int128
 from mlthon._core.market_event cimport DepthUpdate
 from mlthon._core.market_side cimport MarketSide
-from mlthon._core.order_index cimport OrderIndex
 from mlthon._core.price_book cimport Level, PriceLevelBook
 from mlthon._core.resting_orders cimport Order, Queue, RestingSide
 
@@ -44,7 +44,7 @@ cdef class JoinedBook:
     cdef MarketSide market_asks
     cdef RestingSide client_bids
     cdef RestingSide client_asks
-    cdef OrderIndex resting
+    cdef IdTable resting                       # Orders, by their ids
     cdef Py_ssize_t reduce_only_count          # resting orders that are reduce-only
     cdef int128 *positions                     # by account
     cdef int128 *trial_positions               # as many, for a look-ahead

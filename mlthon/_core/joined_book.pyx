@@ -10,10 +10,10 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 
 from mlthon._core.fixed cimport Price, price_from, qty_from
+from mlthon._core.id_table cimport add_id, drop_id, find_id, free_ids
 from mlthon._core.int128 cimport INT128_MAX, div_scaled_overflows, int128, mul_scaled_overflows
 from mlthon._core.market_event cimport DepthUpdate, depth_update_from
 from mlthon._core.market_side cimport MarketSide
-from mlthon._core.order_index cimport add_order, drop_order, find_order, free_index
 from mlthon._core.price_book cimport BookSide, Level, Place, PriceLevelBook
 from mlthon._core.resting_orders cimport Order, Queue, RestingSide, free_order, spans
 
@@ -34,7 +34,7 @@ cdef class JoinedBook:
 
     def __dealloc__(self):
         cdef int side
-        free_index(&self.resting)
+        free_ids(&self.resting)
         PyMem_Free(self.positions)
         PyMem_Free(self.trial_positions)
         for side in range(2):
@@ -156,7 +156,7 @@ cdef class JoinedBook:
         return qty_from(ahead)
 
     def __contains__(self, int64_t order_id):
-        return find_order(&self.resting, order_id) is not NULL
+        return find_id(&self.resting, order_id) is not NULL
 
     def __len__(self):
         """How many orders rest."""
@@ -169,7 +169,7 @@ cdef class JoinedBook:
         return self.client_bids if side == 0 else self.client_asks
 
     cdef Order *find(self, int64_t order_id) except NULL:
-        cdef Order *order = find_order(&self.resting, order_id)
+        cdef Order *order = <Order *>find_id(&self.resting, order_id)
         if order is NULL:
             raise KeyError(order_id)
         return order
@@ -246,13 +246,13 @@ cdef class JoinedBook:
         order.ahead = self.market(order.side).shown(order.price)
         order.arrived_after = self.arrivals
         self.clients(order.side).append(order)
-        add_order(&self.resting, order)
+        add_id(&self.resting, order.order_id, order)
         self.reduce_only_count += order.is_reduce_only
         return self.touch(order.side, order.price)
 
     cdef int unlink(self, Order *order) except -1:
         """Take a resting order out of its queue; the caller frees it or lets it enter anew."""
-        drop_order(&self.resting, order.order_id)
+        drop_id(&self.resting, order.order_id)
         self.reduce_only_count -= order.is_reduce_only
         self.clients(order.side).remove(order)
         return self.touch(order.side, order.price)

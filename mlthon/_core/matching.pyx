@@ -27,13 +27,13 @@ cimport cython
 from mlthon._core.enums cimport side_index
 from mlthon._core.fixed cimport MLDecimal, Price, Qty, qty_from
 from mlthon._core.followed_market cimport AHEAD, BEHIND, FollowedMarket, QueueRule
+from mlthon._core.id_table cimport find_id
 from mlthon._core.int128 cimport add_overflows, int128
 from mlthon._core.joined_book cimport (
     MAX_POSITION, MAX_QTY, NO_LIQUIDITY, NOT_WHOLE, OPEN, POST_ONLY, REDUCE_ONLY, SELF_TRADE, better_price, reaches,
     signed, smaller,
 )
 from mlthon._core.market_side cimport MarketSide
-from mlthon._core.order_index cimport find_order
 from mlthon._core.price_book cimport BookSide, Level
 from mlthon._core.resting_orders cimport Order, Queue, RestingSide, free_order, new_order
 
@@ -160,7 +160,7 @@ cdef class MatchingEngine(FollowedMarket):
 
     cdef Order *new_entry(self, int64_t order_id, Py_ssize_t account, int side, int128 qty) except NULL:
         """An order that may enter, as yet without a price."""
-        if order_id <= 0 or find_order(&self.resting, order_id) is not NULL:
+        if order_id <= 0 or find_id(&self.resting, order_id) is not NULL:
             raise ValueError(f"order_id: expected a new positive id, got {order_id}")
         if not 0 <= account < self.account_count:
             raise ValueError(f"account: expected 0 to {self.account_count - 1}, got {account}")

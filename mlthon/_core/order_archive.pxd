@@ -4,9 +4,12 @@
 # is what both lead to, and goes on to be so while the order's states come and go.
 
 cimport cython
+from libc.stdint cimport int64_t
 from mlthon._core.chain cimport Chain, Link
+from mlthon._core.id_table cimport IdTable
 from mlthon._core.int128 cimport int128
 from mlthon._core.sim_order cimport SimOrder
+from mlthon._core.text_table cimport TextTable
 
 
 @cython.final
@@ -19,19 +22,29 @@ cdef class KeptOrder:
 
 
 @cython.final
+cdef class KeptOrders:
+    cdef IdTable by_id                # `KeptOrder`s, which it holds
+
+    cdef KeptOrder find(self, int64_t order_id)        # None when there is none
+    cdef int add(self, KeptOrder kept) except -1
+    cdef void drop(self, KeptOrder kept) noexcept      # and forget its order
+
+
+@cython.final
 cdef class OrderArchive:
     cdef readonly object account      # whose it is
     cdef readonly object fills        # deques, the oldest first
     cdef readonly object payments
     cdef readonly long long fill_count     # forgotten ones included
     cdef Py_ssize_t history
-    cdef dict by_id                   # of all accounts of an exchange: what is kept, by order id
-    cdef dict by_link                 # by link id
+    cdef KeptOrders orders            # of all accounts of the exchange
+    cdef TextTable by_link            # `KeptOrder`s, by their link ids
     cdef Chain open, closed           # of `KeptOrder`s: in order of their ids; in order of their ends
 
     cdef KeptOrder begin(self, SimOrder order, object exposure)
     cdef int close(self, KeptOrder kept) except -1     # its order has ended
     cdef KeptOrder known(self, object order_id)        # None: unknown or forgotten, or another account's
+    cdef KeptOrder known_by_link(self, str link_id)    # None: unknown; of a forgotten one, `order` is None
 
 
 # Whose it is.

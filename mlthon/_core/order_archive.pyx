@@ -1,14 +1,22 @@
 """An account's orders, found by their ids: the open ones, and as many closed ones as it may remember.
 
-Invariant: what is in `by_id` stands in one of its archive's chains, `open` or `closed`; what is not is forgotten, and
-shows no order.
+Invariant: what is in `KeptOrders` stands in one of its archive's chains, `open` or `closed`; what is not is
+forgotten, and shows no order.
 """
 
 from collections import deque
 
 cimport cython
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
+from libc.stdint cimport int64_t
 from mlthon._core.chain cimport items_of, join, leave
+from mlthon._core.id_table cimport add_id, drop_id, find_id, free_ids
 from mlthon._core.sim_order cimport SimOrder
+from mlthon._core.text_table cimport add_text, find_text, free_texts
+
+cdef extern from "Python.h":
+    long long PyLong_AsLongLongAndOverflow(object number, int *is_beyond) except? -1
 
 
 @cython.final
@@ -19,19 +27,47 @@ cdef class KeptOrder:
 
 
 @cython.final
+cdef class KeptOrders:
+    """All orders that an exchange keeps, by their ids; for compiled code only."""
+
+    def __dealloc__(self):
+        cdef Py_ssize_t at
+        for at in range(self.by_id.mask + 1 if self.by_id.size else 0):
+            if self.by_id.slots[at].id != 0:
+                Py_XDECREF(<PyObject *>self.by_id.slots[at].item)
+        free_ids(&self.by_id)
+
+    cdef KeptOrder find(self, int64_t order_id):
+        cdef void *kept = find_id(&self.by_id, order_id)
+        return None if kept is NULL else <KeptOrder>kept
+
+    cdef int add(self, KeptOrder kept) except -1:
+        add_id(&self.by_id, kept.order.order_id, <void *>kept)
+        Py_INCREF(kept)
+        return 0
+
+    cdef void drop(self, KeptOrder kept) noexcept:
+        drop_id(&self.by_id, kept.order.order_id)
+        kept.order = None
+        Py_DECREF(kept)
+
+
+@cython.final
 cdef class OrderArchive:
     """One account's orders, fills and payments. Its link ids are remembered for good: they must never repeat.
 
-    ``by_id`` is shared by all archives of an exchange.
+    ``orders`` are those of all archives of an exchange.
     """
 
-    def __init__(self, account, dict by_id not None, Py_ssize_t history):
+    def __init__(self, account, KeptOrders orders not None, Py_ssize_t history):
         self.account = account
-        self.by_id = by_id
+        self.orders = orders
         self.history = history
-        self.by_link = {}
         self.fills = deque(maxlen=history)
         self.payments = deque(maxlen=history)
+
+    def __dealloc__(self):
+        free_texts(&self.by_link)
 
     def add_fill(self, fill):
         """Keep a fill."""
@@ -47,12 +83,12 @@ cdef class OrderArchive:
 
     def find(self, order_id=None, link_id=None):
         """An order by the exchange's id or else by the client's; None when it is unknown or forgotten."""
-        cdef KeptOrder kept = self.by_link.get(link_id or "") if order_id is None else self.known(order_id)
+        cdef KeptOrder kept = self.known_by_link(link_id or "") if order_id is None else self.known(order_id)
         return None if kept is None else kept.order
 
     def is_link_used(self, str link_id not None) -> bool:
         """Whether an order has had that link id."""
-        return link_id in self.by_link
+        return self.known_by_link(link_id) is not None
 
     def open_orders(self):
         """The open orders, the oldest first."""
@@ -66,9 +102,9 @@ cdef class OrderArchive:
         """Keep an order that is new, and open."""
         cdef KeptOrder kept = KeptOrder.__new__(KeptOrder)
         kept.order, kept.exposure, kept.archive = order, exposure, <void *>self
-        self.by_id[order.order_id] = kept
+        self.orders.add(kept)
         if order.link_id:
-            self.by_link[order.link_id] = kept
+            add_text(&self.by_link, order.link_id, kept)
         join(&self.open, &kept.link, kept)
         return kept
 
@@ -79,10 +115,14 @@ cdef class OrderArchive:
         if self.closed.count > self.history:
             oldest = <KeptOrder>self.closed.first.item
             leave(&self.closed, &oldest.link)
-            del self.by_id[oldest.order.order_id]
-            oldest.order = None
+            self.orders.drop(oldest)
         return 0
 
     cdef KeptOrder known(self, object order_id):
-        cdef KeptOrder kept = self.by_id.get(order_id)
+        cdef int is_beyond = 0
+        cdef KeptOrder kept = self.orders.find(PyLong_AsLongLongAndOverflow(order_id, &is_beyond))
         return kept if kept is not None and kept.archive is <void *>self else None
+
+    cdef KeptOrder known_by_link(self, str link_id):
+        cdef PyObject *kept = find_text(&self.by_link, link_id)
+        return None if kept is NULL else <KeptOrder>kept

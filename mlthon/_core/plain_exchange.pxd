@@ -1,10 +1,11 @@
 # The simulated exchange's short way, for compiled gateways.
 
+from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.funds cimport Exposure, Funds
 from mlthon._core.int128 cimport int128
 from mlthon._core.matching cimport MatchingEngine
-from mlthon._core.order_archive cimport KeptOrder
+from mlthon._core.order_archive cimport KeptOrder, KeptOrders
 from mlthon._core.order_entry cimport OrderRules
 from mlthon._core.outbox cimport Outbox
 from mlthon._core.sim_clock cimport TimeSource
@@ -22,12 +23,13 @@ cdef class OrderKeeper:
     cdef readonly Outbox outbox
     cdef readonly object now_ns
     cdef TimeSource clock             # the same
-    cdef readonly dict orders         # what is kept, by order id
+    cdef readonly KeptOrders orders
     cdef long long orders_made
 
     cdef int keep(self, Funds account, SimOrder order) except -1
     cdef int begin(self, Funds account, Exposure exposure, SimOrder order, int128 outlay) except -1
     cdef int replace(self, KeptOrder kept, SimOrder order) except -1
+    cdef KeptOrder open_order(self, int64_t order_id)          # KeyError when it is not open
     cdef SimOrder end_order(self, KeptOrder kept, int state_code, int reason_code, object met_id)
     cdef int tell_of(self, PlainMarket market, SimOrder order) except -1
     cdef int tell_at_once(self, PlainMarket market, SimOrder order) except -1

@@ -11,11 +11,12 @@ from mlthon._core.enums import TIF, OrderType, Side
 from mlthon._core.sim_order import Origin, SelfTrade, SimOrder
 
 from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.funds cimport Exposure, Funds
 from mlthon._core.int128 cimport int128
 from mlthon._core.matching cimport MatchingEngine
-from mlthon._core.order_archive cimport KeptOrder, archive_of
+from mlthon._core.order_archive cimport KeptOrder, KeptOrders, archive_of
 from mlthon._core.order_entry cimport OrderRules
 from mlthon._core.outbox cimport Outbox
 from mlthon._core.sim_clock cimport TimeSource
@@ -50,18 +51,15 @@ cdef class OrderKeeper:
         self.outbox = outbox
         self.now_ns = now_ns
         self.clock = TimeSource(now_ns)
-        self.orders = {}
+        self.orders = KeptOrders()
 
-    def owner(self, order_id):
+    def owner(self, int64_t order_id):
         """Whose an open order is; raises KeyError when it is not open."""
-        cdef KeptOrder kept = self.orders[order_id]
-        if not kept.order.is_open:
-            raise KeyError(order_id)
-        return archive_of(kept).account
+        return archive_of(self.open_order(order_id)).account
 
-    def is_open(self, order_id) -> bool:
+    def is_open(self, int64_t order_id) -> bool:
         """Whether an order is open."""
-        cdef KeptOrder kept = self.orders.get(order_id)
+        cdef KeptOrder kept = self.orders.find(order_id)
         return kept is not None and kept.order.is_open
 
     def new_order(self, account, order, origin=CLIENT):
@@ -75,8 +73,7 @@ cdef class OrderKeeper:
 
     def end(self, Funds account not None, SimOrder order not None, state, reason, met_id=0):
         """Keep that an order has ended with quantity left."""
-        cdef KeptOrder kept = self.orders[order.order_id]
-        return self.end_order(kept, state.value, reason.value, met_id)
+        return self.end_order(self.open_order(order.order_id), state.value, reason.value, met_id)
 
     def tell_quiet(self, PlainMarket market not None, SimOrder order not None):
         """Queue what there is to tell when an order came to rest, changed or ended, and nothing else happened."""
@@ -87,7 +84,7 @@ cdef class OrderKeeper:
         self.tell_changes(market)
 
     cdef int keep(self, Funds account, SimOrder order) except -1:
-        cdef KeptOrder kept = self.orders.get(order.order_id)
+        cdef KeptOrder kept = self.orders.find(order.order_id)
         cdef Exposure exposure
         cdef int128 outlay
         if kept is not None:
@@ -110,6 +107,12 @@ cdef class OrderKeeper:
         exposure.count(order.side is BUY, outlay - kept.outlay, 0 if order.is_open else -1)
         kept.order, kept.outlay = order, outlay
         return 0 if order.is_open else archive_of(kept).close(kept)
+
+    cdef KeptOrder open_order(self, int64_t order_id):
+        cdef KeptOrder kept = self.orders.find(order_id)
+        if kept is None or not kept.order.is_open:
+            raise KeyError(order_id)
+        return kept
 
     cdef SimOrder end_order(self, KeptOrder kept, int state_code, int reason_code, object met_id):
         if Py_REFCNT(<PyObject *>kept.order) > 1:
@@ -174,7 +177,7 @@ cdef class PlainExchange:
         if not self.is_plain(account, market, exposure, link_id, side, price, qty, tif, &outlay):
             return None
         self.keeper.orders_made += 1
-        cdef object order_id = self.keeper.orders_made
+        cdef int64_t order_id = self.keeper.orders_made
         cdef SimOrder placed = begin_order(
             order_id, link_id, account.name, market.symbol, CLIENT, side, LIMIT, GTC, post_only, False,
             ALLOW, False, price, qty, self.keeper.clock.now())
@@ -195,7 +198,7 @@ cdef class PlainExchange:
             return False
         if not market.rules.keeps(price.mantissa, qty.mantissa, False):
             return False
-        if link_id and link_id in account.archive.by_link:
+        if link_id and account.archive.known_by_link(link_id) is not None:
             return False
         if account.count_open(exposure) >= self.max_open_orders:
             return False
@@ -206,7 +209,7 @@ cdef class PlainExchange:
             return False
 
     cdef SimOrder cancel_open(self, Funds account, PlainMarket market, str link_id):
-        cdef KeptOrder kept = account.archive.by_link.get(link_id)
+        cdef KeptOrder kept = account.archive.known_by_link(link_id)
         if kept is None or kept.order is None or not kept.order.is_open or kept.order.symbol != market.symbol:
             return None
         market.engine.cancel_order(kept.order.order_id)

@@ -16,7 +16,7 @@ cdef enum ReasonCode:                 # the values of EndReason
 
 @cython.final
 cdef class SimOrder:
-    cdef readonly object order_id     # unique in the exchange, grows
+    cdef readonly int64_t order_id    # unique in the exchange, grows
     cdef readonly str link_id
     cdef readonly str account
     cdef readonly str symbol
@@ -52,6 +52,6 @@ cdef class SimOrder:
 
 # An order before anything has happened to it.
 cdef SimOrder begin_order(
-    object order_id, str link_id, str account, str symbol, object origin, object side, object order_type, object tif,
+    int64_t order_id, str link_id, str account, str symbol, object origin, object side, object order_type, object tif,
     bint post_only, bint reduce_only, object self_trade, bint by_value, Price price, Qty qty, int64_t now_ns,
 )

@@ -220,7 +220,7 @@ cdef dict values_of(SimOrder order):
 
 
 cdef SimOrder begin_order(
-    object order_id, str link_id, str account, str symbol, object origin, object side, object order_type, object tif,
+    int64_t order_id, str link_id, str account, str symbol, object origin, object side, object order_type, object tif,
     bint post_only, bint reduce_only, object self_trade, bint by_value, Price price, Qty qty, int64_t now_ns,
 ):
     cdef SimOrder order = SimOrder.__new__(SimOrder)

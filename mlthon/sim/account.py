@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mlthon._core.funds import Funds
-from mlthon._core.order_archive import KeptOrder
+from mlthon._core.order_archive import KeptOrders
 from mlthon.basics.defs import Side
 from mlthon.basics.mldecimal import MLDecimal
 from mlthon.basics.price import Price
@@ -35,7 +35,7 @@ class Account(Funds):
         purse: Purse,
         terms: dict[str, Terms],
         mark_price: Callable[[str], Price | None],
-        orders: dict[int, KeptOrder],
+        orders: KeptOrders,
         limits: Limits,
     ) -> None:
         contracts = [symbol for symbol, term in terms.items() if not term.is_spot]
