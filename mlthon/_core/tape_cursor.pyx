@@ -293,21 +293,23 @@ cdef class TapeCursor:
         cdef const int64_t *qty = self.qty
         cdef int64_t price_unit = self.price_unit
         cdef int64_t qty_unit = self.qty_unit
-        cdef Py_ssize_t row, asks = 0
         cdef int side = last_side[0]
+        cdef Py_ssize_t row
+        cdef Py_ssize_t first_ask = self.at if side else end
         for row in range(self.at, end):
-            if kind[row] != DEPTH or flags[row] & NO_LEVEL or sides[row] > 1 or sides[row] < side:
+            if sides[row] != side:
+                if side or sides[row] != 1:
+                    return row
+                side = 1
+                first_ask = row
+            if kind[row] != DEPTH or flags[row] & NO_LEVEL or price[row] <= 0 or qty[row] < 0:
                 return row
-            if price[row] <= 0 or qty[row] < 0:
-                return row
-            side = sides[row]
-            asks += side
             level.price = <int128>price[row] * price_unit
             level.qty = <int128>qty[row] * qty_unit
             level += 1
         last_side[0] = side
-        into.bid_count += end - self.at - asks
-        into.ask_count += asks
+        into.bid_count += first_ask - self.at
+        into.ask_count += end - first_ask
         return -1
 
     cdef int fail_level(self, Py_ssize_t row) except -1:
