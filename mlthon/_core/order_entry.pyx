@@ -211,13 +211,13 @@ cdef class PlainRequests:
         if client_id is None:
             client_id = f"{self.requests + 1}"
             for other in self.desks.values():
-                if client_id in other.by_client_id:
+                if other.by_client_id.find(client_id) is not None:
                     return None
         elif type(client_id) is int:
             client_id = str(client_id)
         if type(client_id) is not str or not 0 < len(<str>client_id) <= MAX_CLIENT_ID:
             return None
-        return None if client_id in desk.by_client_id else client_id
+        return client_id if desk.by_client_id.find(client_id) is None else None
 
     cdef NewOrderRequest plain_request(self, Route route, object side, object price, object qty, object exec_instr,
                                        object ord_type, object tif, object close_position):

@@ -11,15 +11,11 @@ Invariants: an order that is known is in `orders`, which holds it, and in one of
 from mlthon._core.enums import TIF, ExecInstructions, OrderType, Side
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.object cimport PyObject
 from mlthon._core.ascii_text cimport numbered_ascii
 from mlthon._core.chain cimport Chain, items_of, join, leave
 from mlthon._core.fixed cimport Price, Qty
+from mlthon._core.id_register cimport IdRegister
 from mlthon._core.order cimport OPEN, Order, new_order
-
-cdef extern from "Python.h":
-    # What is there under the key, borrowed: the default where nothing was.
-    PyObject *PyDict_SetDefault(object mapping, object key, object default) except NULL
 
 cdef enum:
     ENDED_ORDERS_KEPT = 10_000        # for late messages and questions; the oldest are forgotten first
@@ -69,7 +65,7 @@ cdef class OrderMgr:
     cdef str prefix
     cdef bytes ascii_prefix           # the same, or None where it is not ASCII
     cdef unsigned long long last_number
-    cdef dict orders                  # by client id
+    cdef IdRegister orders            # by client id
     cdef Chain open                   # the oldest first
     cdef Chain ended                  # in the order in which they ended
     cdef dict pending_cancel_alls     # instruments, oldest first; None: all of them
@@ -81,7 +77,7 @@ cdef class OrderMgr:
         self.prefix = client_id_prefix
         self.ascii_prefix = client_id_prefix.encode() if client_id_prefix.isascii() else None
         self.last_number = 0
-        self.orders = {}
+        self.orders = IdRegister()
         self.pending_cancel_alls = {}
 
     # -- questions ----------------------------------------------------------------------------------------------
@@ -345,7 +341,9 @@ cdef class OrderMgr:
     cdef Order find(self, object client_id):
         if self.last is not None and self.last.client_id is client_id:
             return self.last
-        return self.orders.get(client_id)
+        if type(client_id) is str:
+            return self.orders.find(client_id)
+        return self.orders.find(str.__str__(client_id)) if isinstance(client_id, str) else None
 
     cdef str next_client_id(self):
         self.last_number += 1
@@ -356,7 +354,7 @@ cdef class OrderMgr:
 
     cdef bint keep(self, Order order) except -1:
         """Know an open order from now on; False: its client id is that of another one."""
-        if PyDict_SetDefault(self.orders, order.client_id, order) is not <PyObject *>order:
+        if not self.orders.add(order.client_id, order):
             return False
         join(&self.open, &order.place, order)
         return True
@@ -372,7 +370,7 @@ cdef class OrderMgr:
         if self.ended.count > ENDED_ORDERS_KEPT:
             oldest = <Order>self.ended.first.item
             leave(&self.ended, &oldest.place)
-            del self.orders[oldest.client_id]
+            self.orders.remove(oldest.client_id)
         return True
 
     cdef bint is_cancel_all_pending(self, object instrument_id) except -1:

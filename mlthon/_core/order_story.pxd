@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t
 from mlthon._core.chain cimport Chain, Link
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty
+from mlthon._core.id_register cimport IdRegister
 from mlthon._core.int128 cimport int128
 from mlthon._core.order_messages cimport NewOrderRequest, OrderReport
 from mlthon._core.recipient cimport CompiledGateway
@@ -70,7 +71,7 @@ cdef class OrderStory:
     cdef Dispatcher dispatcher
     cdef object on_fill, on_incomplete
     cdef OrderRecorder recorder       # or None
-    cdef dict by_client_id            # all that are remembered, which it holds
+    cdef IdRegister by_client_id      # all that are remembered, which it holds
     cdef Chain open                   # the oldest first
     cdef Chain ended                  # in the order in which they ended
     cdef dict by_wire_id, by_exchange_id   # filled when somebody asks

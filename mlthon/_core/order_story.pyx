@@ -24,6 +24,7 @@ from libc.stdint cimport int64_t
 from mlthon._core.chain cimport items_of, join, leave
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
+from mlthon._core.id_register cimport IdRegister
 from mlthon._core.int128 cimport add_overflows, int128
 from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, OrderReport, fields_of
 from mlthon._core.recipient cimport CompiledGateway
@@ -162,7 +163,7 @@ cdef class OrderStory:
         self.on_incomplete = on_incomplete
         self.requests = gateway if isinstance(gateway, CompiledGateway) else CalledGateway(gateway)
         self.recorder = None if record is None else recorder_of(record.record_order)
-        self.by_client_id = {}
+        self.by_client_id = IdRegister()
         self.by_wire_id = {}
         self.by_exchange_id = {}
 
@@ -189,7 +190,7 @@ cdef class OrderStory:
 
     def send_new(self, str client_id not None, NewOrderRequest request not None):
         """Send a new order; raises ValueError for a client id that is not new."""
-        if client_id in self.by_client_id:
+        if self.by_client_id.find(client_id) is not None:
             raise ValueError(f"client id: expected a new one, got {client_id!r} again")
         self.send_new_order(client_id, request)
 
@@ -201,7 +202,7 @@ cdef class OrderStory:
         self.requests.take_new(request)
         cdef DeskOrder order = DeskOrder.__new__(DeskOrder)
         order.begin(client_id, request)
-        self.by_client_id[client_id] = order
+        self.by_client_id.add(client_id, order)
         self.recent[place_of(client_id)] = self.recent[place_of(order.wire_id)] = <PyObject *>order
         join(&self.open, &order.place, order)
         join(&self.unfiled, &order.unfiled, order)
@@ -421,14 +422,14 @@ cdef class OrderStory:
         for id_text in (order.client_id, order.wire_id):
             if self.recent[place_of(id_text)] is <PyObject *>order:
                 self.recent[place_of(id_text)] = NULL
-        del self.by_client_id[order.client_id]
+        self.by_client_id.remove(order.client_id)
         return 0
 
     cdef DeskOrder order_of(self, str client_id):
         cdef PyObject *recent = self.recent[place_of(client_id)]
         if recent is not NULL and (<DeskOrder>recent).client_id is client_id:
             return <DeskOrder>recent
-        return self.by_client_id.get(client_id)
+        return self.by_client_id.find(client_id)
 
     cdef DeskOrder find_order(self, str wire_id, str exchange_id):
         cdef PyObject *recent = self.recent[place_of(wire_id)]
