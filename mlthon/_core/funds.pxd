@@ -23,6 +23,7 @@ cdef class Exposure:
     cdef int outlay_of(self, SimOrder order, int128 *outlay) except -1
     cdef int count(self, bint is_buy, int128 outlay, int orders) except -1
     cdef int128 held_at_cost(self) except? -1
+    cdef bint is_idle(self) noexcept
     cdef int128 worst_value(self, int128 held, int128 more_buys, int128 more_sells) except? -1
 
 

@@ -78,6 +78,10 @@ cdef class Exposure:
         cdef int128 cost = self.position.entry_value.mantissa
         return cost if (cost < 0) == (size < 0) else less(0, cost)
 
+    cdef inline bint is_idle(self) noexcept:
+        """Whether there is neither a position in a contract nor an order that could lead to one."""
+        return self.buys == 0 and self.sells == 0 and self.position.size.mantissa == 0
+
     cdef int128 worst_value(self, int128 held, int128 more_buys, int128 more_sells) except? -1:
         """The largest position at cost, of either sign, that may come of `held`, of this and so much more.
 
@@ -186,7 +190,8 @@ cdef class Funds:
         cdef int128 available = cash.mantissa
         cdef Exposure mate
         for mate in exposure.mates:
-            available = less(plus(available, self.unrealised_pnl(mate)), self.margin_of(mate))
+            if not mate.is_idle():
+                available = less(plus(available, self.unrealised_pnl(mate)), self.margin_of(mate))
         return less(available, self.locked_qty(exposure.coin)) if self.pairs else available
 
     cdef int128 unrealised_pnl(self, Exposure exposure) except? -1:

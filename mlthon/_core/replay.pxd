@@ -1,5 +1,6 @@
 # The loop of a backtest, for other compiled modules.
 
+cimport cython
 from libc.stdint cimport int64_t
 from mlthon._core.arrivals cimport ArrivalQueue
 from mlthon._core.event_ring cimport EventRing
@@ -68,6 +69,8 @@ cdef class Lane:
     cdef int64_t checked_gap_ns(self, following) except -1     # TapeError
     cdef object take(self)
 
+
+@cython.final
 cdef class Replay:
     cdef readonly SimClock clock
     cdef readonly int64_t messages    # of the tapes: books and trades
@@ -88,7 +91,11 @@ cdef class Replay:
     cdef bint stopped
 
     # Let a private message arrive.
-    cdef int add_private(self, int64_t due_ns, Recipient recipient, int what, object first, object second) except -1
+    cdef inline int add_private(
+            self, int64_t due_ns, Recipient recipient, int what, object first, object second) except -1:
+        self.private.put(due_ns, recipient, what, first, second)
+        self.due_ns[PRIVATE] = self.private.next_ns
+        return 0
 
     cdef int send_change(self, MarketView view, object news) except -1     # the same as `send`
     cdef Lane first(self)

@@ -357,11 +357,6 @@ cdef class Replay:
                 self.clock.ns = max(self.clock.ns, until_ns)
                 return
 
-    cdef int add_private(self, int64_t due_ns, Recipient recipient, int what, object first, object second) except -1:
-        self.private.put(due_ns, recipient, what, first, second)
-        self.due_ns[PRIVATE] = self.private.next_ns
-        return 0
-
     cdef Lane first(self):
         """The tape whose event is due first."""
         cdef Lane lane

@@ -9,7 +9,7 @@ cdef class Allowance:
     cdef readonly Py_ssize_t limit
     cdef int64_t window_ns
     cdef int64_t *taken_ns            # a ring
-    cdef Py_ssize_t room, first, count
+    cdef Py_ssize_t room, first, count            # room: a power of two, or 0
 
     cdef Py_ssize_t count_used(self, int64_t now_ns) noexcept
     cdef bint take_some(self, int64_t now_ns, Py_ssize_t count) except -1

@@ -59,7 +59,7 @@ cdef class Allowance:
 
     cdef Py_ssize_t count_used(self, int64_t now_ns) noexcept:
         while self.count and self.taken_ns[self.first] <= now_ns - self.window_ns:
-            self.first = (self.first + 1) % self.room
+            self.first = (self.first + 1) & (self.room - 1)
             self.count -= 1
         return self.count
 
@@ -69,7 +69,7 @@ cdef class Allowance:
         while self.count + count > self.room:
             self.grow()
         for _ in range(count):
-            self.taken_ns[(self.first + self.count) % self.room] = now_ns
+            self.taken_ns[(self.first + self.count) & (self.room - 1)] = now_ns
             self.count += 1
         return True
 
@@ -85,7 +85,7 @@ cdef class Allowance:
         if taken_ns is NULL:
             raise MemoryError
         for index in range(self.count):
-            taken_ns[index] = self.taken_ns[(self.first + index) % self.room]
+            taken_ns[index] = self.taken_ns[(self.first + index) & (self.room - 1)]
         PyMem_Free(self.taken_ns)
         self.taken_ns = taken_ns
         self.room = room

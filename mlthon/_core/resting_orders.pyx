@@ -5,15 +5,19 @@ totals; what an order is allowed to do is the matching engine's business.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
-from libc.string cimport memmove
+from libc.string cimport memmove, memset
 
 cimport cython
 from mlthon._core.int128 cimport int128, mul_div_overflows
 
 cdef enum:
     FIRST_CAPACITY = 16               # queues; doubled whenever it does not suffice
+    MOST_SPARE = 64                   # orders whose memory is kept for the next
 
 cdef int128 NOT_THERE = <int128>1 << 120
+
+cdef Order *spare = NULL              # linked by `next`
+cdef int spare_count = 0
 
 
 @cython.final
@@ -180,11 +184,24 @@ cdef int128 less(int128 ahead, int128 qty) noexcept:
 
 cdef Order *new_order() except NULL:
     """An order with zeros throughout."""
-    cdef Order *order = <Order *>PyMem_Calloc(1, sizeof(Order))
+    global spare, spare_count
+    cdef Order *order = spare
     if order is NULL:
-        raise MemoryError("no memory for an order")
+        order = <Order *>PyMem_Calloc(1, sizeof(Order))
+        if order is NULL:
+            raise MemoryError("no memory for an order")
+        return order
+    spare = order.next
+    spare_count -= 1
+    memset(order, 0, sizeof(Order))
     return order
 
 
 cdef void free_order(Order *order) noexcept:
-    PyMem_Free(order)
+    global spare, spare_count
+    if spare_count == MOST_SPARE:
+        PyMem_Free(order)
+        return
+    order.next = spare
+    spare = order
+    spare_count += 1

@@ -14,4 +14,5 @@ cdef class TimeSource:
     cdef SimClock clock               # None: `now_ns` is another function
     cdef object now_ns
 
-    cdef int64_t now(self) except? -1
+    cdef inline int64_t now(self) except? -1:
+        return self.now_ns() if self.clock is None else self.clock.ns

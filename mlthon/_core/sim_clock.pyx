@@ -28,6 +28,3 @@ cdef class TimeSource:
         owner = getattr(now_ns, "__self__", None)
         self.clock = owner if isinstance(owner, SimClock) else None
         self.now_ns = now_ns
-
-    cdef int64_t now(self) except? -1:
-        return self.now_ns() if self.clock is None else self.clock.ns
