@@ -22,6 +22,8 @@ queue. It concerns no order that came after the message. Two messages back are r
 as told with the older of them.
 """
 
+from libc.stdint cimport uint64_t
+
 from mlthon._core.fixed cimport qty_from
 from mlthon._core.int128 cimport int128
 from mlthon._core.joined_book cimport MAX_QTY, JoinedBook, reaches, smaller
@@ -237,12 +239,12 @@ cdef class FollowedMarket(JoinedBook):
 
 
 cdef int check_qtys(const Level *levels, Py_ssize_t count) except -1:
-    """Raise ValueError for a quantity beyond the largest. That none is beyond is found out without a branch each."""
+    """Raise ValueError for a quantity beyond the largest, a power of two: below it, no upper half has its bit."""
+    cdef uint64_t upper_halves = 0
     cdef Py_ssize_t index
-    cdef bint is_beyond = False
     for index in range(count):
-        is_beyond |= levels[index].qty > MAX_QTY
-    if not is_beyond:
+        upper_halves |= <uint64_t>(levels[index].qty >> 64)
+    if upper_halves < <uint64_t>(MAX_QTY >> 64):
         return 0
     for index in range(count):
         if levels[index].qty > MAX_QTY:

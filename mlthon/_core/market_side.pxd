@@ -24,6 +24,7 @@ cdef class MarketSide:
     cdef int take(self, int128 price, int128 qty) except -1    # qty <= matchable; hides the level it empties
     cdef int hide(self, int128 price) except -1                # take all, and display nothing
     cdef int trade(self, int128 price, int128 qty) except -1   # a public trade; qty beyond matchable is cut
+    cdef int trade_level(self, const Level *level, int128 qty) except -1
     cdef int trade_beyond(self, int128 price) except -1        # a public trade proves that nothing better is left
     cdef int forget_trades(self, int128 price) except -1       # the market tells the price anew
     cdef int forget_told(self, const Level *told, Py_ssize_t count) except -1      # the same of several

@@ -60,17 +60,23 @@ cdef class MarketSide:
         return 0
 
     cdef int trade(self, int128 price, int128 qty) except -1:
-        cdef Place place
-        cdef const Level *traded = self.traded.seek(price, &place)
-        cdef int128 before = 0 if traded is NULL else traded.qty
-        cdef int128 left = self.shown(price) - before
-        if left > 0 and qty > 0:
-            if traded is NULL:
-                self.traded.insert(&place, price, min(qty, left))
-            else:
-                self.traded.set_qty(&place, before + min(qty, left))
+        cdef const Level *level = self.levels.find(price)
+        if level is not NULL and qty > 0:
+            self.trade_level(level, qty)
         if not may_have_traded(self, price):
             self.worst_traded = price
+        return 0
+
+    cdef int trade_level(self, const Level *level, int128 qty) except -1:
+        """Note that so much of a level, or what is left of it, was traded."""
+        cdef Place place
+        cdef const Level *traded = self.traded.seek(level.price, &place)
+        cdef int128 before = 0 if traded is NULL else traded.qty
+        cdef int128 left = level.qty - qty_at(self.taken, level.price) - before
+        if left > 0 and traded is NULL:
+            self.traded.insert(&place, level.price, min(qty, left))
+        elif left > 0:
+            self.traded.set_qty(&place, before + min(qty, left))
         return 0
 
     cdef int trade_beyond(self, int128 price) except -1:
@@ -83,7 +89,7 @@ cdef class MarketSide:
                 if level is NULL:
                     level = self.levels.next_level(&place)
                 while level is not NULL and is_beyond(self, level.price, price):
-                    self.trade(level.price, level.qty)
+                    self.trade_level(level, level.qty)
                     level = self.levels.next_level(&place)
             self.gone_to = price
         if not may_have_traded(self, price):

@@ -361,6 +361,8 @@ cdef class Replay:
         """The tape whose event is due first."""
         cdef Lane lane
         cdef Lane first = None
+        if len(self.lanes) == 1:      # as mostly: nothing to compare
+            return <Lane>self.lanes[0]
         for lane in self.lanes:
             if first is None or lane.next_ns < first.next_ns:
                 first = lane
