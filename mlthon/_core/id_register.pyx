@@ -1,8 +1,7 @@
 """Things by their ids, for those that come and go by the thousand.
 
 A dict has to look at a key to see that it is another one, and keeps the places of keys that have left until it is
-built anew. Here a slot knows enough of its id to be passed by, and what leaves, leaves nothing behind. Unlike what is
-in a `text_table`, things may be part of cycles.
+built anew. Here a slot knows enough of its id to be passed by, and what leaves, leaves nothing behind.
 
 Invariants: between the slot where the search for an id begins and the slot of that id there is no free one; at least
 a third of all slots are free.
@@ -12,7 +11,7 @@ cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.stdint cimport INT32_MAX, int32_t, uint32_t
 from libc.string cimport memcpy, memset
-from mlthon._core.text_table cimport hash_text, is_same
+from mlthon._core.text_hash cimport hash_text, is_same
 
 cdef enum:
     NOWHERE = -1

@@ -6,10 +6,10 @@
 cimport cython
 from libc.stdint cimport int64_t
 from mlthon._core.chain cimport Chain, Link
+from mlthon._core.id_register cimport IdRegister
 from mlthon._core.id_table cimport IdTable
 from mlthon._core.int128 cimport int128
 from mlthon._core.sim_order cimport SimOrder
-from mlthon._core.text_table cimport TextTable
 
 
 @cython.final
@@ -38,7 +38,7 @@ cdef class OrderArchive:
     cdef readonly long long fill_count     # forgotten ones included
     cdef Py_ssize_t history
     cdef KeptOrders orders            # of all accounts of the exchange
-    cdef TextTable by_link            # `KeptOrder`s, by their link ids
+    cdef IdRegister by_link           # `KeptOrder`s, by their link ids
     cdef Chain open, closed           # of `KeptOrder`s: in order of their ids; in order of their ends
 
     cdef KeptOrder begin(self, SimOrder order, object exposure)

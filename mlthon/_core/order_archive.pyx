@@ -11,9 +11,9 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t
 from mlthon._core.chain cimport items_of, join, leave
+from mlthon._core.id_register cimport IdRegister
 from mlthon._core.id_table cimport add_id, drop_id, find_id, free_ids
 from mlthon._core.sim_order cimport SimOrder
-from mlthon._core.text_table cimport add_text, find_text, free_texts
 
 cdef extern from "Python.h":
     long long PyLong_AsLongLongAndOverflow(object number, int *is_beyond) except? -1
@@ -63,11 +63,9 @@ cdef class OrderArchive:
         self.account = account
         self.orders = orders
         self.history = history
+        self.by_link = IdRegister()
         self.fills = deque(maxlen=history)
         self.payments = deque(maxlen=history)
-
-    def __dealloc__(self):
-        free_texts(&self.by_link)
 
     def add_fill(self, fill):
         """Keep a fill."""
@@ -104,7 +102,7 @@ cdef class OrderArchive:
         kept.order, kept.exposure, kept.archive = order, exposure, <void *>self
         self.orders.add(kept)
         if order.link_id:
-            add_text(&self.by_link, order.link_id, kept)
+            self.by_link.add(order.link_id, kept)
         join(&self.open, &kept.link, kept)
         return kept
 
@@ -124,5 +122,4 @@ cdef class OrderArchive:
         return kept if kept is not None and kept.archive is <void *>self else None
 
     cdef KeptOrder known_by_link(self, str link_id):
-        cdef PyObject *kept = find_text(&self.by_link, link_id)
-        return None if kept is NULL else <KeptOrder>kept
+        return <KeptOrder>self.by_link.find(link_id)
