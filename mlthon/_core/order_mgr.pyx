@@ -10,6 +10,7 @@ Invariants: an order that is known is in `orders`, which holds it, and in one of
 
 from mlthon._core.enums import TIF, ExecInstructions, OrderType, Side
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from mlthon._core.ascii_text cimport numbered_ascii
 from mlthon._core.chain cimport Chain, items_of, join, leave
@@ -338,6 +339,7 @@ cdef class OrderMgr:
 
     # -- details ------------------------------------------------------------------------------------------------
 
+    @cython.final
     cdef Order find(self, object client_id):
         if self.last is not None and self.last.client_id is client_id:
             return self.last

@@ -147,13 +147,14 @@ cdef class OrderSteps(OrderRecorder):
                    reason)
 
     cdef int record(self, Step step, DeskOrder order, int code) except -1:
-        cdef Price price = order.price
-        cdef Qty qty = order.qty
+        cdef int128 price = order.price.mantissa
+        cdef int128 qty = order.qty.mantissa
         if order.record_row == NO_ROW:
             order.record_row = self.add_order(order.client_id, order.instrument, order.side)
         if step == STEP_MODIFY_SENT:
-            price, qty = asked_for(order)
-        return self.write(step, order.record_row, price.mantissa, qty.mantissa, order.leaves(), code)
+            asked_price, asked_qty = asked_for(order)
+            price, qty = (<Price?>asked_price).mantissa, (<Qty?>asked_qty).mantissa
+        return self.write(step, order.record_row, price, qty, order.leaves(), code)
 
     cdef inline int write(self, Step step, Py_ssize_t number, int128 price, int128 qty, int128 leaves_qty,
                           int code) except -1:
