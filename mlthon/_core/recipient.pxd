@@ -6,7 +6,7 @@ cdef enum Message:
     # What a simulated exchange tells; `Outbox` names the listeners' methods in this order.
     ORDER, FILL, FUNDING, POSITION, WALLET, DEPTH, TRADE
     # What arrives at an end of the way between a gateway and its exchange.
-    NEW_ARRIVED, CANCEL_ARRIVED, ORDER_ARRIVED, NEW_ACCEPTED, CANCEL_ACCEPTED
+    NEW_ARRIVED, CANCEL_ARRIVED, ORDER_ARRIVED
     # Market data that arrives at a strategy's side.
     NEWS_ARRIVED
     # A Python function to be called: the content is (function, args).

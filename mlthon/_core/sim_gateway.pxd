@@ -21,6 +21,7 @@ cdef class Way:
     cdef int64_t last_ns              # when the last message arrives
 
     cdef int put(self, Recipient recipient, int what, object first, object second) except -1
+    cdef int pass_unheard(self) except -1
 
 
 @cython.final
@@ -59,6 +60,6 @@ cdef class SimGateway(CompiledGateway):
     cdef int follow(self, Listed listed) except -1
     cdef int show_depth(self, str symbol, object update) except -1
     cdef int order_arrived(self, SimOrder order) except -1
-    cdef int accept(self, int what, SimOrder order) except -1
+    cdef int answer(self) except -1
     cdef Listed listed(self, object instrument)
     cdef Listed listed_as(self, str symbol)

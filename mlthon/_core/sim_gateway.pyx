@@ -16,8 +16,8 @@ from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, Or
 from mlthon._core.order_story cimport OrderStory
 from mlthon._core.plain_exchange cimport PlainExchange
 from mlthon._core.recipient cimport (
-    CALL, CANCEL_ACCEPTED, CANCEL_ARRIVED, DEPTH, FILL, FUNDING, NEW_ACCEPTED, NEW_ARRIVED, ORDER, ORDER_ARRIVED,
-    POSITION, TRADE, WALLET, CompiledGateway, Recipient,
+    CALL, CANCEL_ARRIVED, DEPTH, FILL, FUNDING, NEW_ARRIVED, ORDER, ORDER_ARRIVED, POSITION, TRADE, WALLET,
+    CompiledGateway, Recipient,
 )
 from mlthon._core.replay cimport MarketView, Replay
 from mlthon._core.request_limits cimport Allowance, RequestLimits
@@ -118,10 +118,15 @@ cdef class Way:
         self.put(self.replay.caller, CALL, function, args)
 
     cdef int put(self, Recipient recipient, int what, object first, object second) except -1:
+        self.pass_unheard()
+        return self.replay.add_private(self.last_ns, recipient, what, first, second)
+
+    cdef int pass_unheard(self) except -1:
+        """Send what need not be delivered: it only holds up what comes behind it."""
         cdef int64_t now_ns = self.replay.clock.ns
         cdef int64_t due_ns = now_ns + (self.delay_ns if self.delay is None else <int64_t>self.delay.next_ns(now_ns))
         self.last_ns = due_ns if due_ns > self.last_ns else self.last_ns
-        return self.replay.add_private(self.last_ns, recipient, what, first, second)
+        return 0
 
 
 @cython.final
@@ -176,8 +181,6 @@ cdef class SimGateway(CompiledGateway):
             self.cancel_arrived(<CancelOrderRequest>first)
         elif what == ORDER_ARRIVED:
             self.order_arrived(<SimOrder>first)
-        elif what == NEW_ACCEPTED or what == CANCEL_ACCEPTED:
-            self.listener.accept((<SimOrder>first).link_id, (<SimOrder>first).exchange_id(), what == CANCEL_ACCEPTED)
         else:
             self.hear(what, first, second)
         return 0
@@ -235,9 +238,8 @@ cdef class SimGateway(CompiledGateway):
                 request.qty, request.tif, request.exec_instr is ONLY_POST)
         if placed is None:
             self.place(request)
-        else:
-            self.accept(NEW_ACCEPTED, placed)
-        return self.tell_new_usage()
+            return 0
+        return self.answer()
 
     cdef int cancel_arrived(self, CancelOrderRequest request) except -1:
         """A cancel has reached the exchange."""
@@ -247,9 +249,8 @@ cdef class SimGateway(CompiledGateway):
         ended = self.exchange.cancel_open(self.account, listed.market, request.wire_id)
         if ended is None:
             self.cancel(request)
-        else:
-            self.accept(CANCEL_ACCEPTED, ended)
-        return self.tell_new_usage()
+            return 0
+        return self.answer()
 
     def count_arrived(self, kind, int64_t now_ns, *, bint is_spot, Py_ssize_t batch):
         """Count a request that has reached the exchange; how far the limit is used is told with its answer."""
@@ -314,10 +315,10 @@ cdef class SimGateway(CompiledGateway):
         write_report(self.scratch, order, self.listed_as(order.symbol).number, self.replay.clock.ns)
         return self.listener.apply_report(self.scratch)
 
-    cdef int accept(self, int what, SimOrder order) except -1:
-        if self.usage is not None:
-            self.tell_new_usage()
-        return self.back.put(self, what, order, None)
+    cdef int answer(self) except -1:
+        """Answer a request that was carried out: behind the order's report, which says all that the answer would."""
+        self.tell_new_usage()
+        return self.back.pass_unheard()
 
     cdef Listed listed(self, object instrument):
         if self.last is None or self.last.instrument is not instrument:
