@@ -3,25 +3,10 @@
 cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
+from mlthon._core.callbacks cimport NUM_CALLBACKS, NUM_MARKET_CALLBACKS
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.int128 cimport int128
 from mlthon._core.price_book cimport Change, Level
-
-cdef enum:
-    NUM_CALLBACKS = 36
-    NUM_MARKET_CALLBACKS = 9          # the first ones: those made in batches
-
-# Positions in CALLBACKS of the market data callbacks.
-cdef enum:
-    ON_ADD_PRICE_LEVEL = 0
-    ON_MODIFY_PRICE_LEVEL = 1
-    ON_DELETE_PRICE_LEVEL = 2
-    ON_ADD_LEVEL = 3
-    ON_MODIFY_LEVEL = 4
-    ON_DELETE_LEVEL = 5
-    ON_BEST_BID = 6
-    ON_BEST_ASK = 7
-    ON_PUBLIC_TRADE = 8
 
 cdef struct Callback:
     PyObject *function                # NULL: the strategy does not define it

@@ -1,10 +1,6 @@
 from collections.abc import Callable
 from typing import final
 
-CALLBACKS: tuple[str, ...]
-
-def bound_callback(strategy: object, name: str) -> Callable[..., object] | None: ...
-
 @final
 class Dispatcher:
     @property

@@ -22,7 +22,20 @@ from cpython.object cimport PyObject
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memcpy
 
+from mlthon._core.callbacks import CALLBACKS, bound_callback
 from mlthon._core.enums import Side
+
+from mlthon._core.callbacks cimport (
+    NUM_MARKET_CALLBACKS,
+    ON_ADD_LEVEL,
+    ON_ADD_PRICE_LEVEL,
+    ON_BEST_ASK,
+    ON_BEST_BID,
+    ON_DELETE_LEVEL,
+    ON_DELETE_PRICE_LEVEL,
+    ON_MODIFY_LEVEL,
+    ON_PUBLIC_TRADE,
+)
 from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
 from mlthon._core.int128 cimport int128
 from mlthon._core.price_book cimport ADDED, DELETED, MODIFIED, Change, Level
@@ -38,48 +51,6 @@ from mlthon._core.python_call cimport (
 )
 from mlthon._core.ticks cimport start_ticks, ticks_at_least, ticks_now, ticks_to_ns
 
-from mlthon.errors import StrategyLoadError
-
-# The market data callbacks come first: dispatch.pxd names their positions.
-CALLBACKS = (
-    "on_add_price_level",
-    "on_modify_price_level",
-    "on_delete_price_level",
-    "on_add_level",
-    "on_modify_level",
-    "on_delete_level",
-    "on_best_bid_level_update",
-    "on_best_ask_level_update",
-    "on_public_trade",
-    "on_framework_connected",
-    "on_framework_disconnected",
-    "on_start",
-    "on_stop",
-    "on_instruments",
-    "on_strat_params_update",
-    "on_gateway_status",
-    "on_feed_handler_status",
-    "on_new_order_ack",
-    "on_new_order_reject",
-    "on_modify_order_ack",
-    "on_modify_order_reject",
-    "on_cancel_order_ack",
-    "on_cancel_order_reject",
-    "on_cancel_all_ack",
-    "on_cancel_all_reject",
-    "on_order_execution",
-    "on_order_cancelled",
-    "on_order_status",
-    "on_orders_info",
-    "on_position_info",
-    "on_wallet_info",
-    "on_funding_info",
-    "on_account_info",
-    "on_request_reject",
-    "on_rate_limit_info",
-    "on_unsupported_op",
-)
-
 # No sane burst of local answers is longer; a strategy that resends from its reject callback never stops by itself.
 cdef Py_ssize_t ENDLESS = 10_000
 
@@ -94,32 +65,13 @@ cdef enum:                            # what is out of the ordinary; all but WAT
     JOURNALED = 16                    # every callback is written down first
     WATCHED = 32                      # the callbacks of a batch are timed one by one
 
-cdef enum:
-    NOT_PLAIN = 0x20 | 0x80 | 0x200   # of code: generators, coroutines, asynchronous generators
-
 cdef dict POSITIONS = {name: position for position, name in enumerate(CALLBACKS)}
 cdef object BUY = Side.Buy
 cdef object SELL = Side.Sell
 cdef PyObject *SIDES[2]
 SIDES[0], SIDES[1] = <PyObject *>BUY, <PyObject *>SELL
 
-assert len(CALLBACKS) == NUM_CALLBACKS
 start_ticks()
-
-
-def bound_callback(strategy, str name):
-    """The strategy's own method of that name, or None where it only has the interface's empty one.
-
-    An interface marks its methods abstract; an override does not. Raises StrategyLoadError for a coroutine or a
-    generator: it would be called, and do nothing.
-    """
-    method = getattr(strategy, name, None)
-    if not callable(method) or getattr(method, "__isabstractmethod__", False):
-        return None
-    code = getattr(method, "__code__", None)
-    if code is not None and code.co_flags & NOT_PLAIN:
-        raise StrategyLoadError(f"{type(strategy).__name__}.{name}: expected a plain function, not async or yield")
-    return method
 
 
 @cython.final

@@ -11,7 +11,7 @@ cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.stdint cimport int64_t
 from mlthon._core.book_side cimport Place
-from mlthon._core.dispatch cimport (
+from mlthon._core.callbacks cimport (
     ON_ADD_LEVEL,
     ON_ADD_PRICE_LEVEL,
     ON_BEST_ASK,
@@ -21,9 +21,8 @@ from mlthon._core.dispatch cimport (
     ON_MODIFY_LEVEL,
     ON_MODIFY_PRICE_LEVEL,
     ON_PUBLIC_TRADE,
-    Batch,
-    Dispatcher,
 )
+from mlthon._core.dispatch cimport Batch, Dispatcher
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, spots_of
 from mlthon._core.order_book cimport OrderBook
 from mlthon._core.order_change cimport OrderChange

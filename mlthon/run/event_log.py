@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import orjson
 
-from mlthon._core.dispatch import CALLBACKS
+from mlthon._core.callbacks import CALLBACKS
 from mlthon.api.istrat_env import IStratEnv
 from mlthon.api.istrategy import IStrategy
 from mlthon.basics.mlt_enum import MltEnum

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from mlthon._core.dispatch import CALLBACKS, bound_callback
+from mlthon._core.callbacks import CALLBACKS, bound_callback
 from mlthon.errors import StrategyLoadError
 
 __all__ = ["load_strategy_class", "make_strategy"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from mlthon._core.dispatch import CALLBACKS
+from mlthon._core.callbacks import CALLBACKS
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon._core.order_change import RateUpdate
 from mlthon.basics.defs import TIF, Exchange, ExecInstructions, OrderType, Side

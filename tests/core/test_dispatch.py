@@ -9,7 +9,8 @@ import weakref
 
 import pytest
 
-from mlthon._core.dispatch import CALLBACKS, Dispatcher
+from mlthon._core.callbacks import CALLBACKS
+from mlthon._core.dispatch import Dispatcher
 from mlthon._core.instrument_feed import InstrumentFeed
 from mlthon._core.market_event import DepthUpdate, PublicTrade
 from mlthon.basics.defs import Exchange, Side

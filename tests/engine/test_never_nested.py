@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from mlthon._core.dispatch import CALLBACKS, Dispatcher
+from mlthon._core.callbacks import CALLBACKS
+from mlthon._core.dispatch import Dispatcher
 from mlthon.api.istrat_env import MDSub
 from mlthon.basics.defs import Exchange, OrderStatus
 

@@ -1,0 +1,5 @@
+from collections.abc import Callable
+
+CALLBACKS: tuple[str, ...]
+
+def bound_callback(strategy: object, name: str) -> Callable[..., object] | None: ...
