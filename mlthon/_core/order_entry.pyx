@@ -36,6 +36,8 @@ cdef object GTC = TIF.GTC
 cdef object NO_INSTRUCTIONS = ExecInstructions.Unset
 cdef object NO_TYPE = OrderType.Unset
 cdef object NO_TIF = TIF.Unset
+cdef object TIFS = TIF                 # the classes, where they are looked at often
+cdef object EXEC_INSTRUCTIONS = ExecInstructions
 
 
 @cython.final
@@ -233,7 +235,7 @@ cdef class PlainRequests:
             tif = GTC
         if exec_instr is None:
             exec_instr = NO_INSTRUCTIONS
-        if type(tif) is not TIF or type(exec_instr) is not ExecInstructions:
+        if type(tif) is not TIFS or type(exec_instr) is not EXEC_INSTRUCTIONS:
             return None
         if type(price) is not Price or type(qty) is not Qty:
             try:
