@@ -59,6 +59,7 @@ cdef extern from *:
     Py_ssize_t below_of_64 "mlthon_below_of_64"(const uint64_t *keys, uint64_t key) noexcept nogil
 
 cdef extern from *:
+    bint likely(bint condition) noexcept nogil
     int first_one "__builtin_ctzll"(unsigned long long bits) noexcept nogil
 
 cdef enum:
@@ -114,10 +115,11 @@ cdef class BookSide:
         cdef Place place
         cdef Level *level
         cdef Py_ssize_t index
-        for index in range(count):
-            if spots is NULL:
+        if spots is NULL:
+            for index in range(count):
                 changes[index] = self.set(levels[index].price, levels[index].qty)
-                continue
+            return 0
+        for index in range(count):
             level = find_again(self, levels[index].price, &spots[index], &place)
             changes[index] = set_at(self, &place, level, levels[index].price, levels[index].qty)
         return 0
@@ -380,12 +382,12 @@ cdef inline Level *find_again(BookSide side, int128 price, const Spot *spot, Pla
         place.entry, place.index = spot.entry, spot.index
         if place.index < side.chunks[place.entry].size:
             level = level_of(side, place)
-            if level.price == price:
+            if likely(level.price == price):
                 return level
         place.key = price_key(price, side.is_bid)
         if belongs(side, place):
             return NULL
-    return find_place(side, price, place)
+    return side.seek(price, place)    # a call: searching seldom, the loop around keeps what it works with at hand
 
 
 cdef inline bint belongs(BookSide side, const Place *place) noexcept:
