@@ -1,7 +1,7 @@
 """The timer queue: what is due next, in time order, and in order of arrival where times are equal.
 
-A binary heap of (due_ns, number). Cancelling forgets the payload at once and leaves the heap entry to be dropped
-when it comes up, so a cancelled timer costs one heap slot until its time.
+A binary heap of (due_ns, number), the earliest at the root. Cancelling forgets the payload at once and leaves the
+heap entry to be dropped when it comes up, so a cancelled timer costs one heap slot until its time.
 
 Invariants: a number is in `payloads` exactly while its timer is pending; the first heap entry is never later than
 any other.
@@ -9,7 +9,10 @@ any other.
 
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
-from mlthon._core.due_heap cimport Due, heap_add, heap_drop_first
+from libc.stdint cimport int64_t, uint64_t
+
+cdef enum:
+    FIRST_CAPACITY = 16
 
 
 @cython.final
@@ -65,24 +68,51 @@ cdef class TimerQueue:
         return due_ns, payload
 
     cdef int push(self, int64_t due_ns, uint64_t number) except -1:
-        cdef Py_ssize_t capacity
-        cdef Due *grown
         cdef Due due = Due(due_ns, number)
+        cdef Py_ssize_t hole = self.size
+        cdef Py_ssize_t parent
         if self.size == self.capacity:
-            capacity = self.capacity * 2 if self.capacity else 16
-            grown = <Due *> PyMem_Realloc(self.heap, capacity * sizeof(Due))
-            if grown is NULL:
-                raise MemoryError
-            self.heap = grown
-            self.capacity = capacity
-        heap_add(self.heap, self.size, &due)
+            self.make_room()
+        while hole > 0:
+            parent = (hole - 1) >> 1
+            if not is_earlier(&due, &self.heap[parent]):
+                break
+            self.heap[hole] = self.heap[parent]
+            hole = parent
+        self.heap[hole] = due
         self.size += 1
         return 0
 
+    cdef int make_room(self) except -1:
+        cdef Py_ssize_t capacity = self.capacity * 2 if self.capacity else FIRST_CAPACITY
+        cdef Due *grown = <Due *>PyMem_Realloc(self.heap, capacity * sizeof(Due))
+        if grown is NULL:
+            raise MemoryError(f"no memory for {capacity} timers")
+        self.heap = grown
+        self.capacity = capacity
+        return 0
+
     cdef void drop_first(self) noexcept:
-        heap_drop_first(self.heap, self.size)
+        cdef Due last = self.heap[self.size - 1]
+        cdef Py_ssize_t hole = 0
+        cdef Py_ssize_t child
         self.size -= 1
+        while True:
+            child = 2 * hole + 1
+            if child >= self.size:
+                break
+            if child + 1 < self.size and is_earlier(&self.heap[child + 1], &self.heap[child]):
+                child += 1
+            if not is_earlier(&self.heap[child], &last):
+                break
+            self.heap[hole] = self.heap[child]
+            hole = child
+        self.heap[hole] = last
 
     cdef void drop_cancelled(self) noexcept:
         while self.size and self.heap[0].number not in self.payloads:
             self.drop_first()
+
+
+cdef inline bint is_earlier(const Due *a, const Due *b) noexcept:
+    return a.due_ns < b.due_ns or (a.due_ns == b.due_ns and a.number < b.number)
