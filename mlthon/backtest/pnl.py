@@ -68,6 +68,8 @@ class InstrumentBooks:
         self.mid: Price | None = None  #: of the last sample
         self.mark: Price | None = None  #: what it valued the position at: the venue's mark, or the mid
         self.sampled = Pnl()  #: what the last sample showed
+        self.net = _NOTHING  #: all of it together
+        self.is_stirred = False  #: whether there were fills or payments since
         self.held = InventoryMeter()
         self.curve = Curve(CURVE_COLUMNS, turning=("mid", "net"), spacing_ns=spacing_ns)
         self.positions = Curve(("position",), turning=("position",), spacing_ns=spacing_ns)
@@ -93,21 +95,26 @@ class InstrumentBooks:
 
     def apply_fill(self, ns: int, fill: FillReport) -> None:
         """Count a fill."""
+        self.is_stirred = True
         self._portfolio.apply_fill(fill)
         self.held.change(ns, self.position.size.mantissa)
         self.positions.add(ns, self.position.size)
 
     def apply_funding(self, received: MLDecimal) -> None:
         """Count a payment; negative: paid."""
+        self.is_stirred = True
         self.funding += received
 
     def sample(self, ns: int, mid: Price, mark: Price) -> None:
         """Find out how things stand at a mid, with the position valued at a mark."""
         self.mid, self.mark = mid, mark
-        pnl = self.sampled = self.pnl()
-        self.curve.add(
-            ns, mid, mark, self.position.size, pnl.realised, pnl.unrealised, pnl.fees, pnl.funding, pnl.net
-        )
+        size = self.position.size
+        if self.is_stirred or size:  # a flat position is worth the same at any mark
+            self.sampled = self.pnl()
+            self.net = self.sampled.net
+            self.is_stirred = False
+        pnl = self.sampled
+        self.curve.add(ns, mid, mark, size, pnl.realised, pnl.unrealised, pnl.fees, pnl.funding, self.net)
 
 
 class CoinBooks:
@@ -132,7 +139,7 @@ class CoinBooks:
     def sample(self, ns: int) -> None:
         """Find out how things stand, where one of the instruments has been sampled."""
         if len(self._books) == 1:
-            net = self._books[0].sampled.net
+            net = self._books[0].net
         else:
             pnl = sum((books.sampled for books in self._books), Pnl())
             net = pnl.net

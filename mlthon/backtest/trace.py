@@ -96,7 +96,6 @@ class Trace:
         self.record_order = self.orders.record_order  #: compiled: every order takes several steps
         self._coins: dict[str, str] = {}
         self._next_sample_ns = 0
-        self._stirred: set[int] = set()  # instruments with fills or payments since the last sample
         self._awaited: tuple[deque[tuple[int, int]], ...] = tuple(deque() for _ in MARK_OUTS_S)
 
     # -- time --------------------------------------------------------------------------------------------------
@@ -143,9 +142,7 @@ class Trace:
 
     def record_funding(self, instrument_id: int, received: MLDecimal) -> None:
         """Write down a payment, in the coin the instrument settles in; negative: paid."""
-        number = self._numbers[instrument_id]
-        self.books[number].apply_funding(received)
-        self._stirred.add(number)
+        self.books[self._numbers[instrument_id]].apply_funding(received)
 
     def liquidated(self) -> Counter[int]:
         """How often positions were taken over, by instrument id."""
@@ -172,8 +169,7 @@ class Trace:
                 continue
             is_open = is_last and books.curve.ns[-1:] != array("q", [ns])
             mark = self._mark_of(books.instrument.get_instrument_id()) or mid
-            if mid != books.mid or mark != books.mark or number in self._stirred or is_open:
-                self._stirred.discard(number)
+            if mid != books.mid or mark != books.mark or books.is_stirred or is_open:
                 books.sample(ns, mid, mark)
                 coins.add(books.coin)
         for coin in self.coins:
@@ -181,15 +177,16 @@ class Trace:
                 coin.sample(ns)
 
     def _set_due(self) -> None:
-        self.next_due_ns = min(
-            [self._next_sample_ns, *(awaited[0][0] for awaited in self._awaited if awaited)]
-        )
+        due_ns = self._next_sample_ns
+        for awaited in self._awaited:
+            if awaited and awaited[0][0] < due_ns:
+                due_ns = awaited[0][0]
+        self.next_due_ns = due_ns
         self.on_change()
 
     def _add_fill(self, ns: int, order: int, instrument: int, fill: FillReport, liquidity: int) -> None:
         rows, row = self.fills, len(self.fills)
         self.books[instrument].apply_fill(ns, fill)
-        self._stirred.add(instrument)
         rows.ns.append(ns)
         rows.order.append(order)
         rows.instrument.append(instrument)
