@@ -79,7 +79,6 @@ cdef class JoinedBook:
     cdef bint best(self, int side, int128 *price) noexcept         # False: nothing is displayed
     cdef int128 mark(self) noexcept
     cdef bint is_eventful(self) noexcept                           # see `concerns_clients`
-    cdef bint is_held(self) noexcept
     cdef int copy_displayed(self, int side) except -1
 
     # A call that changes anything begins and finishes.

@@ -285,7 +285,7 @@ cdef class JoinedBook:
 
     cdef bint is_eventful(self) noexcept:
         cdef bint has_happened = len(self.fills) or len(self.ended)
-        cdef bint is_valued = self.valued_at_mark and self.is_held()
+        cdef bint is_valued = self.valued_at_mark and is_held(self.positions, self.account_count)
         cdef bint has_moved
         cdef int128 mark
         if not has_happened and not is_valued:
@@ -294,14 +294,6 @@ cdef class JoinedBook:
         has_moved = mark != self.seen_mark
         self.seen_mark = mark
         return has_happened or has_moved
-
-    cdef bint is_held(self) noexcept:
-        """Whether anybody has a position."""
-        cdef Py_ssize_t account
-        for account in range(self.account_count):
-            if self.positions[account] != 0:
-                return True
-        return False
 
     cdef int copy_displayed(self, int side) except -1:
         """Fill one side of the displayed book."""
@@ -425,6 +417,15 @@ cdef class JoinedBook:
                     self.end_maker(order, REDUCE_ONLY)
                 order = following
         return 0
+
+
+cdef inline bint is_held(const int128 *positions, Py_ssize_t count) noexcept:
+    """Whether anybody has a position."""
+    cdef Py_ssize_t account
+    for account in range(count):
+        if positions[account] != 0:
+            return True
+    return False
 
 
 cdef inline bint is_overlaid(BookSide taken, RestingSide clients, int128 price) noexcept:

@@ -97,13 +97,19 @@ cdef class MarketSide:
         return 0
 
     cdef int forget_told(self, const Level *told, Py_ssize_t count) except -1:
-        cdef int128 worst = self.worst_traded         # the compiler cannot know that it is seldom written
-        cdef bint is_bid = self.is_bid
-        cdef Py_ssize_t index
-        for index in range(count):
-            if (told[index].price >= worst) if is_bid else (told[index].price <= worst):
-                self.forget_trades(told[index].price)
-                worst = self.worst_traded
+        # From the better end, if told in order: there the market trades, and behind that is nothing to forget.
+        cdef int128 none = nothing(self.is_bid)
+        cdef Py_ssize_t step = 1
+        cdef Py_ssize_t _
+        if count and is_beyond(self, told[count - 1].price, told[0].price):
+            told += count - 1
+            step = -1
+        for _ in range(count):
+            if self.worst_traded == none:
+                break
+            if may_have_traded(self, told.price):
+                self.forget_trades(told.price)
+            told += step
         return 0
 
     cdef int forget_trades(self, int128 price) except -1:

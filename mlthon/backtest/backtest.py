@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,13 +155,11 @@ class Backtest:
             self._connector(exchange)
             for exchange in dict.fromkeys(i.get_exchange() for i in self.instruments)
         ]
-        places = [
-            (instrument.get_instrument_id(), connector.sim, symbol)
+        self._engines = {
+            instrument.get_instrument_id(): connector.sim.engine(symbol)
             for connector in self.connectors
             for symbol, instrument in connector.sim.instruments.items()
-        ]
-        self._mids = {number: partial(sim.market_mid, symbol) for number, sim, symbol in places}
-        self._marks = {number: partial(sim.told_mark_price, symbol) for number, sim, symbol in places}
+        }
         self._capital: dict[str, MLDecimal] = {}  # at all exchanges together
         for connector in self.connectors:
             for coin, amount in connector.account.purse.cash.items():
@@ -298,10 +295,10 @@ class Backtest:
     # -- details -----------------------------------------------------------------------------------------------
 
     def _mid(self, instrument_id: int) -> Price | None:
-        return self._mids[instrument_id]()
+        return self._engines[instrument_id].market_mid()
 
     def _mark(self, instrument_id: int) -> Price | None:
-        return self._marks[instrument_id]()
+        return self._engines[instrument_id].told_mark_price()
 
     def _booked(self) -> dict[str, float]:
         """What the exchanges have booked; of positions, their sum where there is only one."""

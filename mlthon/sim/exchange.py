@@ -290,14 +290,6 @@ class SimExchange(PlainExchange):
         price; else None."""
         return self._market(symbol).mark_price()
 
-    def told_mark_price(self, symbol: str) -> Price | None:
-        """What the market's venue marks at; None where it does not tell."""
-        return self._market(symbol).engine.told_mark_price()
-
-    def market_mid(self, symbol: str) -> Price | None:
-        """Mid of the market's own book, which clients do not move, else the last trade's price, else None."""
-        return self._market(symbol).engine.market_mid()
-
     def index_price(self, symbol: str) -> Price | None:
         """What the market's venue tells, else the slow average of a contract's mark (see `mlthon.sim.funding`); the
         mark before time has passed."""

@@ -112,7 +112,7 @@ def test_a_mark_that_is_no_longer_told_gives_way_to_the_mid() -> None:
     scene.pass_to(300 * SECOND_NS)
     assert (scene.held, scene.exchange.mark_price(scene.symbol)) == (Qty("50"), Price("100"))
     scene.pass_to(301 * SECOND_NS)
-    assert scene.exchange.told_mark_price(scene.symbol) is None
+    assert scene.exchange.engine(scene.symbol).told_mark_price() is None
     assert (scene.held, scene.exchange.mark_price(scene.symbol)) == (Qty("0"), Price("70"))
 
 
