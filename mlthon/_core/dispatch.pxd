@@ -59,7 +59,8 @@ cdef class Dispatcher:
 
     # Market data: nothing is built for a callback that the strategy does not define.
     cdef int price_level(self, Py_ssize_t position, const Batch *batch, int side, const Level *level) except -1
-    # The changes of one message, bids first, and whether more callbacks come after them: `more_to_come` is set here.
+    # The changes of one message, bids first, the last of them one that is told, and whether callbacks come after
+    # them: `more_to_come` is set here.
     cdef int price_levels(self, const Batch *batch, const Level *levels, const Change *changes, Py_ssize_t bid_count,
                           Py_ssize_t count, bint more) except -1
     cdef int level(self, Py_ssize_t position, const Batch *batch, int side, int128 level_id,

@@ -253,17 +253,25 @@ cdef class Dispatcher:
         return 0
 
     cdef int price_level(self, Py_ssize_t position, const Batch *batch, int side, const Level *level) except -1:
-        return make_price_level(self, position, batch, side, level)
+        cdef PyObject *args[7]
+        args[1] = batch.exchange
+        args[2] = batch.instrument_id
+        return make_price_level(self, position, args, batch, side, level)
 
     cdef int price_levels(self, const Batch *batch, const Level *levels, const Change *changes, Py_ssize_t bid_count,
                           Py_ssize_t count, bint more) except -1:
+        cdef PyObject *args[7]
         cdef Py_ssize_t index
         cdef Change change
+        args[1] = batch.exchange
+        args[2] = batch.instrument_id
+        self.more_to_come = True
         for index in range(count):
             change = changes[index]
+            if index == count - 1:
+                self.more_to_come = more
             if change == ADDED or change == MODIFIED or change == DELETED:
-                self.more_to_come = more or index < count - 1
-                make_price_level(self, ON_ADD_PRICE_LEVEL + (change - ADDED), batch, index >= bid_count,
+                make_price_level(self, ON_ADD_PRICE_LEVEL + (change - ADDED), args, batch, index >= bid_count,
                                  &levels[index])
         return 0
 
@@ -360,13 +368,11 @@ cdef inline int make(Dispatcher self, Py_ssize_t position, PyObject **args, size
     return 0
 
 
-cdef inline int make_price_level(Dispatcher self, Py_ssize_t position, const Batch *batch, int side,
+cdef inline int make_price_level(Dispatcher self, Py_ssize_t position, PyObject **args, const Batch *batch, int side,
                                  const Level *level) except -1:
-    cdef PyObject *args[7]
+    """Make a callback about a level of a batch, whose first arguments are in their places."""
     if unlikely(self.state & ~WATCHED or not self.wants(position)):
         return price_level_as_tuple(self, position, batch, side, level)
-    args[1] = batch.exchange
-    args[2] = batch.instrument_id
     args[3] = SIDES[side]
     args[4] = price_of(self, level.price)
     if position == ON_DELETE_PRICE_LEVEL:
