@@ -181,15 +181,15 @@ cdef class SimGateway(CompiledGateway):
             self.cancel_arrived(<CancelOrderRequest>first)
         elif what == ORDER_ARRIVED:
             self.order_arrived(<SimOrder>first)
+        elif what == ORDER:
+            self.report_order(<SimOrder>first)
         else:
             self.hear(what, first, second)
         return 0
 
     cdef int hear(self, int what, object first, object second) except -1:
-        """The exchange tells something."""
-        if what == ORDER:
-            self.report_order(<SimOrder>first)
-        elif what == DEPTH:
+        """The exchange tells something, other than of an order."""
+        if what == DEPTH:
             self.show_depth(first, second)
         elif what == FILL:
             self.on_fill(first)
