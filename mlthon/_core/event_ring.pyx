@@ -8,6 +8,9 @@ cimport cython
 from cpython.object cimport PyObject
 from mlthon._core.python_call cimport Py_REFCNT
 
+cdef enum:
+    MANY = 1024
+
 
 @cython.final
 cdef class EventRing:
@@ -24,5 +27,8 @@ cdef class EventRing:
         event = self.events[self.latest]
         if Py_REFCNT(<PyObject *>event) > 2:          # the list's and the one here
             event = self.kind.__new__(self.kind)
-            self.events.insert(self.latest, event)
+            if len(self.events) < MANY:
+                self.events.insert(self.latest, event)
+            else:
+                self.events[self.latest] = event
         return event
