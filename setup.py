@@ -38,8 +38,9 @@ DIRECTIVES = {
     "autotestdict": False,
     "linetrace": MODE == "trace",
 }
-# -g0: Python's own flags ask for debug information, which is four fifths of a wheel; names stay, for profilers.
-COMPILE_ARGS = ["-O3", "-g0", "-fno-math-errno", "-Wno-unused-function"] if not CHECKED else ["-O1", "-g"]
+# -O2: with -O3 a backtest takes 3 % longer. -g0: Python's own flags ask for debug information, which is four fifths
+# of a wheel; names stay, for profilers.
+COMPILE_ARGS = ["-O2", "-g0", "-fno-math-errno", "-Wno-unused-function"] if not CHECKED else ["-O1", "-g"]
 MACROS = [("MLTHON_BUILD_MODE", f'"{MODE}"')]
 if not CHECKED:
     MACROS.append(("CYTHON_WITHOUT_ASSERTIONS", "1"))
