@@ -1,7 +1,8 @@
 """Events to fill over and over: each again once nobody else holds it.
 
 What is read from a tape is mostly looked at and let go of. What is on its way to a strategy is held for the time that
-takes, and so is what anybody else keeps: there are as many events as are held at once, and one more.
+takes: there are as many events as are held at once, and one more. What somebody keeps for good is met on every round,
+and each time costs an event; once there are many, it is left to who keeps it, and another takes its place.
 """
 
 cimport cython
@@ -9,7 +10,7 @@ from cpython.object cimport PyObject
 from mlthon._core.python_call cimport Py_REFCNT
 
 cdef enum:
-    MANY = 1024
+    MANY = 1024                       # events; where more are held at once, those beyond are made anew each time
 
 
 @cython.final
