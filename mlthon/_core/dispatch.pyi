@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from typing import final
 
+from mlthon._core.callbacks import CALLBACKS as CALLBACKS
+
 @final
 class Dispatcher:
     @property

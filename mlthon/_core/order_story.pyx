@@ -15,7 +15,7 @@ Compiled, because every order passes here several times. Requests and reports ar
 
 import logging
 
-from mlthon._core import dispatch
+from mlthon._core import callbacks
 from mlthon._core.enums import CancelCode, GtwRejectCode, OrderEvent, OrderStatus, RequestKind
 
 cimport cython
@@ -56,14 +56,14 @@ cdef object REJECTED = OrderStatus.Rejected
 cdef object CANCELLED_BY_USER = CancelCode.CanceledByUser
 cdef object TOO_LATE = GtwRejectCode.TooLate
 
-cdef Py_ssize_t ON_NEW_ORDER_ACK = dispatch.CALLBACKS.index("on_new_order_ack")
-cdef Py_ssize_t ON_NEW_ORDER_REJECT = dispatch.CALLBACKS.index("on_new_order_reject")
-cdef Py_ssize_t ON_MODIFY_ORDER_ACK = dispatch.CALLBACKS.index("on_modify_order_ack")
-cdef Py_ssize_t ON_MODIFY_ORDER_REJECT = dispatch.CALLBACKS.index("on_modify_order_reject")
-cdef Py_ssize_t ON_CANCEL_ORDER_ACK = dispatch.CALLBACKS.index("on_cancel_order_ack")
-cdef Py_ssize_t ON_CANCEL_ORDER_REJECT = dispatch.CALLBACKS.index("on_cancel_order_reject")
-cdef Py_ssize_t ON_ORDER_EXECUTION = dispatch.CALLBACKS.index("on_order_execution")
-cdef Py_ssize_t ON_ORDER_CANCELLED = dispatch.CALLBACKS.index("on_order_cancelled")
+cdef Py_ssize_t ON_NEW_ORDER_ACK = callbacks.CALLBACKS.index("on_new_order_ack")
+cdef Py_ssize_t ON_NEW_ORDER_REJECT = callbacks.CALLBACKS.index("on_new_order_reject")
+cdef Py_ssize_t ON_MODIFY_ORDER_ACK = callbacks.CALLBACKS.index("on_modify_order_ack")
+cdef Py_ssize_t ON_MODIFY_ORDER_REJECT = callbacks.CALLBACKS.index("on_modify_order_reject")
+cdef Py_ssize_t ON_CANCEL_ORDER_ACK = callbacks.CALLBACKS.index("on_cancel_order_ack")
+cdef Py_ssize_t ON_CANCEL_ORDER_REJECT = callbacks.CALLBACKS.index("on_cancel_order_reject")
+cdef Py_ssize_t ON_ORDER_EXECUTION = callbacks.CALLBACKS.index("on_order_execution")
+cdef Py_ssize_t ON_ORDER_CANCELLED = callbacks.CALLBACKS.index("on_order_cancelled")
 
 cdef str FILLED_FIRST = "the order was filled first"
 cdef str CANCELLED_FIRST = "the order was cancelled first"
