@@ -32,9 +32,7 @@ from mlthon._core.json_scan cimport (
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, public_trade_from
 from mlthon._core.name_table cimport NameTable
 from mlthon._core.price_book cimport Level
-
-cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject *value) noexcept        # cpython.ref has it for an object, which counts one more
+from mlthon._core.python_call cimport Py_REFCNT
 
 cdef enum:
     LONGEST_TOPIC = 80                # characters; the full decoder refuses longer ones

@@ -5,18 +5,11 @@ from libc.stdint cimport int64_t
 from mlthon._core.dispatch cimport Batch, Dispatcher
 from mlthon._core.int128 cimport int128
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade
+from mlthon._core.milliseconds cimport Milliseconds
 from mlthon._core.order_book cimport OrderBook
 from mlthon._core.order_change cimport OrderChange
 from mlthon._core.price_book cimport BookSide, Change, Level, PriceLevelBook
 from mlthon._core.tape_orders cimport Effect
-
-
-@cython.final
-cdef class Milliseconds:
-    cdef int64_t ms
-    cdef object told
-
-    cdef object of(self, int64_t ns)
 
 
 @cython.final

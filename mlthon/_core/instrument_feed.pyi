@@ -7,10 +7,6 @@ from mlthon._core.price_book import PriceLevelBook
 from mlthon.basics.defs import Exchange
 
 @final
-class Milliseconds:
-    def __init__(self) -> None: ...
-
-@final
 class InstrumentFeed:
     price_levels: bool
     levels: bool

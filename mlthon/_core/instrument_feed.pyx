@@ -24,6 +24,7 @@ from mlthon._core.callbacks cimport (
 )
 from mlthon._core.dispatch cimport Batch, Dispatcher
 from mlthon._core.market_event cimport DepthUpdate, PublicTrade, spots_of
+from mlthon._core.milliseconds cimport Milliseconds
 from mlthon._core.order_book cimport OrderBook
 from mlthon._core.order_change cimport OrderChange
 from mlthon._core.order_queue cimport QueuedOrder
@@ -31,21 +32,6 @@ from mlthon._core.price_book cimport ADDED, DELETED, MODIFIED, BookSide, Change,
 from mlthon._core.tape_orders cimport CAME, GHOST, LEFT, Effect, change_book, list_orders
 
 cdef int64_t NS_PER_MS = 1_000_000
-
-
-@cython.final
-cdef class Milliseconds:
-    """A time as callbacks are told it: the last one over again while it is the same, as it is of most trades."""
-
-    def __cinit__(self):
-        self.told = 0
-
-    cdef object of(self, int64_t ns):
-        cdef int64_t ms = ns // NS_PER_MS
-        if ms != self.ms:
-            self.ms = ms
-            self.told = ms
-        return self.told
 
 
 @cython.final
@@ -157,7 +143,7 @@ cdef class InstrumentFeed:
         if left == 0 or not self.trades or not self.dispatcher.wants(ON_PUBLIC_TRADE):
             return
         trade = trades[0]
-        cdef object recv_ms = self.recv_ms.of(trade.recv_ns)
+        cdef object recv_ms = self.recv_ms.as_int(trade.recv_ns // NS_PER_MS)
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             for trade in trades:
@@ -165,7 +151,8 @@ cdef class InstrumentFeed:
                 level.price = trade.price_mantissa
                 level.qty = trade.qty_mantissa
                 self.dispatcher.more_to_come = left > 0
-                self.dispatcher.public_trade(&batch, trade.taker_index, &level, self.exec_ms.of(trade.venue_ns))
+                exec_ms = self.exec_ms.as_int(trade.venue_ns // NS_PER_MS)
+                self.dispatcher.public_trade(&batch, trade.taker_index, &level, exec_ms)
         finally:
             self.dispatcher.end_batch()
 
@@ -178,11 +165,12 @@ cdef class InstrumentFeed:
             return 0
         level.price = trade.price_mantissa
         level.qty = trade.qty_mantissa
-        cdef object recv_ms = self.recv_ms.of(recv_ns)
+        cdef object recv_ms = self.recv_ms.as_int(recv_ns // NS_PER_MS)
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             self.dispatcher.more_to_come = False
-            self.dispatcher.public_trade(&batch, trade.taker_index, &level, self.exec_ms.of(trade.venue_ns))
+            exec_ms = self.exec_ms.as_int(trade.venue_ns // NS_PER_MS)
+            self.dispatcher.public_trade(&batch, trade.taker_index, &level, exec_ms)
         finally:
             self.dispatcher.end_batch()
         return 0
@@ -202,7 +190,7 @@ cdef class InstrumentFeed:
         cdef int128 price = 0
         if self.order_book is None:
             return 0
-        cdef object recv_ms = self.recv_ms.of(recv_ns)
+        cdef object recv_ms = self.recv_ms.as_int(recv_ns // NS_PER_MS)
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             if change.is_snapshot and change.is_first:
@@ -275,7 +263,7 @@ cdef class InstrumentFeed:
         cdef Py_ssize_t changes = self.count_to_tell(update.bid_count + update.ask_count)
         if changes == 0 and not bid_moved and not ask_moved:
             return 0
-        cdef object recv_ms = self.recv_ms.of(recv_ns)
+        cdef object recv_ms = self.recv_ms.as_int(recv_ns // NS_PER_MS)
         self.dispatcher.begin_batch(&batch, self.exchange, self.instrument_id, recv_ms)
         try:
             self.tell_changes(update, changes, bid_moved or ask_moved, &batch)

@@ -18,11 +18,11 @@ from mlthon._core.fixed cimport MLDecimal, Price, Qty
 from mlthon._core.int128 cimport INT128_MAX, int128, mul_scaled_overflows
 from mlthon._core.order_messages cimport NewOrderRequest
 from mlthon._core.order_story cimport DeskOrder, OrderStory
+from mlthon._core.text_hash cimport PyUnicode_KIND
 from mlthon._core.wire_ids cimport WireIds
 
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident() noexcept
-    int PyUnicode_KIND(object text) noexcept
     unsigned int PyUnicode_READ(int kind, const void *characters, Py_ssize_t index) noexcept
 
 cdef enum:

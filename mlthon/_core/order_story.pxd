@@ -8,6 +8,7 @@ from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty
 from mlthon._core.id_register cimport IdRegister
 from mlthon._core.int128 cimport int128
+from mlthon._core.milliseconds cimport Milliseconds
 from mlthon._core.order_messages cimport NewOrderRequest, OrderReport
 from mlthon._core.recipient cimport CompiledGateway
 
@@ -78,8 +79,7 @@ cdef class OrderStory:
     cdef Chain unfiled                # those that are not in them yet
     cdef PyObject *recent[RECENT]     # orders by where their ids lie in memory, borrowed; NULL: none
     cdef object last_instrument, last_id
-    cdef int64_t last_ms
-    cdef object last_ms_told          # the same as an int; None: none yet
+    cdef Milliseconds ms
 
     # Requests that nothing is wrong with: they are handed to the gateway, and noted.
     cdef int send_new_order(self, str client_id, NewOrderRequest request) except -1
@@ -104,7 +104,6 @@ cdef class OrderStory:
     cdef int file_orders(self) except -1
     cdef int learn_exchange_id(self, DeskOrder order, str exchange_id) except -1
     cdef object id_of(self, object instrument)
-    cdef object ms_as_int(self, int64_t ms)
     cdef int note(self, Step step, DeskOrder order, object code) except -1
     cdef int tell(self, Py_ssize_t position, DeskOrder order, size_t count=*, a=*, b=*, c=*, d=*,
                   e=*, f=*) except -1

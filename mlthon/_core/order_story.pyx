@@ -20,12 +20,12 @@ from mlthon._core.enums import CancelCode, GtwRejectCode, OrderEvent, OrderStatu
 
 cimport cython
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
 from mlthon._core.chain cimport items_of, join, leave
 from mlthon._core.dispatch cimport Dispatcher
 from mlthon._core.fixed cimport Price, Qty, price_from, qty_from
 from mlthon._core.id_register cimport IdRegister
 from mlthon._core.int128 cimport add_overflows, int128
+from mlthon._core.milliseconds cimport Milliseconds
 from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, OrderReport, fields_of
 from mlthon._core.recipient cimport CompiledGateway
 
@@ -163,6 +163,7 @@ cdef class OrderStory:
         self.on_incomplete = on_incomplete
         self.requests = gateway if isinstance(gateway, CompiledGateway) else CalledGateway(gateway)
         self.recorder = None if record is None else recorder_of(record.record_order)
+        self.ms = Milliseconds()
         self.by_client_id = IdRegister()
         self.by_wire_id = {}
         self.by_exchange_id = {}
@@ -391,8 +392,8 @@ cdef class OrderStory:
         else:
             self.refuse_cancel(order, TOO_LATE, CANCELLED_FIRST)
         self.note(STEP_CANCELLED, order, None)
-        venue_ms = self.ms_as_int(report.venue_ms)
-        recv_ms = self.ms_as_int(report.recv_ms)
+        venue_ms = self.ms.as_int(report.venue_ms)
+        recv_ms = self.ms.as_int(report.recv_ms)
         self.tell(ON_ORDER_CANCELLED, order, 5, not solicited, venue_ms, recv_ms, report.cancel_code, report.reason)
         return self.end(order, ENDED_CANCELLED, CANCELLED_FIRST)
 
@@ -463,12 +464,6 @@ cdef class OrderStory:
         if self.last_instrument is not instrument:
             self.last_instrument, self.last_id = instrument, instrument.get_instrument_id()
         return self.last_id
-
-    cdef object ms_as_int(self, int64_t ms):
-        """A time as it is told; many are the one told before."""
-        if ms != self.last_ms or self.last_ms_told is None:
-            self.last_ms, self.last_ms_told = ms, ms
-        return self.last_ms_told
 
     cdef inline int note(self, Step step, DeskOrder order, object code) except -1:
         return 0 if self.recorder is None else self.recorder.record(step, order, 0 if code is None else code.value)

@@ -19,11 +19,9 @@ from mlthon._core.matching cimport MatchingEngine
 from mlthon._core.order_archive cimport KeptOrder, KeptOrders, archive_of
 from mlthon._core.order_entry cimport OrderRules
 from mlthon._core.outbox cimport Outbox
+from mlthon._core.python_call cimport Py_REFCNT
 from mlthon._core.sim_clock cimport TimeSource
 from mlthon._core.sim_order cimport BY_USER, IS_CANCELLED, SimOrder, begin_order
-
-cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject *value) noexcept        # cpython.ref has it for an object, which counts one more
 
 cdef object BUY = Side.Buy
 cdef object SELL = Side.Sell

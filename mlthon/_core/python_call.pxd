@@ -21,7 +21,7 @@ cdef extern from "Python.h":
     bint PyMethod_Check(object method) noexcept
     PyObject *PyMethod_GET_FUNCTION(object method) noexcept
     PyObject *PyMethod_GET_SELF(object method) noexcept
-    Py_ssize_t Py_REFCNT(PyObject *value)
+    Py_ssize_t Py_REFCNT(PyObject *value)     # cpython.ref has it for an object, which counts one more
     void Py_DECREF(PyObject *value)
 
 cdef extern from *:

@@ -15,6 +15,7 @@ from mlthon._core.funds cimport Funds
 from mlthon._core.order_messages cimport CancelOrderRequest, NewOrderRequest, OrderReport
 from mlthon._core.order_story cimport OrderStory
 from mlthon._core.plain_exchange cimport PlainExchange
+from mlthon._core.python_call cimport Py_REFCNT
 from mlthon._core.recipient cimport (
     CALL, CANCEL_ARRIVED, DEPTH, FILL, FUNDING, NEW_ARRIVED, ORDER, ORDER_ARRIVED, POSITION, TRADE, WALLET,
     CompiledGateway, Recipient,
@@ -24,9 +25,6 @@ from mlthon._core.request_limits cimport Allowance, RequestLimits
 from mlthon._core.sim_order cimport (
     BEFORE_LIQUIDATION, BY_USER, IS_CANCELLED, IS_REJECTED, NOT_ENDED, SELF_TRADE, WOULD_CROSS, SimOrder,
 )
-
-cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject *value) noexcept        # cpython.ref has it for an object, which counts one more
 
 cdef enum:
     NS_PER_MS = 1_000_000
